@@ -1,0 +1,21 @@
+# The one target that carries language standard, include root, warnings and sanitizers.
+include(GNUInstallDirs)
+add_library(forerun_flags INTERFACE)
+add_library(forerun::flags ALIAS forerun_flags)
+target_compile_features(forerun_flags INTERFACE cxx_std_20)
+target_include_directories(forerun_flags INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(forerun_flags INTERFACE
+  # CMake 3.25.1 cannot request CUDA C++20 by feature or property.
+  $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;-Xcompiler=-Wall,-Wextra>
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wconversion;-Wsign-conversion;-Wshadow;-Wnon-virtual-dtor;-Woverloaded-virtual>
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${FORERUN_WARNINGS_AS_ERRORS}>>:-Werror>)
+if(FORERUN_SANITIZE)
+  target_compile_options(forerun_flags INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=address,undefined;-fno-sanitize-recover=all;-fno-omit-frame-pointer>)
+  target_link_options(forerun_flags INTERFACE -fsanitize=address,undefined)
+endif()
+# Every static library here may end up inside a module that is opened at run time.
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Release, Debug or RelWithDebInfo" FORCE)
+endif()

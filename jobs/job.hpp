@@ -1,0 +1,48 @@
+// A job: model, recipe and layout together, and the checks that span them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "jobs/model_shape.hpp"
+#include "jobs/parallel_layout.hpp"
+#include "jobs/recipe.hpp"
+
+namespace forerun {
+
+struct Job {
+  ModelShape model;
+  Recipe recipe;
+  ParallelLayout layout;
+};
+
+/// Micro-batches that each pipeline runs per step: global batch / (dp * micro-batch).
+[[nodiscard]] std::int64_t micro_batches(const Job& job);
+
+/// 1f1b unless the recipe says otherwise; interleaved when vp > 1.
+[[nodiscard]] Schedule schedule_of(const Job& job);
+
+/// Why the job cannot be laid out so, in one sentence that names the option; empty when it can:
+/// heads, ffn and vocabulary against tp, layers against pp * vp, batch against dp * micro-batch,
+/// micro-batches against pp for interleaving, sequence against tp (with sequence parallelism),
+/// experts against ep, sequence beyond the learned positions.
+[[nodiscard]] std::optional<std::string> illegal_because(const Job& job);
+
+/// Transformer layers of one model chunk; the first chunk also holds the embedding, the last one
+/// also holds the head.
+struct ChunkLayers {
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+};
+
+/// Layers of each of the pp * vp chunks, in model order (chunk c runs on stage c % pp). Even when
+/// the layers divide; with the embedding and the head counted as one layer each when the layers
+/// plus two divide (126 layers on 16 x 8 chunks), as Megatron can; else the first chunks hold one
+/// more.
+[[nodiscard]] std::vector<ChunkLayers> assign_layers(std::int64_t layers, std::int64_t chunks);
+
+/// The vocabulary rounded up to a multiple of 128 * tp (Megatron, make-vocab-size-divisible-by).
+[[nodiscard]] std::int64_t padded_vocabulary(std::int64_t vocabulary, std::int64_t tensor_parallel);
+
+}  // namespace forerun

@@ -1,0 +1,17 @@
+// FLOP and bytes of each kernel from its key: hardware FLOP (what is executed), minimum traffic.
+#pragma once
+
+#include "kernels/kernel_key.hpp"
+#include "units/quantity.hpp"
+
+namespace forerun {
+
+/// What the kernel executes: GEMM 2mnk; attention forward 4 b s^2 a e, backward 2.5 times that,
+/// both halved when causal (FlashAttention's benchmark convention); element-wise kernels a small
+/// number per element.
+[[nodiscard]] Flops hardware_flops(const KernelKey& key);
+
+/// Every operand read or written once (read_write: twice): the sum over `operands_of(key)`.
+[[nodiscard]] Bytes minimum_traffic(const KernelKey& key);
+
+}  // namespace forerun

@@ -1,0 +1,47 @@
+#include "units/input_error.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace forerun {
+namespace {
+
+// Levenshtein distance, two rows.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t substitute = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitute});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+InputError::InputError(std::string_view where, std::string_view problem)
+    : std::runtime_error(std::string(where) + ": " + std::string(problem)) {}
+
+std::string nearest(std::string_view word, std::span<const std::string> candidates) {
+  const auto best = std::ranges::min_element(
+      candidates, {}, [&](const std::string& candidate) { return edit_distance(word, candidate); });
+  return best == candidates.end() ? std::string() : *best;
+}
+
+std::string listed(std::span<const std::string> words) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) {
+      text += i + 1 == words.size() ? " or " : ", ";
+    }
+    text += words[i];
+  }
+  return text;
+}
+
+}  // namespace forerun
