@@ -33,13 +33,17 @@ class Communicator {
 
   virtual void barrier() = 0;
   /// In place when send == receive.
-  virtual void all_reduce(const void* send, void* receive, std::int64_t count, DataType type, ReduceOp op) = 0;
-  /// Every rank gives `count` elements; `receive` holds size() * count, in rank order. In place when
-  /// send == receive + rank * count.
+  virtual void all_reduce(
+      const void* send, void* receive, std::int64_t count, DataType type, ReduceOp op) = 0;
+  /// Every rank gives `count` elements; `receive` holds size() * count, in rank order. In place
+  /// when send == receive + rank * count.
   virtual void all_gather(const void* send, void* receive, std::int64_t count, DataType type) = 0;
   /// Every rank gives size() * count elements and receives the sum of its own block of `count`. In
   /// place when receive == send + rank * count.
-  virtual void reduce_scatter(const void* send, void* receive, std::int64_t count, DataType type) = 0;
+  virtual void reduce_scatter(const void* send,
+                              void* receive,
+                              std::int64_t count,
+                              DataType type) = 0;
   /// Block j of `send` (count elements) goes to rank j. Not in place.
   virtual void all_to_all(const void* send, void* receive, std::int64_t count, DataType type) = 0;
   virtual void broadcast(void* buffer, std::int64_t count, DataType type, int root) = 0;
@@ -48,7 +52,8 @@ class Communicator {
   virtual void start_send(const void* send, std::int64_t count, DataType type, int to) = 0;
   virtual void receive(void* receive, std::int64_t count, DataType type, int from) = 0;
   /// Both directions at once.
-  virtual void send_receive(const void* send, int to, void* receive, int from, std::int64_t count, DataType type) = 0;
+  virtual void send_receive(
+      const void* send, int to, void* receive, int from, std::int64_t count, DataType type) = 0;
   virtual void finish_sends() = 0;
 
   /// Gathers one text from each rank to all of them (host names, reports); always host memory.

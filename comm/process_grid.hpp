@@ -35,7 +35,9 @@ class ProcessGrid {
   explicit ProcessGrid(GridDegrees degrees);
 
   [[nodiscard]] std::int64_t size() const;
+
   [[nodiscard]] const GridDegrees& degrees() const { return degrees_; }
+
   [[nodiscard]] GridCoordinates coordinates(std::int64_t rank) const;
   [[nodiscard]] std::int64_t rank_of(const GridCoordinates& at) const;
 

@@ -1,6 +1,7 @@
 // A job: model, recipe and layout together, and the checks that span them.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,9 +25,11 @@ struct Job {
 [[nodiscard]] Schedule schedule_of(const Job& job);
 
 /// Why the job cannot be laid out so, in one sentence that names the option; empty when it can:
-/// heads, ffn and vocabulary against tp, layers against pp * vp, batch against dp * micro-batch,
-/// micro-batches against pp for interleaving, sequence against tp (with sequence parallelism),
-/// experts against ep, sequence beyond the learned positions.
+/// heads, key-value heads (they divide tp or tp divides them) and ffn against tp, layers against
+/// pp * vp, schedule against pp and vp, batch against dp * micro-batch, micro-batches against pp
+/// for interleaving, sequence against 2 * cp and (with sequence parallelism) tp, experts against ep
+/// and etp, ep * etp against tp * cp * dp, sequence beyond the learned positions. The vocabulary
+/// never refuses: it is padded.
 [[nodiscard]] std::optional<std::string> illegal_because(const Job& job);
 
 /// Transformer layers of one model chunk; the first chunk also holds the embedding, the last one

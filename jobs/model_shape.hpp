@@ -16,20 +16,24 @@ enum class Position { rope, learned };
 struct AttentionShape {
   std::int64_t heads = 0;
   std::int64_t kv_heads = 0;
-  std::int64_t head_size = 0;  ///< heads * head_size need not equal the hidden size
+  /// heads * head_size need not equal the hidden size; with latent attention the size of a query
+  /// head, nope plus rope.
+  std::int64_t head_size = 0;
   bool qkv_bias = false;
   bool output_bias = false;
-  bool qk_norm = false;                ///< RMSNorm of every query and key head (Qwen3)
-  std::optional<std::int64_t> window;  ///< sliding window in tokens; absent: all of the context
+  bool qk_norm = false;  ///< RMSNorm of every query and key head (Qwen3)
+  /// Sliding window in tokens; absent: all of the context.
+  std::optional<std::int64_t> window = std::nullopt;
 };
 
 /// Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434, section 2.1).
 struct LatentAttention {
-  std::optional<std::int64_t> query_rank;  ///< q_lora_rank; absent: queries are not compressed
-  std::int64_t kv_rank = 0;                ///< kv_lora_rank
-  std::int64_t nope_head_size = 0;         ///< qk_nope_head_dim
-  std::int64_t rope_head_size = 0;         ///< qk_rope_head_dim
-  std::int64_t value_head_size = 0;        ///< v_head_dim
+  /// q_lora_rank; absent: queries are not compressed.
+  std::optional<std::int64_t> query_rank = std::nullopt;
+  std::int64_t kv_rank = 0;          ///< kv_lora_rank
+  std::int64_t nope_head_size = 0;   ///< qk_nope_head_dim
+  std::int64_t rope_head_size = 0;   ///< qk_rope_head_dim
+  std::int64_t value_head_size = 0;  ///< v_head_dim
 };
 
 struct MixtureOfExperts {
@@ -50,8 +54,8 @@ struct ModelShape {
   std::int64_t vocabulary = 0;  ///< unpadded
   std::int64_t max_positions = 0;
   AttentionShape attention;
-  std::optional<LatentAttention> latent;
-  std::optional<MixtureOfExperts> moe;
+  std::optional<LatentAttention> latent = std::nullopt;
+  std::optional<MixtureOfExperts> moe = std::nullopt;
   Norm norm = Norm::rms_norm;
   Activation activation = Activation::swiglu;
   Position position = Position::rope;

@@ -18,6 +18,8 @@ struct ParallelLayout {
   std::int64_t expert_tensor = 1;     ///< etp
   std::int64_t data = 1;              ///< dp
 
+  // clang-tidy 14 takes the zero inside a defaulted comparison for a null pointer.
+  // NOLINTNEXTLINE(modernize-use-nullptr)
   friend auto operator<=>(const ParallelLayout&, const ParallelLayout&) = default;
 };
 
@@ -34,6 +36,7 @@ struct ParallelLayout {
 /// A set: alternatives `tp=1|2|4`, ranges `pp=1..8` (every value in it that divides out), several
 /// specs joined by `;`. Returns the distinct layouts whose product is `devices`, in the order
 /// written; throws InputError as above, also when no member of a spec fits the devices.
-[[nodiscard]] std::vector<ParallelLayout> parse_layouts(std::string_view specs, std::int64_t devices);
+[[nodiscard]] std::vector<ParallelLayout> parse_layouts(std::string_view specs,
+                                                        std::int64_t devices);
 
 }  // namespace forerun

@@ -22,13 +22,18 @@ struct Recipe {
   Recompute recompute = Recompute::none;
   ZeroStage zero = ZeroStage::optimizer;
   SequenceParallel sequence_parallel = SequenceParallel::on;
-  std::optional<Schedule> schedule;  ///< absent: 1f1b, interleaved when vp > 1
-  std::optional<double> tokens;      ///< of the whole run
+  std::optional<Schedule> schedule = std::nullopt;  ///< absent: 1f1b, interleaved when vp > 1
+  std::optional<double> tokens = std::nullopt;      ///< of the whole run
 };
 
 /// The spellings that the command line and JSON use ("bf16", "none", "1f1b", ...).
 [[nodiscard]] std::string_view name_of(Precision precision);
 [[nodiscard]] std::string_view name_of(Recompute recompute);
 [[nodiscard]] std::string_view name_of(Schedule schedule);
+
+/// The way back; nothing for any other spelling.
+[[nodiscard]] std::optional<Precision> precision_from(std::string_view name);
+[[nodiscard]] std::optional<Recompute> recompute_from(std::string_view name);
+[[nodiscard]] std::optional<Schedule> schedule_from(std::string_view name);
 
 }  // namespace forerun

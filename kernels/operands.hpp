@@ -76,7 +76,7 @@ struct KernelScalars {
   std::int64_t valid = std::numeric_limits<std::int64_t>::max();  ///< real vocabulary columns here
   double rope_theta = 10000.0;
   double norm_epsilon = 1e-5;
-  AdamWScalars adamw;
+  AdamWScalars adamw = {};
 };
 
 }  // namespace forerun

@@ -47,7 +47,7 @@ struct Cluster {
   DeviceSpec device;
   std::int64_t devices_per_node = 0;
   std::int64_t max_devices = 0;
-  std::vector<LinkLevel> levels;  ///< innermost first; the last one joins max_devices
+  std::vector<LinkLevel> levels;        ///< innermost first; the last one joins max_devices
   std::optional<std::string> measured;  ///< path of a profile whose kernels and links replace these
   Reliability reliability;
   Economics economics;

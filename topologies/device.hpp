@@ -15,11 +15,11 @@ namespace forerun {
 /// roofline launch + ((F / (gemm * peak))^4 + (bytes / (memory * bandwidth))^4)^(1/4) of
 /// modelling.md 10.5, fitted to public kernel timings that `source` names.
 struct ClassEfficiency {
-  double gemm_fraction = 0.0;       ///< of peak, large GEMM
+  double gemm_fraction = 0.0;  ///< of peak, large GEMM
   double attention_forward_fraction = 0.0;
   double attention_backward_fraction = 0.0;
-  double memory_fraction = 0.0;     ///< of memory bandwidth, element-wise kernels
-  Seconds launch;                   ///< fixed cost of one kernel
+  double memory_fraction = 0.0;  ///< of memory bandwidth, element-wise kernels
+  Seconds launch;                ///< fixed cost of one kernel
   std::string source;
 };
 
@@ -28,8 +28,8 @@ struct DeviceSpec {
   std::map<DataType, FlopsPerSecond> peak;  ///< dense matrix peak by operand type
   Bytes memory;
   BytesPerSecond memory_bandwidth;
-  std::optional<Watts> power;               ///< TDP
-  std::optional<std::int64_t> cores;        ///< per device, for CPUs
+  std::optional<Watts> power;         ///< TDP
+  std::optional<std::int64_t> cores;  ///< per device, for CPUs
   std::optional<ClassEfficiency> efficiency;
   std::string source;
 };

@@ -80,6 +80,7 @@ constexpr auto times = std::to_array<Suffix>({{"s", 1.0},
                                               {"d", 86400.0}});
 constexpr auto flop_rates = std::to_array<Suffix>(
     {{"FLOP/s", 1.0}, {"GFLOP/s", 1e9}, {"TFLOP/s", 1e12}, {"PFLOP/s", 1e15}, {"EFLOP/s", 1e18}});
+constexpr auto powers = std::to_array<Suffix>({{"W", 1.0}, {"kW", 1e3}, {"MW", 1e6}});
 
 // Three significant digits without an exponent: 1.23, 45.6, 789, 12345.
 std::string three_digits(double value) {
@@ -141,6 +142,11 @@ std::optional<Seconds> parse_time(std::string_view text) {
 std::optional<FlopsPerSecond> parse_flop_rate(std::string_view text) {
   const auto value = scaled(text, flop_rates);
   return value ? std::optional(*value * unit::flop / unit::second) : std::nullopt;
+}
+
+std::optional<Watts> parse_power(std::string_view text) {
+  const auto value = scaled(text, powers);
+  return value ? std::optional(*value * unit::watt) : std::nullopt;
 }
 
 std::string text_of(Seconds time) {

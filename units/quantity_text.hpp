@@ -22,6 +22,8 @@ namespace forerun {
 [[nodiscard]] std::optional<Seconds> parse_time(std::string_view text);
 /// Work rates: "989TFLOP/s", "312 TFLOP/s", "1.2PFLOP/s".
 [[nodiscard]] std::optional<FlopsPerSecond> parse_flop_rate(std::string_view text);
+/// Power: "700W", "1.2 kW".
+[[nodiscard]] std::optional<Watts> parse_power(std::string_view text);
 
 /// Three significant digits with a fitting unit: "1.23 ms", "79.4 GiB", "346 GB/s", "405 TFLOP/s".
 [[nodiscard]] std::string text_of(Seconds time);

@@ -1,0 +1,163 @@
+// Text of --help, --version and `forerun completion bash`.
+#include "estimator/cli/help.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "estimator/profile/build_info.hpp"
+
+namespace forerun {
+namespace {
+
+constexpr std::size_t help_width = 100;
+
+std::string_view example_of(Verb verb) {
+  switch (verb) {
+    case Verb::measure:
+      return "mpirun -np 2 forerun measure --model gpt2 --layout \"tp=2;pp=2;dp=2\" "
+             "--time-budget 60s --out profile.json";
+    case Verb::rehearse:
+      return "mpirun -np 2 forerun rehearse --model gpt2 --cluster profile.json --layout dp=2";
+    case Verb::estimate:
+      return "forerun estimate --model llama-3.1-405b --cluster dgx-h100 --devices 16384 "
+             "--layout tp=8,pp=16,vp=8,dp=128 --batch 2048 --seq 8192";
+    case Verb::forecast:
+      return "forerun forecast --year 2030 --scenario steinhardt-2023";
+    case Verb::show:
+      return "forerun show --model gpt2";
+  }
+  return {};
+}
+
+/// `text` in lines of `help_width`, each after the first indented by `indent`.
+std::string wrapped(std::string_view text, std::size_t indent) {
+  std::string lines;
+  std::size_t column = indent;
+  while (!text.empty()) {
+    const std::size_t space = std::min(text.find(' '), text.size());
+    const std::string_view word = text.substr(0, space);
+    text.remove_prefix(std::min(space + 1, text.size()));
+    if (column > indent && column + 1 + word.size() > help_width) {
+      lines += "\n" + std::string(indent, ' ');
+      column = indent;
+    } else if (column > indent) {
+      lines += ' ';
+      ++column;
+    }
+    lines += word;
+    column += word.size();
+  }
+  return lines;
+}
+
+std::string entry(std::string_view left, std::string_view right, std::size_t width) {
+  return fmt::format("  {:<{}}  {}\n", left, width, wrapped(right, width + 4));
+}
+
+struct HelpLine {
+  std::string left;
+  std::string right;
+};
+
+std::vector<HelpLine> option_lines(Verb verb, std::span<const OptionRow> table) {
+  std::vector<HelpLine> lines;
+  for (const OptionRow& row : table) {
+    if (takes(row, verb)) {
+      const std::string space = row.placeholder.empty() ? "" : " ";
+      const std::string last =
+          row.default_text.empty() ? "" : fmt::format(" (default: {})", row.default_text);
+      lines.push_back({"--" + row.name + space + row.placeholder, row.help + last});
+    }
+  }
+  lines.push_back(
+      {"--job FILE", "options from a TOML file, as layout = \"tp=8\"; a flag beats it"});
+  lines.push_back({"--help", "this text"});
+  return lines;
+}
+
+std::vector<std::string> flags_of(Verb verb, std::span<const OptionRow> table) {
+  std::vector<std::string> flags;
+  for (const OptionRow& row : table) {
+    if (takes(row, verb)) {
+      flags.push_back("--" + row.name);
+    }
+  }
+  flags.insert(flags.end(), {"--job", "--help"});
+  return flags;
+}
+
+}  // namespace
+
+std::string overview_help() {
+  std::string text =
+      "forerun predicts what a training run costs, from costs measured on the cluster at hand.\n\n"
+      "Usage: forerun VERB [--option value]...\n\nVerbs:\n";
+  for (const Verb verb : all_verbs()) {
+    text += entry(name_of(verb), purpose_of(verb), 10);
+  }
+  text += "\nAlso:\n";
+  text += entry("VERB --help", "the options of one verb", 15);
+  text += entry("completion bash", "a script for: source <(forerun completion bash)", 15);
+  text += entry("--version", "the version", 15);
+  text +=
+      "\nExit status: 0 answered, 1 failed, 2 wrong input, 3 nothing that was asked for fits.\n";
+  return text;
+}
+
+std::string verb_help(Verb verb, std::span<const OptionRow> table) {
+  const std::vector<HelpLine> lines = option_lines(verb, table);
+  std::size_t width = 0;
+  for (const HelpLine& line : lines) {
+    width = std::max(width, line.left.size());
+  }
+  std::string text = fmt::format("forerun {}: {}.\n\nOptions:\n", name_of(verb), purpose_of(verb));
+  for (const HelpLine& line : lines) {
+    text += entry(line.left, line.right, width);
+  }
+  text += fmt::format("\nExample:\n  {}\n", example_of(verb));
+  text += "\nCounts take K, M, B, T (15T), times s, min, h, d (60s).\n";
+  return text;
+}
+
+std::string version_line() {
+  return std::string(version_text()) + "\n";
+}
+
+std::string bash_completion(std::span<const OptionRow> table) {
+  std::string script =
+      "_forerun() {\n"
+      "  local current=${COMP_WORDS[COMP_CWORD]} words=\n"
+      "  case ${COMP_WORDS[COMP_CWORD-1]} in\n";
+  for (const OptionRow& row : table) {
+    if (!row.words.empty()) {
+      script += fmt::format("    --{}) words='{}' ;;\n", row.name, fmt::join(row.words, " "));
+    } else if (row.kind != OptionKind::flag) {
+      script += fmt::format("    --{}) return ;;\n", row.name);
+    }
+  }
+  script +=
+      "    --job) return ;;\n"
+      "    *) case ${COMP_WORDS[1]} in\n";
+  std::vector<std::string_view> verbs;
+  for (const Verb verb : all_verbs()) {
+    verbs.push_back(name_of(verb));
+    script += fmt::format(
+        "      {}) words='{}' ;;\n", name_of(verb), fmt::join(flags_of(verb, table), " "));
+  }
+  script += fmt::format(
+      "      completion) words=bash ;;\n"
+      "    esac ;;\n"
+      "  esac\n"
+      "  if ((COMP_CWORD == 1)); then words='{} completion --help --version'; fi\n"
+      "  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$current\")\n"
+      "}}\n"
+      "complete -o default -F _forerun forerun\n",
+      fmt::join(verbs, " "));
+  return script;
+}
+
+}  // namespace forerun

@@ -1,0 +1,31 @@
+// Opens what a verb under mpirun needs: the ranks, the device of this one, and what joins them.
+#pragma once
+
+#include <memory>
+#include <ostream>
+
+#include "estimator/backend/module.hpp"
+#include "estimator/cli/options.hpp"
+#include "estimator/measure/measure.hpp"
+
+namespace forerun {
+
+/// World and device of this rank. Without --device, a GPU where the CUDA module finds one, else the
+/// CPU.
+class Ranks {
+ public:
+  explicit Ranks(const Options& options);
+
+  [[nodiscard]] Machine machine();
+  [[nodiscard]] Communicator& world() { return *world_; }
+  [[nodiscard]] DeviceKind kind() const { return kind_; }
+  [[nodiscard]] bool is_root() const { return world_->rank() == 0; }
+
+ private:
+  std::unique_ptr<Communicator> world_;
+  DeviceKind kind_ = DeviceKind::host;
+  std::unique_ptr<Device> device_;
+  std::unique_ptr<Communicator> device_world_;
+};
+
+}  // namespace forerun

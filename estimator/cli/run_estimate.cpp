@@ -1,0 +1,156 @@
+// The verbs that run alone on the command line: estimate, forecast, show.
+#include <ostream>
+
+#include <fmt/ostream.h>
+#include <nlohmann/json.hpp>
+
+#include "estimator/cli/job_options.hpp"
+#include "estimator/cli/run_verb.hpp"
+#include "estimator/cli/show.hpp"
+#include "estimator/cli/write_result.hpp"
+#include "estimator/estimate/estimate.hpp"
+#include "estimator/estimate/estimate_table.hpp"
+#include "estimator/forecast/forecast.hpp"
+#include "jobs/parameter_count.hpp"
+#include "units/input_error.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+HardwareSource hardware_from(const Options& options) {
+  if (!options.cluster) {
+    throw InputError("--cluster", "is missing (expected a catalog name like dgx-h100, a cluster "
+                                  ".toml, or a profile .json)");
+  }
+  return read_hardware(*options.cluster);
+}
+
+DeviceKind kind_of(const HardwareSource& hardware) {
+  return hardware.cluster.device.cores ? DeviceKind::host : DeviceKind::cuda;
+}
+
+JobEstimate estimate_of(const Options& options, const HardwareSource& hardware, Job job) {
+  EstimateRequest request;
+  request.hardware = sized_for(hardware, world_size(job.layout));
+  request.job = std::move(job);
+  request.overlap = options.overlap.value_or(default_overlap(hardware));
+  request.strictness =
+      options.strict ? Strictness::interpolated_or_better : Strictness::any_tier;
+  return estimate_job(request);
+}
+
+// The fastest of the layouts that were measured, their dp grown to fill the devices; or the one
+// that the user names.
+JobEstimate best_measured(Options options, const HardwareSource& hardware, std::int64_t devices) {
+  const JobDefaults defaults = job_defaults(kind_of(hardware));
+  if (!options.models.empty()) {
+    return estimate_of(options, hardware, job_from(options, devices, defaults));
+  }
+  if (!hardware.profile || hardware.profile->jobs.empty()) {
+    throw InputError("--model", "is missing: " + hardware.cluster.name + " names no measured job");
+  }
+  std::optional<JobEstimate> best;
+  for (const MeasuredJob& measured : hardware.profile->jobs) {
+    Options one = options;
+    one.models = {measured.model};
+    const auto data = measured.layout.find("dp=");
+    one.layout = data == std::string::npos ? measured.layout : measured.layout.substr(0, data);
+    while (one.layout->ends_with(',')) {
+      one.layout->pop_back();
+    }
+    if (one.layout->empty()) {
+      one.layout.reset();
+    }
+    one.precision = precision_from(measured.precision);
+    one.micro_batch = measured.micro_batch;
+    one.sequence = measured.sequence;
+    JobEstimate estimate = estimate_of(one, hardware, job_from(one, devices, defaults));
+    const auto rate = [](const JobEstimate& e) { return e.step.model_flops / e.step_time; };
+    if (!best || rate(estimate) > rate(*best)) {
+      best = std::move(estimate);
+    }
+  }
+  return *best;
+}
+
+nlohmann::ordered_json measured_forecast(const Options& options) {
+  const HardwareSource hardware = hardware_from(options);
+  if (!options.training_time) {
+    throw InputError("--days", "is missing: how long do the devices train?");
+  }
+  const JobEstimate estimate = best_measured(options, hardware, devices_from(options, hardware));
+  const Job& job = estimate.request.job;
+  const Recipe& recipe = job.recipe;
+  MeasuredInputs inputs;
+  inputs.model = job.model.name;
+  inputs.active_parameters = static_cast<double>(count_parameters(job.model).active);
+  inputs.training_flop_per_token = model_flops_per_token(job.model, recipe.sequence);
+  inputs.tokens_per_second = static_cast<double>(recipe.global_batch * recipe.sequence) /
+                             estimate.step_time.in(unit::second);
+  inputs.devices = estimate.devices;
+  inputs.peak_per_device = estimate.peak.value_or(FlopsPerSecond());
+  inputs.mfu = estimate.step.model_flops / estimate.step_time /
+               static_cast<double>(estimate.devices) / inputs.peak_per_device;
+  inputs.duration = *options.training_time;
+  const auto& share = estimate.step.provenance.share;
+  inputs.measured_fraction = std::min(1.0, share[static_cast<std::size_t>(Tier::measured)]);
+  inputs.scenario.scenario = options.scenario;
+  inputs.scenario.year = options.year.value_or(2030.0);
+  inputs.scenario.seed = options.seed;
+  nlohmann::ordered_json document = forecast_measured(inputs);
+  document["estimate"] = to_json(estimate);
+  return document;
+}
+
+}  // namespace
+
+ExitCode run_estimate(const Options& options, const Streams& streams) {
+  const HardwareSource hardware = hardware_from(options);
+  const JobEstimate estimate = estimate_of(
+      options, hardware,
+      job_from(options, devices_from(options, hardware), job_defaults(kind_of(hardware))));
+  write_result(to_json(estimate), print_estimate, options, streams.out);
+  if (estimate.infeasible_because) {
+    fmt::print(streams.log, "forerun: infeasible: {}\n", *estimate.infeasible_because);
+    return ExitCode::infeasible;
+  }
+  return ExitCode::answered;
+}
+
+ExitCode run_forecast(const Options& options, const Streams& streams) {
+  if (options.cluster) {
+    write_result(measured_forecast(options), print_forecast, options, streams.out);
+    return ExitCode::answered;
+  }
+  if (!options.year) {
+    throw InputError("--year", "is missing (expected one like --year 2030, or --cluster with "
+                               "--devices and --days to start from a measurement)");
+  }
+  const ScenarioOptions scenario{options.scenario, *options.year, options.samples, options.seed};
+  write_result(forecast_scenario(scenario), print_forecast, options, streams.out);
+  return ExitCode::answered;
+}
+
+ExitCode run_show(const Options& options, const Streams& streams) {
+  write_result(show(options), print_show, options, streams.out);
+  return ExitCode::answered;
+}
+
+ExitCode run_verb(const Options& options, const Streams& streams) {
+  switch (options.verb) {
+    case Verb::measure:
+      return run_measure(options, streams);
+    case Verb::rehearse:
+      return run_rehearse(options, streams);
+    case Verb::estimate:
+      return run_estimate(options, streams);
+    case Verb::forecast:
+      return run_forecast(options, streams);
+    case Verb::show:
+      return run_show(options, streams);
+  }
+  return ExitCode::failed;
+}
+
+}  // namespace forerun

@@ -1,0 +1,26 @@
+// From checked options to a result on standard output and an exit code: one function a verb.
+#pragma once
+
+#include <iosfwd>
+
+#include "estimator/cli/exit_code.hpp"
+#include "estimator/cli/options.hpp"
+
+namespace forerun {
+
+/// Where a verb writes: the result once to `out`, progress and warnings to `log`.
+struct Streams {
+  std::ostream& out;
+  std::ostream& log;
+};
+
+[[nodiscard]] ExitCode run_measure(const Options& options, const Streams& streams);
+[[nodiscard]] ExitCode run_rehearse(const Options& options, const Streams& streams);
+[[nodiscard]] ExitCode run_estimate(const Options& options, const Streams& streams);
+[[nodiscard]] ExitCode run_forecast(const Options& options, const Streams& streams);
+[[nodiscard]] ExitCode run_show(const Options& options, const Streams& streams);
+
+/// The verb that the options name.
+[[nodiscard]] ExitCode run_verb(const Options& options, const Streams& streams);
+
+}  // namespace forerun

@@ -1,0 +1,44 @@
+#include "estimator/cli/write_result.hpp"
+
+#include <ostream>
+#include <sstream>
+#include <stdexcept>
+
+#include <nlohmann/json.hpp>
+
+#include "estimator/cli/csv.hpp"
+#include "estimator/profile/journal.hpp"
+
+namespace forerun {
+
+std::string result_text(const nlohmann::ordered_json& document, const TablePrinter& table, Format format) {
+  switch (format) {
+    case Format::json:
+      return document.dump(2) + "\n";
+    case Format::csv:
+      return csv_text(document);
+    case Format::table: {
+      std::ostringstream text;
+      table(document, text);
+      return text.str();
+    }
+  }
+  return {};
+}
+
+void write_result(const nlohmann::ordered_json& document,
+                  const TablePrinter& table,
+                  const Options& options,
+                  std::ostream& out) {
+  const std::string text = result_text(document, table, options.format);
+  if (options.out) {
+    write_atomically(*options.out, text);
+    return;
+  }
+  out << text << std::flush;
+  if (!out) {
+    throw std::runtime_error("standard output: cannot write the result");
+  }
+}
+
+}  // namespace forerun

@@ -1,0 +1,81 @@
+#include "estimator/estimate/estimate.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "estimator/estimate/structural_error.hpp"
+#include "units/input_error.hpp"
+#include "units/quantity_text.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+void check(const EstimateRequest& request) {
+  if (const auto reason = illegal_because(request.job)) {
+    throw InputError(*reason);
+  }
+  if (const auto reason = unsupported_because(request.job)) {
+    throw InputError("--model", *reason);
+  }
+}
+
+std::optional<FlopsPerSecond> peak_of(const EstimateRequest& request) {
+  const auto& peaks = request.hardware.cluster.device.peak;
+  const auto found = peaks.find(data_type_of(request.job.recipe.precision));
+  return found == peaks.end() ? std::nullopt : std::optional(found->second);
+}
+
+ErrorBand band_of(const JobEstimate& estimate) {
+  const double relative =
+      std::hypot(estimate.step.provenance.relative_error, dense_structural_error);
+  const StepBreakdown& parts = estimate.step.breakdown;
+  // Extrapolated communication is as good as unknown.
+  const Seconds unknown = estimate.request.hardware.notes.empty()
+                              ? Seconds()
+                              : parts.tensor_parallel + parts.pipeline_p2p + parts.data_parallel;
+  return {std::max(Seconds(), estimate.step_time * (1.0 - relative) - unknown),
+          estimate.step_time * (1.0 + relative) + unknown};
+}
+
+bool is_gpu(const DeviceSpec& device) { return !device.cores.has_value(); }
+
+}  // namespace
+
+Overlap default_overlap(const HardwareSource& hardware) {
+  return is_gpu(hardware.cluster.device) ? Overlap::on : Overlap::off;
+}
+
+JobEstimate estimate_job(const EstimateRequest& request) {
+  check(request);
+  const Job& job = request.job;
+  const Cluster& cluster = request.hardware.cluster;
+  JobEstimate estimate;
+  estimate.request = request;
+  estimate.devices = world_size(job.layout);
+  estimate.step = estimate_step(
+      job, {cluster.devices_per_node}, prices_of(request.hardware, request.strictness),
+      request.overlap, is_gpu(cluster.device) ? gpu_overheads(job.layout) : host_overheads());
+  estimate.step_time = total_of(estimate.step.breakdown);
+  for (std::size_t stage = 0; stage < estimate.step.memory.size(); ++stage) {
+    const Bytes total = total_of(estimate.step.memory[stage]);
+    if (total > estimate.memory_peak) {
+      estimate.memory_peak = total;
+      estimate.peak_stage = static_cast<std::int64_t>(stage);
+    }
+  }
+  if (estimate.memory_peak > cluster.device.memory) {
+    estimate.infeasible_because = "stage " + std::to_string(estimate.peak_stage) + " needs " +
+                                  text_of(estimate.memory_peak) + " of memory, a device has " +
+                                  text_of(cluster.device.memory);
+  }
+  estimate.peak = peak_of(request);
+  estimate.band = band_of(estimate);
+  if (job.recipe.tokens) {
+    const auto per_step = static_cast<double>(job.recipe.global_batch * job.recipe.sequence);
+    estimate.run = run_cost(*job.recipe.tokens, per_step, estimate.step_time, estimate.devices, cluster);
+  }
+  return estimate;
+}
+
+}  // namespace forerun

@@ -1,0 +1,164 @@
+// The document of `estimate`.
+#include <nlohmann/json.hpp>
+
+#include "estimator/estimate/estimate.hpp"
+#include "estimator/profile/build_info.hpp"
+#include "jobs/parameter_count.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json memory_json(const StageMemory& memory) {
+  return {{"weights", memory.weights.in(unit::byte)},
+          {"gradients", memory.gradients.in(unit::byte)},
+          {"optimizer_states", memory.optimizer_states.in(unit::byte)},
+          {"activations", memory.activations.in(unit::byte)},
+          {"transient", memory.transient.in(unit::byte)},
+          {"context", memory.context.in(unit::byte)},
+          {"communication", memory.communication.in(unit::byte)},
+          {"fragmentation", memory.fragmentation.in(unit::byte)}};
+}
+
+Json provenance_json(const Provenance& provenance) {
+  return {{"measured", provenance.share[0]},
+          {"interpolated", provenance.share[1]},
+          {"fitted", provenance.share[2]},
+          {"datasheet", provenance.share[3]}};
+}
+
+template <typename T>
+Json or_null(const std::optional<T>& value, T unit) {
+  return value ? Json(value->in(unit)) : Json(nullptr);
+}
+
+Json run_json(const RunCost& run) {
+  return {{"steps", run.steps},
+          {"days", run.time.in(unit::day)},
+          {"device_hours", run.device_time.in(unit::hour)},
+          {"energy_kwh", or_null(run.energy, unit::kilowatt_hour)},
+          {"cost_usd", or_null(run.cost, unit::dollar)},
+          {"goodput", run.goodput ? Json(*run.goodput) : Json(nullptr)}};
+}
+
+Json hardware_json(const JobEstimate& estimate) {
+  const Cluster& cluster = estimate.request.hardware.cluster;
+  return {{"name", cluster.name},
+          {"device", cluster.device.name},
+          {"devices", estimate.devices},
+          {"devices_per_node", cluster.devices_per_node},
+          {"memory_per_device_bytes", cluster.device.memory.in(unit::byte)},
+          {"peak_flop_per_s", or_null(estimate.peak, unit::flop / unit::second)},
+          {"measured", estimate.request.hardware.profile.has_value()},
+          {"source", cluster.source}};
+}
+
+void add_rates(const JobEstimate& estimate, Json& document) {
+  const StepEstimate& step = estimate.step;
+  const Recipe& recipe = estimate.request.job.recipe;
+  const auto devices = static_cast<double>(estimate.devices);
+  const FlopsPerSecond per_device = step.model_flops / estimate.step_time / devices;
+  const FlopsPerSecond executed = step.hardware_flops / estimate.step_time / devices;
+  document["model_flops_per_step"] = step.model_flops.in(unit::flop);
+  document["hardware_flops_per_step"] = step.hardware_flops.in(unit::flop);
+  document["tflops_per_device"] = per_device.in(unit::teraflop / unit::second);
+  document["mfu"] = estimate.peak ? Json(per_device / *estimate.peak) : Json(nullptr);
+  document["hfu"] = estimate.peak ? Json(executed / *estimate.peak) : Json(nullptr);
+  document["tokens_per_s"] = static_cast<double>(recipe.global_batch * recipe.sequence) /
+                             estimate.step_time.in(unit::second);
+}
+
+Json notes_of(const JobEstimate& estimate) {
+  Json notes = estimate.request.hardware.notes;
+  const Cluster& cluster = estimate.request.hardware.cluster;
+  if (estimate.request.hardware.profile && !cluster.measured) {
+    notes.push_back("peak_flop_per_s is the fastest GEMM that the profile holds, so mfu compares "
+                    "with what this device was seen to do, not with a datasheet");
+  }
+  if (!estimate.run) {
+    notes.push_back("run is null: say how many tokens to train on with --tokens");
+  } else {
+    if (!estimate.run->energy) {
+      notes.push_back("energy_kwh is null: the cluster gives no device power, server share or PUE");
+    }
+    if (!estimate.run->cost) {
+      notes.push_back("cost_usd is null: the cluster gives no price per device-hour");
+    }
+    notes.push_back("goodput is null: days and cost are without failures and restarts");
+  }
+  return notes;
+}
+
+}  // namespace
+
+Json job_json(const Job& job) {
+  const ParallelLayout& layout = job.layout;
+  const Recipe& recipe = job.recipe;
+  const ParameterCount parameters = count_parameters(job.model);
+  return {{"model",
+           {{"name", job.model.name},
+            {"parameters", parameters.total},
+            {"active_parameters", parameters.active}}},
+          {"layout",
+           {{"tp", layout.tensor},
+            {"pp", layout.pipeline},
+            {"vp", layout.virtual_pipeline},
+            {"cp", layout.context},
+            {"ep", layout.expert},
+            {"etp", layout.expert_tensor},
+            {"dp", layout.data}}},
+          {"recipe",
+           {{"batch", recipe.global_batch},
+            {"micro_batch", recipe.micro_batch},
+            {"micro_batches_per_pipeline", micro_batches(job)},
+            {"seq", recipe.sequence},
+            {"precision", name_of(recipe.precision)},
+            {"recompute", name_of(recipe.recompute)},
+            {"schedule", name_of(schedule_of(job))},
+            {"sp", recipe.sequence_parallel == SequenceParallel::on ? "on" : "off"},
+            {"zero", static_cast<int>(recipe.zero)},
+            {"tokens", recipe.tokens ? Json(*recipe.tokens) : Json(nullptr)}}}};
+}
+
+Json breakdown_json(const StepBreakdown& breakdown) {
+  return {{"compute", breakdown.compute.in(unit::second)},
+          {"recompute", breakdown.recompute.in(unit::second)},
+          {"tensor_parallel", breakdown.tensor_parallel.in(unit::second)},
+          {"pipeline_p2p", breakdown.pipeline_p2p.in(unit::second)},
+          {"bubble", breakdown.bubble.in(unit::second)},
+          {"data_parallel", breakdown.data_parallel.in(unit::second)},
+          {"optimizer", breakdown.optimizer.in(unit::second)}};
+}
+
+Json to_json(const JobEstimate& estimate) {
+  Json document = document_head();
+  document["inputs"] = job_json(estimate.request.job);
+  document["inputs"]["cluster"] = hardware_json(estimate);
+  document["inputs"]["overlap"] = estimate.request.overlap == Overlap::on ? "on" : "off";
+  document["step_time_s"] = estimate.step_time.in(unit::second);
+  document["breakdown_s"] = breakdown_json(estimate.step.breakdown);
+  document["slowest_stage"] = estimate.step.slowest_stage;
+  document["bubble_fraction"] = estimate.step.bubble_fraction;
+  add_rates(estimate, document);
+  document["memory_peak_bytes"] = estimate.memory_peak.in(unit::byte);
+  document["memory_bytes"] =
+      memory_json(estimate.step.memory[static_cast<std::size_t>(estimate.peak_stage)]);
+  document["memory_peak_stage"] = estimate.peak_stage;
+  Json stages = Json::array();
+  for (const StageMemory& stage : estimate.step.memory) {
+    stages.push_back(total_of(stage).in(unit::byte));
+  }
+  document["memory_bytes_by_stage"] = std::move(stages);
+  document["feasible"] = !estimate.infeasible_because.has_value();
+  document["infeasible_reason"] =
+      estimate.infeasible_because ? Json(*estimate.infeasible_because) : Json(nullptr);
+  document["provenance"] = provenance_json(estimate.step.provenance);
+  document["error_band_s"] = {estimate.band.low.in(unit::second), estimate.band.high.in(unit::second)};
+  document["run"] = estimate.run ? run_json(*estimate.run) : Json(nullptr);
+  document["notes"] = notes_of(estimate);
+  return document;
+}
+
+}  // namespace forerun

@@ -1,0 +1,114 @@
+#include "estimator/estimate/estimate_table.hpp"
+
+#include <ostream>
+#include <string>
+
+#include <fmt/ostream.h>
+#include <nlohmann/json.hpp>
+
+#include "units/quantity_text.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string seconds(const Json& value) { return text_of(value.get<double>() * unit::second); }
+std::string bytes(const Json& value) { return text_of(value.get<double>() * unit::byte); }
+
+std::string percent(const Json& value) {
+  return value.is_null() ? "unknown" : fmt::format("{:.1f} %", 100.0 * value.get<double>());
+}
+
+std::string or_unknown(const Json& value, const char* pattern) {
+  return value.is_null() ? "unknown" : fmt::format(fmt::runtime(pattern), value.get<double>());
+}
+
+std::string layout_text(const Json& layout) {
+  std::string text;
+  for (const auto& [degree, value] : layout.items()) {
+    if (value.get<std::int64_t>() > 1 || degree == "dp") {
+      text += fmt::format("{}{}={}", text.empty() ? "" : ",", degree, value.get<std::int64_t>());
+    }
+  }
+  return text;
+}
+
+void print_head(const Json& document, std::ostream& out) {
+  const Json& inputs = document["inputs"];
+  const Json& recipe = inputs["recipe"];
+  const Json& cluster = inputs["cluster"];
+  fmt::print(out, "{} ({} parameters) on {} x {} ({})\n",
+             inputs["model"]["name"].get<std::string>(),
+             count_text(inputs["model"]["parameters"].get<double>()),
+             cluster["devices"].get<std::int64_t>(), cluster["device"].get<std::string>(),
+             cluster["name"].get<std::string>());
+  fmt::print(out,
+             "layout {}; batch {} x {} tokens, micro-batch {}, {} micro-batches; {}, recompute {}, "
+             "{}, sp {}, zero {}, overlap {}\n\n",
+             layout_text(inputs["layout"]), recipe["batch"].get<std::int64_t>(),
+             recipe["seq"].get<std::int64_t>(), recipe["micro_batch"].get<std::int64_t>(),
+             recipe["micro_batches_per_pipeline"].get<std::int64_t>(),
+             recipe["precision"].get<std::string>(), recipe["recompute"].get<std::string>(),
+             recipe["schedule"].get<std::string>(), recipe["sp"].get<std::string>(),
+             recipe["zero"].get<int>(), inputs["overlap"].get<std::string>());
+}
+
+void print_step(const Json& document, std::ostream& out) {
+  const double total = document["step_time_s"].get<double>();
+  fmt::print(out, "step time          {:>10}   90 % band {} to {}\n", seconds(total),
+             seconds(document["error_band_s"][0]), seconds(document["error_band_s"][1]));
+  for (const auto& [part, value] : document["breakdown_s"].items()) {
+    fmt::print(out, "  {:<16} {:>10}   {:>5.1f} %\n", part, seconds(value),
+               100.0 * value.get<double>() / total);
+  }
+  fmt::print(out, "rate               {:>10.4g} TFLOP/s per device   MFU {}   HFU {}\n",
+             document["tflops_per_device"].get<double>(), percent(document["mfu"]),
+             percent(document["hfu"]));
+  fmt::print(out, "tokens             {:>10}/s\n", count_text(document["tokens_per_s"].get<double>()));
+}
+
+void print_memory(const Json& document, std::ostream& out) {
+  fmt::print(out, "\nmemory at its peak {:>10}   of {} on stage {}: {}\n",
+             bytes(document["memory_peak_bytes"]),
+             bytes(document["inputs"]["cluster"]["memory_per_device_bytes"]),
+             document["memory_peak_stage"].get<std::int64_t>(),
+             document["feasible"].get<bool>() ? "fits" : "DOES NOT FIT");
+  for (const auto& [kind, value] : document["memory_bytes"].items()) {
+    if (value.get<double>() > 0.0) {
+      fmt::print(out, "  {:<16} {:>10}\n", kind, bytes(value));
+    }
+  }
+}
+
+void print_run(const Json& document, std::ostream& out) {
+  const Json& run = document["run"];
+  if (!run.is_null()) {
+    fmt::print(out,
+               "\nrun                {:.4g} days, {} steps, {} device-hours, {} kWh, {} USD (without "
+               "failures)\n",
+               run["days"].get<double>(), count_text(run["steps"].get<double>()),
+               count_text(run["device_hours"].get<double>()), or_unknown(run["energy_kwh"], "{:.3g}"),
+               or_unknown(run["cost_usd"], "{:.3g}"));
+  }
+  const Json& share = document["provenance"];
+  fmt::print(out,
+             "\nprices             measured {}, interpolated {}, fitted {}, datasheet {}\n",
+             percent(share["measured"]), percent(share["interpolated"]), percent(share["fitted"]),
+             percent(share["datasheet"]));
+  for (const Json& note : document["notes"]) {
+    fmt::print(out, "note: {}\n", note.get<std::string>());
+  }
+}
+
+}  // namespace
+
+void print_estimate(const Json& document, std::ostream& out) {
+  print_head(document, out);
+  print_step(document, out);
+  print_memory(document, out);
+  print_run(document, out);
+}
+
+}  // namespace forerun

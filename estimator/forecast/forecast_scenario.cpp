@@ -1,0 +1,199 @@
+// Turns the draws of a scenario into the forecast's document.
+#include <array>
+#include <utility>
+#include <variant>
+
+#include <fmt/format.h>
+
+#include "estimator/forecast/forecast.hpp"
+#include "estimator/forecast/learning.hpp"
+#include "estimator/forecast/overhang.hpp"
+#include "estimator/forecast/simulation.hpp"
+#include "estimator/forecast/summary.hpp"
+#include "units/input_error.hpp"
+
+namespace forerun {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json json_of(const Summary& summary) {
+  return {{"p5", summary.p5},
+          {"p25", summary.p25},
+          {"p50", summary.p50},
+          {"p75", summary.p75},
+          {"p95", summary.p95},
+          {"mean", summary.mean}};
+}
+
+/// The inputs as the scenario states them: distribution, numbers, their levels and the source.
+Json inputs_of(const Scenario& scenario) {
+  Json inputs = Json::object();
+  for (const auto& [input, entry] : scenario.inputs) {
+    Json& row = inputs[std::string(name_of(input))];
+    row["distribution"] = name_of(entry.distribution);
+    row["values"] = entry.values;
+    const bool is_discrete = std::holds_alternative<Discrete>(entry.distribution);
+    row[is_discrete ? "weights" : "levels"] = entry.levels;
+    row["median"] = median_of(entry.distribution);
+    row["source"] = entry.source;
+  }
+  return inputs;
+}
+
+Json projection_of(const Scenario& scenario, double year) {
+  const ProjectionRow row = projected_row(scenario.projection, year);
+  return {{"log10_flop_minus_2sd", row.low},
+          {"log10_flop_median", row.median},
+          {"log10_flop_plus_2sd", row.high},
+          {"source", scenario.projection_source}};
+}
+
+/// Each uncertain input alone: what its 90 % interval does to the work, and how steeply.
+Json sensitivity_of(const Simulation& simulation) {
+  Json rows = Json::array();
+  for (std::size_t i = 0; i < input_count; ++i) {
+    const auto input = static_cast<Input>(i);
+    if (simulation.is_uncertain(input)) {
+      rows.push_back({{"input", name_of(input)},
+                      {"work_years_at_p5", work_years_at(simulation, input, 0.05)},
+                      {"work_years_at_p95", work_years_at(simulation, input, 0.95)},
+                      {"elasticity_of_work", work_elasticity(simulation, input)}});
+    }
+  }
+  return rows;
+}
+
+Json what_ifs_of(const Scenario& scenario, const Simulation& simulation) {
+  Json rows = Json::array();
+  for (const WhatIf& what_if : scenario.what_ifs) {
+    InputValues values = simulation.medians();
+    values.at(static_cast<std::size_t>(what_if.input)) = what_if.value;
+    const Outcome outcome = simulation.outcome(values);
+    rows.push_back({{"name", what_if.name},
+                    {"input", name_of(what_if.input)},
+                    {"value", what_if.value},
+                    {"work_years", outcome[Output::work_years]},
+                    {"source", what_if.source}});
+  }
+  return rows;
+}
+
+Json published_of(const Scenario& scenario) {
+  Json rows = Json::array();
+  for (const PublishedFigure& figure : scenario.published) {
+    Json row = {{"quantity", figure.quantity}, {"centre", figure.centre}};
+    if (!figure.range.empty()) {
+      row["range"] = figure.range;
+      row["levels"] = figure.levels;
+    }
+    row["note"] = figure.note;
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+/// Shares of the draws by what limits their compute, and the commonest.
+void add_binding(const Draws& draws, Json& document) {
+  std::array<double, constraint_count> counts{};
+  for (const Constraint constraint : draws.binding) {
+    counts.at(static_cast<std::size_t>(constraint)) += 1.0;
+  }
+  Json shares = Json::object();
+  auto commonest = Constraint::trend;
+  for (std::size_t i = 0; i < constraint_count; ++i) {
+    const auto constraint = static_cast<Constraint>(i);
+    shares[std::string(name_of(constraint))] =
+        counts.at(i) / static_cast<double>(draws.binding.size());
+    if (counts.at(i) > counts.at(static_cast<std::size_t>(commonest))) {
+      commonest = constraint;
+    }
+  }
+  document["binding_constraint"] = name_of(commonest);
+  document["binding_fraction"] = std::move(shares);
+}
+
+/// One key of the document: an output, scaled.
+struct Row {
+  std::string_view key;
+  Output output;
+  double factor;
+};
+
+void add_quantities(const Simulation& simulation, Draws draws, Json& document, Json& notes) {
+  const std::array<Row, 10> rows = {{{"training_flop", Output::training_flop, 1.0},
+                                     {"parameters", Output::parameters, 1.0},
+                                     {"training_tokens", Output::training_tokens, 1.0},
+                                     {"copies", Output::copies, 1.0},
+                                     {"work_years", Output::work_years, 1.0},
+                                     {"work_years_2000h", Output::work_years, job_years_per_year()},
+                                     {"speed_x_human", Output::speed_x_human, 1.0},
+                                     {"learning_years_per_day", Output::copies, learning_rate(1.0)},
+                                     {"cost_usd", Output::cost_usd, 1.0},
+                                     {"power_w", Output::power_w, 1.0}}};
+  std::array<Summary, output_count> summaries{};
+  for (std::size_t i = 0; i < output_count; ++i) {
+    if (simulation.yields(static_cast<Output>(i))) {
+      summaries.at(i) = summarise(std::move(draws.columns.at(i)));
+    }
+  }
+  for (const Row& row : rows) {
+    Json& place = document[std::string(row.key)];
+    if (simulation.yields(row.output)) {
+      place = json_of(scaled(summaries.at(static_cast<std::size_t>(row.output)), row.factor));
+    } else {
+      notes.push_back(fmt::format("{} is null: the scenario has no source for it", row.key));
+    }
+  }
+  add_binding(draws, document);
+}
+
+}  // namespace
+
+nlohmann::ordered_json forecast_scenario(const ScenarioOptions& options) {
+  // Eight columns of doubles: 20 million samples are 1.3 GB.
+  constexpr std::int64_t most_samples = 20'000'000;
+  if (options.samples < 1 || options.samples > most_samples) {
+    throw InputError("--samples",
+                     fmt::format("{} should lie between 1 and {}", options.samples, most_samples));
+  }
+  const Scenario scenario = scenario_named(options.scenario);
+  const Simulation simulation(scenario, options.year);
+  Json notes = scenario.notes;
+  if (simulation.was_repaired()) {
+    notes.push_back("The correlations contradict each other; their eigenvalues were clipped.");
+  }
+  if (simulation.has_no_ceiling()) {
+    notes.push_back("The scenario has no physical ceilings: nothing but its trend can bind.");
+  }
+  const InputValues medians = simulation.medians();
+  const auto median = [&](Input input) { return medians.at(static_cast<std::size_t>(input)); };
+
+  Json document;
+  document["scenario"] = scenario.name;
+  document["title"] = scenario.title;
+  document["base_date"] = scenario.base_date;
+  document["year"] = options.year;
+  document["samples"] = options.samples;
+  document["seed"] = options.seed;
+  document["anchor"] = scenario.anchor;
+  document["constants"] = {{"kappa", median(Input::kappa)},
+                           {"tokens_per_parameter", median(Input::tokens_per_parameter)},
+                           {"tokens_per_person_minute", median(Input::tokens_per_person_minute)}};
+  document["inputs"] = inputs_of(scenario);
+  if (!scenario.projection.empty()) {
+    document["projection"] = projection_of(scenario, options.year);
+  }
+  add_quantities(simulation,
+                 simulation.draw({.seed = options.seed, .first = 0, .count = options.samples}),
+                 document,
+                 notes);
+  document["sensitivity"] = sensitivity_of(simulation);
+  document["what_if"] = what_ifs_of(scenario, simulation);
+  document["published"] = published_of(scenario);
+  document["notes"] = std::move(notes);
+  return document;
+}
+
+}  // namespace forerun

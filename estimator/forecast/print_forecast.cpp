@@ -1,0 +1,167 @@
+// Tables of the forecast's two documents.
+#include <array>
+#include <cmath>
+#include <ostream>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "estimator/forecast/forecast.hpp"
+#include "units/quantity_text.hpp"
+
+namespace forerun {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Three digits: with a decimal suffix in the range people name, in powers of ten beyond.
+std::string short_number(double value) {
+  constexpr double suffixes_end = 1e15;
+  return value >= 1.0 && value < suffixes_end ? count_text(value) : fmt::format("{:.3g}", value);
+}
+
+std::string cell(const Json& value) {
+  if (value.is_number()) {
+    return short_number(value.get<double>());
+  }
+  return value.is_null() ? "-" : value.get<std::string>();
+}
+
+void print_quantiles(const Json& document, std::span<const char* const> keys, std::ostream& out) {
+  constexpr std::array<const char*, 6> columns = {"p5", "p25", "p50", "p75", "p95", "mean"};
+  out << fmt::format("{:<24}", "");
+  for (const char* column : columns) {
+    out << fmt::format("{:>10}", column);
+  }
+  out << '\n';
+  for (const char* key : keys) {
+    const Json& quantity = document.at(key);
+    out << fmt::format("{:<24}", key);
+    for (const char* column : columns) {
+      out << fmt::format("{:>10}", quantity.is_null() ? "-" : cell(quantity.at(column)));
+    }
+    out << '\n';
+  }
+}
+
+void print_constants(const Json& document, std::ostream& out) {
+  const Json& constants = document.at("constants");
+  out << fmt::format("anchor: {}\nkappa {}, {} tokens a parameter, {} tokens a person-minute\n",
+                     document.at("anchor").get<std::string>(),
+                     cell(constants.at("kappa")),
+                     cell(constants.at("tokens_per_parameter")),
+                     cell(constants.at("tokens_per_person_minute")));
+}
+
+void print_published(const Json& rows, std::ostream& out) {
+  for (const Json& row : rows) {
+    std::string range;
+    if (row.contains("range")) {
+      range = fmt::format(" [{}, {}]", cell(row.at("range").at(0)), cell(row.at("range").at(1)));
+    }
+    out << fmt::format("published: {} {}{}: {}\n",
+                       row.at("quantity").get<std::string>(),
+                       cell(row.at("centre")),
+                       range,
+                       row.at("note").get<std::string>());
+  }
+}
+
+void print_notes(const Json& document, std::ostream& out) {
+  for (const Json& note : document.at("notes")) {
+    out << fmt::format("note: {}\n", note.get<std::string>());
+  }
+}
+
+void print_inputs(const Json& inputs, std::ostream& out) {
+  for (const auto& [name, input] : inputs.items()) {
+    out << fmt::format("input: {} {} {}",
+                       name,
+                       input.at("distribution").get<std::string>(),
+                       fmt::join(input.at("values").get<std::vector<double>>(), ", "));
+    if (input.contains("levels") && !input.at("levels").empty()) {
+      out << fmt::format(" at levels {}",
+                         fmt::join(input.at("levels").get<std::vector<double>>(), ", "));
+    }
+    out << fmt::format(": {}\n", input.at("source").get<std::string>());
+  }
+}
+
+void print_scenario(const Json& document, std::ostream& out) {
+  out << fmt::format("{} (data of {}), year {}, {} samples, seed {}\n",
+                     document.at("title").get<std::string>(),
+                     document.at("base_date").get<std::string>(),
+                     document.at("year").get<double>(),
+                     document.at("samples").get<std::int64_t>(),
+                     document.at("seed").get<std::uint64_t>());
+  print_constants(document, out);
+  out << '\n';
+  constexpr std::array<const char*, 10> keys = {"training_flop",
+                                                "parameters",
+                                                "training_tokens",
+                                                "copies",
+                                                "work_years",
+                                                "work_years_2000h",
+                                                "speed_x_human",
+                                                "learning_years_per_day",
+                                                "cost_usd",
+                                                "power_w"};
+  print_quantiles(document, keys, out);
+  out << "\nbinding constraint:";
+  for (const auto& [name, share] : document.at("binding_fraction").items()) {
+    out << fmt::format(" {} {:.1f} %", name, 100.0 * share.get<double>());
+  }
+  out << '\n';
+  for (const Json& row : document.at("what_if")) {
+    out << fmt::format("what if {}: {} work-years\n",
+                       row.at("name").get<std::string>(),
+                       cell(row.at("work_years")));
+  }
+  print_published(document.at("published"), out);
+  print_inputs(document.at("inputs"), out);
+  print_notes(document, out);
+}
+
+void print_measured(const Json& document, std::ostream& out) {
+  const Json& inputs = document.at("inputs");
+  out << fmt::format("{} on {} devices for {} days at {:.1f} % MFU: {} FLOP\n",
+                     inputs.at("model").get<std::string>(),
+                     inputs.at("devices").get<std::int64_t>(),
+                     cell(inputs.at("days")),
+                     100.0 * inputs.at("mfu").get<double>(),
+                     cell(document.at("training_flop")));
+  print_constants(document, out);
+  const Json& compared = document.at("scenario_comparison");
+  out << fmt::format("\n{:<32}{:>14}{:>14}{:>22}\n",
+                     "",
+                     "given model",
+                     "optimal model",
+                     fmt::format("{} p50", compared.at("scenario").get<std::string>()));
+  for (const auto& [key, value] : document.at("given_model").items()) {
+    const bool has_scenario = compared.contains(key) && compared.at(key).is_object();
+    out << fmt::format("{:<32}{:>14}{:>14}{:>22}\n",
+                       key,
+                       cell(value),
+                       cell(document.at("optimal_model").at(key)),
+                       has_scenario ? cell(compared.at(key).at("p50")) : "-");
+  }
+  out << fmt::format("measured share of the step time: {:.1f} %\n",
+                     100.0 * document.at("provenance").at("measured_fraction").get<double>());
+  out << fmt::format("training FLOP over the scenario's median: {}\n",
+                     cell(compared.at("training_flop_ratio")));
+  print_published(compared.at("published"), out);
+  print_notes(document, out);
+}
+
+}  // namespace
+
+void print_forecast(const nlohmann::ordered_json& document, std::ostream& out) {
+  if (document.contains("given_model")) {
+    print_measured(document, out);
+  } else {
+    print_scenario(document, out);
+  }
+}
+
+}  // namespace forerun

@@ -1,0 +1,157 @@
+#include "estimator/measure/kernel_probe.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "estimator/measure/statistics.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+constexpr std::size_t pattern_elements = std::size_t{1} << 18;
+
+// Saved statistics must look like ones: positive and well away from zero, or exponentials overflow
+// and denormals slow the kernel down.
+bool is_statistic(std::string_view name) {
+  constexpr std::array names{std::string_view("rstd"), std::string_view("stats"),
+                             std::string_view("lse"), std::string_view("row_max"),
+                             std::string_view("sums"), std::string_view("v")};
+  return std::ranges::find(names, name) != names.end();
+}
+
+std::int64_t index_limit(const KernelKey& key) {
+  if (const auto* table = std::get_if<TableShape>(&key.shape)) {
+    return table->table_rows;
+  }
+  return std::get<RowsShape>(key.shape).columns;
+}
+
+std::uint16_t bf16_bits(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U);
+}
+
+// Random normal values (never zeros: they draw less power and run faster), repeated over the
+// operand.
+std::vector<char> pattern_for(const KernelKey& key, const Operand& operand, std::mt19937& random) {
+  const auto bytes = static_cast<std::size_t>(size_of(operand.type).in(unit::byte));
+  const std::size_t count =
+      std::min(pattern_elements, static_cast<std::size_t>(std::max<std::int64_t>(1, operand.elements)));
+  std::vector<char> pattern(count * bytes);
+  std::normal_distribution<float> normal;
+  std::uniform_real_distribution<float> positive(1.0F, 5.0F);
+  for (std::size_t i = 0; i < count; ++i) {
+    char* const at = pattern.data() + i * bytes;
+    if (operand.type == DataType::int32) {
+      const auto index = static_cast<std::int32_t>(random() % static_cast<std::uint64_t>(index_limit(key)));
+      std::memcpy(at, &index, bytes);
+      continue;
+    }
+    const float value = is_statistic(operand.name) ? positive(random) : normal(random);
+    if (bytes == 2) {
+      const std::uint16_t half = bf16_bits(value);
+      std::memcpy(at, &half, bytes);
+    } else {
+      std::memcpy(at, &value, bytes);
+    }
+  }
+  return pattern;
+}
+
+void fill(Device& device, const DeviceBuffer& buffer, const std::vector<char>& pattern) {
+  for (std::size_t at = 0; at < buffer.bytes(); at += pattern.size()) {
+    device.copy_in(static_cast<char*>(buffer.data()) + at, pattern.data(),
+                   std::min(pattern.size(), buffer.bytes() - at));
+  }
+}
+
+class Operands {
+ public:
+  Operands(Device& device, const KernelKey& key) {
+    std::mt19937 random(20240229);
+    for (const Operand& operand : operands_of(key)) {
+      const auto bytes = static_cast<std::size_t>(
+          static_cast<double>(operand.elements) * size_of(operand.type).in(unit::byte));
+      buffers_.emplace_back(device, std::max<std::size_t>(bytes, 64));
+      fill(device, buffers_.back(), pattern_for(key, operand, random));
+      pointers_.push_back(buffers_.back().data());
+    }
+  }
+
+  [[nodiscard]] std::span<void* const> pointers() const { return pointers_; }
+
+ private:
+  std::vector<DeviceBuffer> buffers_;
+  std::vector<void*> pointers_;
+};
+
+// True on all ranks if it is on any.
+bool any_rank(Communicator& world, bool here) {
+  float flag = here ? 1.0F : 0.0F;
+  world.all_reduce(&flag, &flag, 1, DataType::fp32, ReduceOp::max);
+  return flag > 0.0F;
+}
+
+Timing slowest_of(Communicator& world, const Timing& mine) {
+  const auto texts = world.all_gather_text(
+      fmt::format("{} {} {} {} {} {}", mine.median.in(unit::second), mine.low.in(unit::second),
+                  mine.high.in(unit::second), mine.least.in(unit::second),
+                  mine.p95.in(unit::second), mine.samples));
+  Timing slowest;
+  Seconds fastest = Seconds::infinite();
+  for (const std::string& text : texts) {
+    std::array<double, 5> values{};
+    long long samples = 0;
+    if (std::sscanf(text.c_str(), "%lf %lf %lf %lf %lf %lld", values.data(), &values[1], &values[2],
+                    &values[3], &values[4], &samples) != 6) {
+      continue;
+    }
+    const Timing timing{values[0] * unit::second, values[1] * unit::second,
+                        values[2] * unit::second, values[3] * unit::second,
+                        values[4] * unit::second, samples, 0.0};
+    fastest = std::min(fastest, timing.median);
+    if (timing.median > slowest.median) {
+      slowest = timing;
+    }
+  }
+  slowest.rank_spread = (slowest.median - fastest) / slowest.median;
+  return slowest;
+}
+
+}  // namespace
+
+Timing probe_kernel(Device& device, Communicator& world, const KernelKey& key, const ProbeLimits& limits) {
+  using Clock = std::chrono::steady_clock;
+  const Operands operands(device, key);
+  const KernelScalars scalars;
+  device.run(key, operands.pointers(), scalars);
+  device.synchronize();
+  world.barrier();
+
+  const auto start = Clock::now();
+  std::vector<Seconds> samples;
+  int batch = 3;
+  bool goes_on = true;
+  while (goes_on) {
+    const auto more = device.time_runs(key, operands.pointers(), batch, CacheState::cold);
+    samples.insert(samples.end(), more.begin(), more.end());
+    const double spent = std::chrono::duration<double>(Clock::now() - start).count();
+    const double next = spent * (1.0 + 5.0 / static_cast<double>(samples.size()));
+    batch = 5;
+    goes_on = any_rank(world, !is_settled(samples, limits.tolerance) &&
+                                  next < limits.time.in(unit::second) &&
+                                  std::ssize(samples) < limits.samples);
+  }
+  return slowest_of(world, timing_of(std::move(samples)));
+}
+
+}  // namespace forerun

@@ -1,0 +1,42 @@
+// The verb `measure`: what does this cluster really cost?
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.hpp"
+#include "estimator/profile/profile.hpp"
+#include "jobs/job.hpp"
+#include "kernels/device.hpp"
+
+namespace forerun {
+
+struct MeasureOptions {
+  std::vector<Job> jobs;      ///< whose keys are measured; layouts multiply to the world's size
+  Seconds budget;             ///< infinite: until everything is settled
+  std::string out;            ///< profile; the journal lies beside it
+  enum class Start { afresh, resume } start = Start::afresh;
+};
+
+/// The ranks and what carries their data.
+struct Machine {
+  Device& device;
+  Communicator& host_world;
+  Communicator& data_world;  ///< NCCL over device memory, or host_world again
+};
+
+/// Collective over the machine's ranks. Every record is in the journal before the next key starts;
+/// the profile is made from it by rename at the end. Progress goes to `progress` on rank 0. Returns
+/// the profile on every rank. Throws InputError for a --resume that does not fit, and
+/// std::runtime_error when writing fails: the journal then keeps what was measured.
+[[nodiscard]] Profile measure(const MeasureOptions& options, const Machine& machine, std::ostream& progress);
+
+/// Ranks on this rank's node, from the host names of all ranks.
+[[nodiscard]] std::int64_t ranks_per_node(const std::vector<std::string>& hosts);
+
+/// Layout-independent description of where this profile is measured: device, node, ranks.
+[[nodiscard]] Profile describe(const Machine& machine);
+
+}  // namespace forerun

@@ -1,0 +1,227 @@
+#include "estimator/profile/price_book.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+#include <string>
+
+#include "comm/collective_cost.hpp"
+#include "estimator/profile/kernel_curves.hpp"
+#include "kernels/kernel_cost.hpp"
+#include "units/input_error.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+double median_of(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::ranges::nth_element(values, middle);
+  return *middle;
+}
+
+double relative_half_width(const Timing& timing) {
+  return (timing.high - timing.low) / (2.0 * timing.median);
+}
+
+// Everything that pricing from a profile needs; shared by the two functions of the price list.
+class Measurements {
+ public:
+  Measurements(Profile profile, Strictness strictness)
+      : profile_(std::move(profile)), strictness_(strictness) {
+    for (const KernelRecord& record : profile_.kernels) {
+      kernels_.insert_or_assign(record.key, record.timing);
+      rates_[{is_matrix_work(record.key.op), record.key.type}].push_back(
+          work_amount(record.key) / record.timing.median.in(unit::second));
+    }
+    for (const CollectiveRecord& record : profile_.collectives) {
+      collectives_.insert_or_assign(record.key, record.timing);
+    }
+  }
+
+  [[nodiscard]] Price price(const KernelKey& key) {
+    if (const auto found = kernels_.find(key); found != kernels_.end()) {
+      return {found->second.median, Tier::measured, relative_half_width(found->second)};
+    }
+    if (const auto time = interpolated_time(key, profile_.kernels)) {
+      return {*time, Tier::interpolated, family_error(key)};
+    }
+    if (strictness_ == Strictness::interpolated_or_better) {
+      refuse(text_of(key), "--strict allows only measured and interpolated prices");
+    }
+    const auto rates = rates_.find({is_matrix_work(key.op), key.type});
+    if (rates == rates_.end()) {
+      refuse(text_of(key), "nothing of its class was measured");
+    }
+    // The spread of the class's rates is the error of using their median.
+    const double rate = median_of(rates->second);
+    std::vector<double> errors;
+    for (const double other : rates->second) {
+      errors.push_back(std::abs(other - rate) / other);
+    }
+    return {work_amount(key) / rate * unit::second, Tier::fitted, median_of(errors)};
+  }
+
+  [[nodiscard]] Price price(const CollectiveKey& key) {
+    if (key.group.ranks <= 1) {
+      return {Seconds(), Tier::measured, 0.0};
+    }
+    if (const auto found = collectives_.find(key); found != collectives_.end()) {
+      return {found->second.median, Tier::measured, relative_half_width(found->second)};
+    }
+    if (const auto time = between_sizes(key)) {
+      return {*time, Tier::interpolated, size_error(key)};
+    }
+    if (strictness_ == Strictness::interpolated_or_better) {
+      refuse(text_of(key), "--strict allows only measured and interpolated prices");
+    }
+    if (profile_.levels.empty()) {
+      refuse(text_of(key), "no collective was measured");
+    }
+    const double error = *std::ranges::max_element(profile_.level_errors);
+    return {collective_time(key, profile_.levels), Tier::fitted, error};
+  }
+
+ private:
+  [[noreturn]] void refuse(const std::string& key, const std::string& why) const {
+    throw InputError(profile_.path, "has no price for '" + key + "': " + why +
+                                        " (run 'forerun measure' with this model, layout and "
+                                        "precision, and --resume to add to the profile)");
+  }
+
+  double family_error(const KernelKey& key) {
+    const auto same = [&](const auto& known) { return same_family(known.first, key); };
+    if (const auto known = std::ranges::find_if(family_errors_, same);
+        known != family_errors_.end()) {
+      return known->second;
+    }
+    std::vector<double> errors;
+    for (const KernelRecord& record : profile_.kernels) {
+      if (!same_family(record.key, key)) {
+        continue;
+      }
+      if (const auto time = interpolated_time(record.key, profile_.kernels, &record)) {
+        errors.push_back(std::abs(*time / record.timing.median - 1.0));
+      }
+    }
+    // A family of one cannot leave one out: its error is unknown, taken as 30 %.
+    const double error = errors.empty() ? 0.3 : median_of(errors);
+    family_errors_.emplace_back(key, error);
+    return error;
+  }
+
+  // Measured sizes of the same collective over the same group, as log(bytes) -> log(seconds).
+  [[nodiscard]] std::map<double, double> curve_of(const CollectiveKey& key) const {
+    std::map<double, double> curve;
+    for (const auto& [known, timing] : collectives_) {
+      if (known.op == key.op && known.type == key.type && known.group == key.group) {
+        curve[std::log(static_cast<double>(known.bytes))] =
+            std::log(timing.median.in(unit::second));
+      }
+    }
+    return curve;
+  }
+
+  static std::optional<Seconds> at(const std::map<double, double>& curve, double log_bytes) {
+    const auto above = curve.lower_bound(log_bytes);
+    if (above == curve.end() || (above == curve.begin() && above->first > log_bytes)) {
+      return std::nullopt;
+    }
+    if (above->first == log_bytes) {
+      return std::exp(above->second) * unit::second;
+    }
+    const auto below = std::prev(above);
+    const double share = (log_bytes - below->first) / (above->first - below->first);
+    return std::exp(below->second + share * (above->second - below->second)) * unit::second;
+  }
+
+  [[nodiscard]] std::optional<Seconds> between_sizes(const CollectiveKey& key) const {
+    return at(curve_of(key), std::log(static_cast<double>(key.bytes)));
+  }
+
+  [[nodiscard]] double size_error(const CollectiveKey& key) const {
+    const auto curve = curve_of(key);
+    std::vector<double> errors;
+    for (const auto& [log_bytes, log_time] : curve) {
+      auto others = curve;
+      others.erase(log_bytes);
+      if (const auto time = at(others, log_bytes)) {
+        errors.push_back(std::abs(time->in(unit::second) / std::exp(log_time) - 1.0));
+      }
+    }
+    return errors.empty() ? 0.3 : median_of(errors);
+  }
+
+  Profile profile_;
+  Strictness strictness_;
+  std::map<KernelKey, Timing> kernels_;
+  std::map<CollectiveKey, Timing> collectives_;
+  std::map<std::pair<bool, DataType>, std::vector<double>> rates_;
+  std::vector<std::pair<KernelKey, double>> family_errors_;
+};
+
+// Where a device has a peak but no class efficiency of its own: GEMM 0.70, the median of m >= 1024
+// on A100 and H100 (Vidur, modelling.md 10.5); attention 0.50 and 0.40, FlashAttention-2's middle;
+// memory 0.80 and 3 us a kernel, aiconfigurator's defaults (modelling.md 8.2).
+ClassEfficiency common_efficiency() {
+  return {0.70, 0.50, 0.40, 0.80, 3.0 * unit::microsecond, "modelling.md 10.5 and 8.2"};
+}
+
+// launch + (compute^4 + memory^4)^(1/4), modelling.md 10.5.
+Seconds smooth_roofline(Seconds launch, Seconds compute, Seconds memory) {
+  const double c = compute.in(unit::second);
+  const double m = memory.in(unit::second);
+  return launch + std::pow(c * c * c * c + m * m * m * m, 0.25) * unit::second;
+}
+
+// Mean error of a roofline with class efficiencies per GEMM on GPUs that it was not fitted to,
+// modelling.md 10.5 (A100 8.0 %, H100 11.1 %).
+constexpr double datasheet_error = 0.11;
+
+Price datasheet_price(const Cluster& cluster, const KernelKey& key) {
+  const DeviceSpec& device = cluster.device;
+  const ClassEfficiency efficiency = device.efficiency.value_or(common_efficiency());
+  const Seconds memory =
+      minimum_traffic(key) / (efficiency.memory_fraction * device.memory_bandwidth);
+  if (!is_matrix_work(key.op)) {
+    return {efficiency.launch + memory, Tier::datasheet, datasheet_error};
+  }
+  const auto peak = device.peak.find(key.type);
+  if (peak == device.peak.end()) {
+    throw InputError(cluster.name, "has no peak for " + std::string(name_of(key.type)) +
+                                       ", so '" + text_of(key) +
+                                       "' cannot be priced (add it to [device] peak, or run "
+                                       "'forerun measure' there)");
+  }
+  double fraction = efficiency.gemm_fraction;
+  if (key.op == KernelOp::attention_forward) {
+    fraction = efficiency.attention_forward_fraction;
+  } else if (key.op == KernelOp::attention_backward) {
+    fraction = efficiency.attention_backward_fraction;
+  }
+  return {smooth_roofline(efficiency.launch, hardware_flops(key) / (fraction * peak->second), memory),
+          Tier::datasheet, datasheet_error};
+}
+
+}  // namespace
+
+PriceList prices_from(const Profile& profile, Strictness strictness) {
+  const auto measurements = std::make_shared<Measurements>(profile, strictness);
+  return {[measurements](const KernelKey& key) { return measurements->price(key); },
+          [measurements](const CollectiveKey& key) { return measurements->price(key); }};
+}
+
+PriceList prices_from(const Cluster& cluster, Strictness strictness) {
+  if (strictness == Strictness::interpolated_or_better) {
+    throw InputError("--strict", cluster.name +
+                                     " is a datasheet: nothing was measured on it (expected a "
+                                     "profile from 'forerun measure')");
+  }
+  return {[cluster](const KernelKey& key) { return datasheet_price(cluster, key); },
+          [cluster](const CollectiveKey& key) {
+            return Price{collective_time(key, cluster.levels), Tier::datasheet, datasheet_error};
+          }};
+}
+
+}  // namespace forerun

@@ -1,0 +1,76 @@
+// What `measure` learnt about a cluster: costs of keys, the device, the links between ranks.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "comm/collective_key.hpp"
+#include "kernels/device.hpp"
+#include "kernels/kernel_key.hpp"
+#include "topologies/cluster.hpp"
+#include "topologies/discover_node.hpp"
+#include "units/quantity.hpp"
+
+namespace forerun {
+
+/// Statistics of the samples of one key. Kernels: of the slowest rank; collectives: every sample is
+/// the maximum over ranks.
+struct Timing {
+  Seconds median;
+  Seconds low;   ///< 95 % confidence interval of the median, from order statistics
+  Seconds high;
+  Seconds least;
+  Seconds p95;
+  std::int64_t samples = 0;
+  double rank_spread = 0.0;  ///< (slowest - fastest) / slowest median over ranks
+};
+
+struct KernelRecord {
+  KernelKey key;
+  Timing timing;
+};
+
+struct CollectiveRecord {
+  CollectiveKey key;
+  Timing timing;
+};
+
+/// A job whose keys were measured: what the profile can price without interpolation.
+struct MeasuredJob {
+  std::string model;
+  std::string layout;
+  std::string precision;
+  std::int64_t micro_batch = 0;
+  std::int64_t sequence = 0;
+  friend auto operator<=>(const MeasuredJob&, const MeasuredJob&) = default;
+};
+
+struct Profile {
+  std::string path;  ///< where it was read from; for messages
+  std::string date;  ///< ISO 8601, UTC
+  DeviceReport device;
+  NodeDescription node;
+  std::vector<std::string> hosts;  ///< of each rank
+  std::int64_t ranks = 0;
+  std::int64_t ranks_per_node = 0;
+  std::vector<MeasuredJob> jobs;
+  std::vector<KernelRecord> kernels;
+  std::vector<CollectiveRecord> collectives;
+  std::vector<LinkLevel> levels;  ///< fitted to the collectives; innermost first
+  std::vector<double> level_errors;  ///< mean relative error of each level's fit
+  std::vector<std::string> skipped;  ///< keys that the time budget left out
+  double elapsed_s = 0.0;
+};
+
+/// Level 0 joins the ranks of a node; with more than one node, level 1 joins the nodes. Latency and
+/// bandwidth by least squares of the relative error of alpha * steps + wire bytes / beta over the
+/// collectives that were measured on that level; a level without points is left out.
+void fit_levels(Profile& profile);
+
+/// The profile as a cluster: measured device, fitted levels. Its peak is the fastest GEMM that was
+/// measured, by type (modelling.md 10.2).
+[[nodiscard]] Cluster cluster_of(const Profile& profile);
+
+}  // namespace forerun

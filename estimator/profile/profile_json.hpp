@@ -1,0 +1,24 @@
+// A profile as JSON: the file that `measure --out` writes and `--cluster` reads.
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "estimator/profile/profile.hpp"
+
+namespace forerun {
+
+[[nodiscard]] nlohmann::ordered_json to_json(const Profile& profile);
+[[nodiscard]] nlohmann::ordered_json to_json(const KernelRecord& record);
+[[nodiscard]] nlohmann::ordered_json to_json(const CollectiveRecord& record);
+
+/// Throws InputError when the file cannot be read, is truncated, is not JSON, or is not a profile of
+/// a schema version that this build knows.
+[[nodiscard]] Profile read_profile(const std::string& path);
+
+/// One journal line: a kernel or a collective record, appended to the profile. Throws
+/// nlohmann::json::exception or InputError when it is neither.
+void add_record(const nlohmann::ordered_json& line, Profile& profile);
+
+}  // namespace forerun

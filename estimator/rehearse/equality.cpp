@@ -1,0 +1,194 @@
+#include "estimator/rehearse/equality.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <sstream>
+
+#include <fmt/format.h>
+
+#include "comm/serial/serial_communicator.hpp"
+
+namespace forerun {
+namespace {
+
+struct TensorError {
+  double relative = 0.0;
+  std::string name;
+};
+
+// Squared difference and squared size of one row of a shard against the reference's row.
+struct Squares {
+  double difference = 0.0;
+  double size = 0.0;
+};
+
+// The part [begin, end) of the flat buffer that holds reduced gradients on this rank.
+struct Valid {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+};
+
+class ShardComparison {
+ public:
+  ShardComparison(const ReferenceStep& reference, const Job& job, std::int64_t tensor_rank)
+      : reference_(reference), job_(job), tensor_rank_(tensor_rank) {
+    for (const WeightSpec& spec : reference.weights.specs) {
+      whole_[spec.id] = &spec;
+    }
+  }
+
+  Squares compare(const WeightSpec& spec, const std::vector<float>& gradients, Valid valid) const {
+    const WeightSpec& whole = *whole_.at(spec.id);
+    const ShardPlace place = shard_place(spec, job_, tensor_rank_);
+    Squares squares;
+    for (const RowBlock& block : place.rows) {
+      for (std::int64_t i = 0; i < block.count; ++i) {
+        const std::int64_t row = block.global_first + i;
+        const std::int64_t at = spec.offset + (block.local_first + i) * spec.columns;
+        const std::int64_t from = whole.offset + row * whole.columns + place.first_column;
+        for (std::int64_t j = 0; j < spec.columns; ++j) {
+          if (at + j < valid.begin || at + j >= valid.end) {
+            continue;
+          }
+          // Rows of padding vocabulary exist on some splits only; their gradient is zero.
+          const double expected =
+              row < whole.rows ? static_cast<double>(reference_.gradients[static_cast<std::size_t>(from + j)])
+                               : 0.0;
+          const double difference =
+              static_cast<double>(gradients[static_cast<std::size_t>(at + j)]) - expected;
+          squares.difference += difference * difference;
+          squares.size += expected * expected;
+        }
+      }
+    }
+    return squares;
+  }
+
+  // Root of the mean square of the whole tensor's gradient: what a small shard is measured against.
+  [[nodiscard]] double mean_square(TensorId id) const {
+    const WeightSpec& whole = *whole_.at(id);
+    double sum = 0.0;
+    for (std::int64_t i = 0; i < whole.rows * whole.columns; ++i) {
+      const auto value =
+          static_cast<double>(reference_.gradients[static_cast<std::size_t>(whole.offset + i)]);
+      sum += value * value;
+    }
+    return sum / static_cast<double>(whole.rows * whole.columns);
+  }
+
+ private:
+  const ReferenceStep& reference_;
+  const Job& job_;
+  std::int64_t tensor_rank_;
+  std::map<TensorId, const WeightSpec*> whole_;
+};
+
+std::string name_text(TensorId id) {
+  return fmt::format("{}{}", weight_name(id.name),
+                     id.layer >= 0 ? fmt::format(" of layer {}", id.layer) : "");
+}
+
+TensorError worst_of(Communicator& world, const TensorError& mine) {
+  TensorError worst;
+  for (const std::string& text :
+       world.all_gather_text(fmt::format("{} {}", mine.relative, mine.name))) {
+    std::istringstream stream(text);
+    TensorError other;
+    std::string number;
+    stream >> number;
+    other.relative = std::stod(number);
+    std::getline(stream >> std::ws, other.name);
+    // A NaN is the worst of all and must not be lost in a comparison.
+    if (std::isnan(other.relative) || other.relative >= worst.relative) {
+      worst = other;
+    }
+    if (std::isnan(worst.relative)) {
+      break;
+    }
+  }
+  return worst;
+}
+
+bool near(double a, double b, double tolerance) { return std::abs(a - b) <= tolerance * std::abs(b); }
+
+}  // namespace
+
+double equality_tolerance(Precision precision) { return precision == Precision::fp32 ? 1e-5 : 3e-2; }
+
+double mean_loss(double loss_sum, const Job& job, Communicator& world) {
+  double sum = 0.0;
+  for (const std::string& text : world.all_gather_text(fmt::format("{}", loss_sum))) {
+    sum += std::stod(text);
+  }
+  // Every tensor rank of the last stage counted the same tokens.
+  return sum / static_cast<double>(job.layout.tensor * job.recipe.global_batch * job.recipe.sequence);
+}
+
+ReferenceStep reference_step(const Job& job, Device& device, std::uint64_t seed) {
+  Job whole = job;
+  whole.layout = {};
+  whole.recipe.schedule.reset();
+  SerialCommunicator world;
+  GridCommunicators groups(world, whole.layout);
+  Executor executor(whole, {1}, device, groups);
+  executor.initialise(seed);
+  ReferenceStep reference;
+  reference.first_loss =
+      mean_loss(executor.run_step(0, Ending::without_optimizer).loss_sum, whole, world);
+  reference.gradients = executor.store().gradients();
+  reference.weights = executor.store().weights();
+  executor.initialise(seed);
+  (void)executor.run_step(0, Ending::whole);
+  reference.second_loss =
+      mean_loss(executor.run_step(1, Ending::without_optimizer).loss_sum, whole, world);
+  return reference;
+}
+
+EqualityReport compare_with(const ReferenceStep& reference,
+                            const Job& job,
+                            Executor& executor,
+                            Communicator& world,
+                            std::uint64_t seed) {
+  EqualityReport report;
+  report.tolerance = equality_tolerance(job.recipe.precision);
+  report.reference_first_loss = reference.first_loss;
+  report.reference_second_loss = reference.second_loss;
+  executor.initialise(seed);
+  report.first_loss =
+      mean_loss(executor.run_step(0, Ending::without_optimizer).loss_sum, job, world);
+
+  const TensorStore& store = executor.store();
+  const auto gradients = store.gradients();
+  const Valid valid{store.shard_first(), store.shard_first() + store.shard_elements()};
+  const ShardComparison shards(reference, job, executor.tensor_rank());
+  TensorError worst;
+  for (const WeightSpec& spec : store.weights().specs) {
+    const Squares squares = shards.compare(spec, gradients, valid);
+    const auto count = static_cast<double>(spec.rows * spec.columns);
+    const double size = std::max(squares.size, shards.mean_square(spec.id) * count);
+    const double relative = size > 0.0 ? std::sqrt(squares.difference / size)
+                                       : std::sqrt(squares.difference);
+    if (std::isnan(relative) || relative >= worst.relative) {
+      worst = {relative, name_text(spec.id)};
+      if (std::isnan(relative)) {
+        break;
+      }
+    }
+  }
+  worst = worst_of(world, worst);
+  report.worst_gradient_error = worst.relative;
+  report.worst_tensor = worst.name;
+
+  executor.initialise(seed);
+  (void)executor.run_step(0, Ending::whole);
+  report.second_loss =
+      mean_loss(executor.run_step(1, Ending::without_optimizer).loss_sum, job, world);
+  // Written so that a NaN anywhere is a difference.
+  report.equal = near(report.first_loss, report.reference_first_loss, report.tolerance) &&
+                 near(report.second_loss, report.reference_second_loss, report.tolerance) &&
+                 report.worst_gradient_error <= report.tolerance;
+  return report;
+}
+
+}  // namespace forerun

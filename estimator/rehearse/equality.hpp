@@ -1,0 +1,49 @@
+// Does the split step compute what the unsplit one does? Losses and gradients, compared.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "comm/communicator.hpp"
+#include "estimator/rehearse/executor.hpp"
+
+namespace forerun {
+
+/// The same job on one rank: the loss of the first two steps and all gradients of the first.
+struct ReferenceStep {
+  double first_loss = 0.0;   ///< mean over tokens
+  double second_loss = 0.0;  ///< after one optimizer step
+  StageWeights weights;
+  std::vector<float> gradients;
+};
+
+/// Runs the job unsplit on this rank's device; not collective. Needs memory for the whole model.
+[[nodiscard]] ReferenceStep reference_step(const Job& job, Device& device, std::uint64_t seed);
+
+struct EqualityReport {
+  double first_loss = 0.0;
+  double reference_first_loss = 0.0;
+  double second_loss = 0.0;
+  double reference_second_loss = 0.0;
+  double worst_gradient_error = 0.0;  ///< relative L2 of the worst tensor over all ranks
+  std::string worst_tensor;
+  double tolerance = 0.0;
+  bool equal = false;
+};
+
+/// Relative difference that the number format allows: 1e-5 for fp32; 3e-2 for bf16, whose sums over
+/// ranks are rounded to 8 bits.
+[[nodiscard]] double equality_tolerance(Precision precision);
+
+/// Collective over `world`. Runs the first step and the loss of the second on `executor`
+/// (initialised here) and compares losses and every gradient shard with the reference.
+[[nodiscard]] EqualityReport compare_with(const ReferenceStep& reference,
+                                          const Job& job,
+                                          Executor& executor,
+                                          Communicator& world,
+                                          std::uint64_t seed);
+
+/// Mean loss over the global batch from the ranks' sums. Collective over `world`.
+[[nodiscard]] double mean_loss(double loss_sum, const Job& job, Communicator& world);
+
+}  // namespace forerun

@@ -1,0 +1,28 @@
+// What one operation costs, and how far to trust that.
+#pragma once
+
+#include <functional>
+
+#include "comm/collective_key.hpp"
+#include "kernels/kernel_key.hpp"
+#include "units/quantity.hpp"
+
+namespace forerun {
+
+/// Where a price comes from, best first: this key on this cluster; neighbouring sizes of the same
+/// family; a roofline fitted to this device's measurements; peak times a class efficiency.
+enum class Tier { measured, interpolated, fitted, datasheet };
+
+struct Price {
+  Seconds time;
+  Tier tier = Tier::datasheet;
+  double relative_error = 0.0;  ///< of the tier, from its own leave-one-out check
+};
+
+/// Prices keys; what a profile or a cluster turns into.
+struct PriceList {
+  std::function<Price(const KernelKey&)> kernel;
+  std::function<Price(const CollectiveKey&)> collective;
+};
+
+}  // namespace forerun

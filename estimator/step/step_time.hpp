@@ -1,0 +1,55 @@
+// One optimizer step: prices the work list, schedules the pipeline, adds it up.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "estimator/step/memory.hpp"
+#include "estimator/step/price.hpp"
+#include "estimator/step/work_list.hpp"
+#include "jobs/job.hpp"
+#include "units/quantity.hpp"
+
+namespace forerun {
+
+/// `on`: tensor-parallel collectives run beside the GEMM that they do not depend on, data-parallel
+/// ones beside the first forward and last backward pass, as Megatron can on GPUs.
+enum class Overlap { off, on };
+
+/// Parts of the step of the stage that ends last; they sum to the step time.
+struct StepBreakdown {
+  Seconds compute;
+  Seconds recompute;
+  Seconds tensor_parallel;  ///< not hidden under compute
+  Seconds pipeline_p2p;     ///< waiting for messages
+  Seconds bubble;           ///< waiting for the pipeline to fill and drain
+  Seconds data_parallel;    ///< not hidden under compute
+  Seconds optimizer;
+};
+
+[[nodiscard]] Seconds total_of(const StepBreakdown& breakdown);
+
+/// Shares of the priced time, by tier; sum to 1.
+struct Provenance {
+  std::array<double, 4> share{};  ///< indexed by Tier
+  double relative_error = 0.0;    ///< the tiers' own errors, in quadrature by share
+};
+
+struct StepEstimate {
+  StepBreakdown breakdown;
+  std::int64_t slowest_stage = 0;
+  double bubble_fraction = 0.0;  ///< of the step
+  Provenance provenance;
+  std::vector<StageMemory> memory;  ///< of each stage
+  Flops model_flops;                ///< whole step, all devices
+  Flops hardware_flops;             ///< what the kernels execute, recomputation included
+};
+
+[[nodiscard]] StepEstimate estimate_step(const Job& job,
+                                         const Placement& placement,
+                                         const PriceList& prices,
+                                         Overlap overlap,
+                                         const MemoryOverheads& overheads);
+
+}  // namespace forerun

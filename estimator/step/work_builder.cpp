@@ -1,0 +1,253 @@
+#include "estimator/step/work_builder.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+MicroBatchSizes sizes_of(const Job& job) {
+  MicroBatchSizes size;
+  const std::int64_t tp = job.layout.tensor;
+  const bool shards_sequence =
+      tp > 1 && job.recipe.sequence_parallel == SequenceParallel::on;
+  size.batch = job.recipe.micro_batch;
+  size.tokens = job.recipe.sequence * job.recipe.micro_batch;
+  size.row_tokens = shards_sequence ? size.tokens / tp : size.tokens;
+  size.hidden = job.model.hidden;
+  size.heads = local_heads(job);
+  size.kv_heads = local_kv_heads(job);
+  size.head_size = job.model.attention.head_size;
+  size.qkv_width = (size.heads + 2 * size.kv_heads) * size.head_size;
+  size.ffn = job.model.ffn_hidden / tp;
+  size.up_width = up_factor(job.model) * size.ffn;
+  size.vocabulary = padded_vocabulary(job.model.vocabulary, tp) / tp;
+  return size;
+}
+
+}  // namespace
+
+WorkBuilder::WorkBuilder(const Job& job, const Placement& placement)
+    : job_(job),
+      grid_({.tensor = job.layout.tensor,
+             .context = job.layout.context,
+             .data = job.layout.data,
+             .pipeline = job.layout.pipeline}),
+      ranks_per_node_(placement.devices_per_node),
+      type_(data_type_of(job.recipe.precision)),
+      size_(sizes_of(job)) {}
+
+bool WorkBuilder::sequence_parallel() const { return size_.row_tokens != size_.tokens; }
+
+KernelKey WorkBuilder::rows_key(KernelOp op, std::int64_t rows, std::int64_t columns) const {
+  return {op, type_, RowsShape{rows, columns}};
+}
+
+KernelKey WorkBuilder::heads_key(KernelOp op) const {
+  return {op, type_, HeadsShape{size_.tokens, size_.batch, size_.heads, size_.kv_heads, size_.head_size}};
+}
+
+KernelKey WorkBuilder::attention_key(KernelOp op) const {
+  return {op,
+          type_,
+          AttentionKeyShape{size_.batch, job_.recipe.sequence, size_.heads, size_.kv_heads,
+                            size_.head_size, Mask::causal}};
+}
+
+KernelKey WorkBuilder::table_key(KernelOp op, std::int64_t tokens, std::int64_t rows) const {
+  return {op, type_, TableShape{tokens, size_.batch, size_.hidden, rows}};
+}
+
+WorkItem WorkBuilder::grid_collective(Part part,
+                                      CollectiveKey key,
+                                      GroupKind group,
+                                      TensorId from,
+                                      TensorId to) const {
+  key.group = grid_.shape(group, ranks_per_node_);
+  return {part, CollectiveWork{key, group, ReduceOp::sum, from, to, {}}, {}};
+}
+
+WorkItem WorkBuilder::tensor_collective(Part part, Collective op, TensorId from, TensorId to) const {
+  const auto bytes = static_cast<std::int64_t>(
+      static_cast<double>(size_.tokens * size_.hidden) * size_of(type_).in(unit::byte));
+  return grid_collective(part, {op, bytes, type_, {}}, GroupKind::tensor, from, to);
+}
+
+CollectiveKey WorkBuilder::boundary() const {
+  const auto bytes = static_cast<std::int64_t>(
+      static_cast<double>(size_.row_tokens * size_.hidden) * size_of(type_).in(unit::byte));
+  return {Collective::send_recv, bytes, type_, grid_.shape(GroupKind::pipeline, ranks_per_node_)};
+}
+
+void WorkBuilder::gather(std::vector<WorkItem>& items, TensorId shard, TensorId full, Part part) const {
+  if (sequence_parallel()) {
+    items.push_back(tensor_collective(part, Collective::all_gather, shard, full));
+  }
+}
+
+TensorId WorkBuilder::gathered(TensorId shard, TensorId full) const {
+  return sequence_parallel() ? full : shard;
+}
+
+TensorId WorkBuilder::partial(TensorId whole, TensorId full) const {
+  return sequence_parallel() ? full : whole;
+}
+
+void WorkBuilder::reduce(std::vector<WorkItem>& items, TensorId from, TensorId whole, Part part) const {
+  if (sequence_parallel()) {
+    items.push_back(tensor_collective(part, Collective::reduce_scatter, from, whole));
+  } else if (tensor_parallel()) {
+    items.push_back(tensor_collective(part, Collective::all_reduce, whole, whole));
+  }
+}
+
+void WorkBuilder::input_gradient(std::vector<WorkItem>& items,
+                                 const Linear& linear,
+                                 const GradientPath& path) const {
+  const std::size_t gather_at = items.size();
+  gather(items, path.input, path.input_full, Part::tensor_parallel);
+  linear_dgrad(items, linear, path.gradient, partial(path.to, path.to_full));
+  const KernelKey dgrad = std::get<KernelWork>(items.back().work).key;
+  linear_wgrad(items, linear, path.gradient);
+  const KernelKey wgrad = std::get<KernelWork>(items.back().work).key;
+  const std::size_t reduce_at = items.size();
+  reduce(items, path.to_full, path.to, Part::tensor_parallel);
+  if (auto* first = std::get_if<CollectiveWork>(&items[gather_at].work)) {
+    first->hides_under = dgrad;
+  }
+  if (reduce_at < items.size()) {
+    std::get<CollectiveWork>(items[reduce_at].work).hides_under = wgrad;
+  }
+}
+
+void WorkBuilder::norm_forward(std::vector<WorkItem>& items, const Norm3& norm, Part part) const {
+  const TensorId weight{norm.weight, norm.weight_layer};
+  const TensorId bias{norm.bias, norm.weight_layer};
+  const TensorId input{norm.input, norm.layer};
+  const TensorId output{norm.output, norm.layer};
+  const TensorId stats{norm.stats, norm.layer};
+  if (job_.model.norm == Norm::rms_norm) {
+    items.push_back({part,
+                     KernelWork{rows_key(KernelOp::rms_norm_forward, size_.row_tokens, size_.hidden),
+                                {input, weight, output, stats}},
+                     {}});
+  } else {
+    items.push_back({part,
+                     KernelWork{rows_key(KernelOp::layer_norm_forward, size_.row_tokens, size_.hidden),
+                                {input, weight, bias, output, stats}},
+                     {}});
+  }
+}
+
+void WorkBuilder::norm_backward(std::vector<WorkItem>& items,
+                                const Norm3& norm,
+                                TensorId gradient_in,
+                                TensorId gradient_out) const {
+  const TensorId weight{norm.weight, norm.weight_layer};
+  const TensorId input{norm.input, norm.layer};
+  const TensorId stats{norm.stats, norm.layer};
+  std::vector<TensorId> operands{input, weight, stats, gradient_in, gradient_out, gradient_of(weight)};
+  KernelOp op = KernelOp::rms_norm_backward;
+  if (job_.model.norm == Norm::layer_norm) {
+    op = KernelOp::layer_norm_backward;
+    operands.push_back(gradient_of({norm.bias, norm.weight_layer}));
+  }
+  items.push_back(
+      {Part::compute, KernelWork{rows_key(op, size_.row_tokens, size_.hidden), std::move(operands)}, {}});
+}
+
+void WorkBuilder::linear_forward(std::vector<WorkItem>& items, const Linear& linear, Part part) const {
+  items.push_back({part,
+                   KernelWork{{KernelOp::gemm, type_,
+                               GemmShape{size_.tokens, linear.out, linear.in, GemmLayout::nt,
+                                         GemmOutput::store}},
+                              {{linear.input, linear.layer},
+                               {linear.weight, linear.weight_layer},
+                               {linear.output, linear.layer}}},
+                   {}});
+}
+
+void WorkBuilder::linear_dgrad(std::vector<WorkItem>& items,
+                               const Linear& linear,
+                               TensorId gradient,
+                               TensorId to) const {
+  items.push_back({Part::compute,
+                   KernelWork{{KernelOp::gemm, type_,
+                               GemmShape{size_.tokens, linear.in, linear.out, GemmLayout::nn,
+                                         GemmOutput::store}},
+                              {gradient, {linear.weight, linear.weight_layer}, to}},
+                   {}});
+}
+
+void WorkBuilder::linear_wgrad(std::vector<WorkItem>& items,
+                               const Linear& linear,
+                               TensorId gradient) const {
+  const TensorId weight{linear.weight, linear.weight_layer};
+  items.push_back({Part::compute,
+                   KernelWork{{KernelOp::gemm, type_,
+                               GemmShape{linear.out, linear.in, size_.tokens, GemmLayout::tn,
+                                         GemmOutput::accumulate_fp32}},
+                              {gradient, {linear.input, linear.layer}, gradient_of(weight)}},
+                   {}});
+}
+
+void WorkBuilder::add_bias(std::vector<WorkItem>& items,
+                           TensorId bias,
+                           TensorId rows,
+                           KernelKey key,
+                           Part part) const {
+  if (key.op == KernelOp::bias_forward) {
+    items.push_back({part, KernelWork{key, {bias, rows}}, {}});
+  } else {
+    items.push_back({part, KernelWork{key, {rows, gradient_of(bias)}}, {}});
+  }
+}
+
+WorkBuilder::Norm3 WorkBuilder::norm1(std::int64_t layer) const {
+  return {TensorName::w_norm1, TensorName::b_norm1, TensorName::hidden, TensorName::norm1,
+          TensorName::norm1_stats, layer, layer};
+}
+
+WorkBuilder::Norm3 WorkBuilder::norm2(std::int64_t layer) const {
+  return {TensorName::w_norm2, TensorName::b_norm2, TensorName::middle, TensorName::norm2,
+          TensorName::norm2_stats, layer, layer};
+}
+
+WorkBuilder::Norm3 WorkBuilder::final_norm() const {
+  return {TensorName::w_final_norm, TensorName::b_final_norm, TensorName::hidden,
+          TensorName::final_norm, TensorName::final_stats, -1, job_.model.layers};
+}
+
+WorkBuilder::Linear WorkBuilder::qkv_linear(std::int64_t layer) const {
+  const TensorName output =
+      job_.model.attention.qk_norm ? TensorName::qkv_raw : TensorName::qkv;
+  return {TensorName::w_qkv, sequence_parallel() ? TensorName::norm1_full : TensorName::norm1,
+          output, layer, layer, size_.hidden, size_.qkv_width};
+}
+
+WorkBuilder::Linear WorkBuilder::out_linear(std::int64_t layer) const {
+  return {TensorName::w_out, TensorName::attended,
+          sequence_parallel() ? TensorName::projected_full : TensorName::projected,
+          layer, layer, size_.heads * size_.head_size, size_.hidden};
+}
+
+WorkBuilder::Linear WorkBuilder::up_linear(std::int64_t layer) const {
+  return {TensorName::w_up, sequence_parallel() ? TensorName::norm2_full : TensorName::norm2,
+          TensorName::up, layer, layer, size_.hidden, size_.up_width};
+}
+
+WorkBuilder::Linear WorkBuilder::down_linear(std::int64_t layer) const {
+  return {TensorName::w_down, TensorName::activated,
+          sequence_parallel() ? TensorName::down_full : TensorName::down,
+          layer, layer, size_.ffn, size_.hidden};
+}
+
+WorkBuilder::Linear WorkBuilder::head_linear() const {
+  return {job_.model.tied_embeddings ? TensorName::w_embedding : TensorName::w_head,
+          sequence_parallel() ? TensorName::final_full : TensorName::final_norm,
+          TensorName::logits, -1, job_.model.layers, size_.hidden, size_.vocabulary};
+}
+
+}  // namespace forerun

@@ -1,0 +1,90 @@
+// The work of one rank in one training step: every kernel and every collective, in order, with the
+// tensors they touch. `measure` times its keys, `rehearse` executes it, `estimate` prices it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "comm/collective_key.hpp"
+#include "comm/process_grid.hpp"
+#include "estimator/step/stage_weights.hpp"
+#include "estimator/step/tensor.hpp"
+#include "jobs/job.hpp"
+#include "kernels/kernel_key.hpp"
+
+namespace forerun {
+
+/// Which part of the step's breakdown an item belongs to.
+enum class Part { compute, recompute, tensor_parallel, data_parallel, optimizer };
+
+struct KernelWork {
+  KernelKey key;
+  std::vector<TensorId> operands;  ///< in the order of `operands_of(key)`
+};
+
+struct CollectiveWork {
+  CollectiveKey key;
+  GroupKind group = GroupKind::tensor;
+  ReduceOp reduce = ReduceOp::sum;
+  TensorId from;
+  TensorId to;  ///< equal to `from`: in place
+  /// The GEMM that has no data dependence on this collective and may run beside it: Megatron
+  /// gathers the input under dgrad and reduces dX under wgrad.
+  std::optional<KernelKey> hides_under;
+};
+
+struct WorkItem {
+  Part part = Part::compute;
+  std::variant<KernelWork, CollectiveWork> work;
+  std::vector<TensorId> release;  ///< activations whose last use within the micro-batch this is
+};
+
+/// One model chunk on one stage: what a micro-batch runs forward and, later, backward.
+struct ChunkWork {
+  std::int64_t chunk = 0;  ///< in model order
+  ChunkLayers layers;
+  bool holds_embedding = false;
+  bool holds_head = false;
+  std::vector<WorkItem> forward;
+  std::vector<WorkItem> backward;
+  TensorId input;                     ///< received from the chunk before, unless it holds_embedding
+  TensorId output;                    ///< sent to the chunk after, unless it holds_head
+  std::vector<TensorId> kept;         ///< activations that live from forward to backward
+};
+
+/// Everything that one rank of a stage does in one optimizer step.
+struct StageWork {
+  std::int64_t stage = 0;
+  std::vector<ChunkWork> chunks;          ///< vp of them, in model order
+  StageWeights weights;
+  std::optional<CollectiveKey> boundary;  ///< one message between neighbouring chunks; pp > 1
+  std::vector<WorkItem> tail;             ///< after the last backward: reductions, optimizer
+};
+
+/// How ranks lie on nodes.
+struct Placement {
+  std::int64_t devices_per_node = 1;
+};
+
+/// Why this build cannot lay out the job's work (mixture of experts, latent attention, context or
+/// expert parallelism, a window shorter than the sequence, FP8); empty when it can.
+[[nodiscard]] std::optional<std::string> unsupported_because(const Job& job);
+
+/// The work of any rank of `stage`: tensor- and data-parallel peers do the same. The job must be
+/// legal (`illegal_because`) and supported.
+[[nodiscard]] StageWork stage_work(const Job& job, const Placement& placement, std::int64_t stage);
+
+/// The number format of weights and activations.
+[[nodiscard]] DataType data_type_of(Precision precision);
+
+/// Distinct keys of all stages of the job, in order of first use.
+struct WorkKeys {
+  std::vector<KernelKey> kernels;
+  std::vector<CollectiveKey> collectives;
+};
+[[nodiscard]] WorkKeys work_keys(const Job& job, const Placement& placement);
+
+}  // namespace forerun

@@ -1,0 +1,93 @@
+// Where a model is looked for: catalog, file, folder.
+#include "jobs/read_model.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <span>
+
+#include <fmt/format.h>
+
+#include "jobs/config_fields.hpp"
+#include "jobs/model_family.hpp"
+#include "units/catalog_file.hpp"
+#include "units/input_error.hpp"
+
+namespace forerun {
+
+// Generated from jobs/catalog by cmake/embed_catalog.cmake.
+std::span<const CatalogFile> catalog_model_files();
+
+namespace {
+
+// A config.json has a few thousand bytes; whoever gives the weights by mistake should not wait.
+constexpr std::uintmax_t largest_file = 16U << 20U;
+
+std::string text_of_file(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_regular_file(path, ignored) &&
+      std::filesystem::file_size(path, ignored) > largest_file) {
+    throw InputError(path.string(), "the file is larger than 16 MiB; expected a config.json");
+  }
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) {
+    throw InputError(path.string(), "the file cannot be read");
+  }
+  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+}
+
+std::filesystem::path config_path(const std::string& name) {
+  std::error_code ignored;
+  std::filesystem::path path(name);
+  if (std::filesystem::is_directory(path, ignored)) {
+    std::filesystem::path inside = path / "config.json";
+    if (!std::filesystem::exists(inside, ignored)) {
+      throw InputError(name, "the folder holds no config.json");
+    }
+    return inside;
+  }
+  if (!std::filesystem::exists(path, ignored)) {
+    throw InputError("--model",
+                     fmt::format("'{}' is neither a model of the catalog nor a file or folder; the "
+                                 "nearest model of the catalog is '{}'",
+                                 name,
+                                 nearest(name, catalog_models())));
+  }
+  return path;
+}
+
+}  // namespace
+
+ModelShape read_model_text(std::string_view text, const std::string& where) {
+  const ConfigFields fields(text, where);
+  ModelShape model = shape_from(fields);
+  model.name = where;
+  model.source = fields.word_or("forerun_source", where);
+  return model;
+}
+
+ModelShape read_model(const std::string& name) {
+  const auto files = catalog_model_files();
+  const auto file = std::ranges::find(files, name, &CatalogFile::name);
+  if (file != files.end()) {
+    ModelShape model = read_model_text(file->text, fmt::format("catalog/{}.json", name));
+    model.name = name;
+    return model;
+  }
+  const std::filesystem::path path = config_path(name);
+  ModelShape model = read_model_text(text_of_file(path), path.string());
+  model.name = name;
+  return model;
+}
+
+std::vector<std::string> catalog_models() {
+  std::vector<std::string> names;
+  for (const CatalogFile& file : catalog_model_files()) {
+    names.emplace_back(file.name);
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+}  // namespace forerun

@@ -1,0 +1,140 @@
+// Choosing a GPU, its memory, and the report of what it is.
+#include "kernels/cuda/cuda_device.hpp"
+
+#include <algorithm>
+#include <array>
+#include <new>
+#include <stdexcept>
+
+#include <cublasLt.h>
+#include <cudnn_graph.h>
+#include <fmt/format.h>
+
+#include "kernels/cuda/check.hpp"
+#include "units/unit.hpp"
+
+namespace forerun::cuda {
+
+namespace {
+
+/// The GPU of this rank, made current.
+int choose(const DeviceChoice& choice) {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status != cudaSuccess || count == 0) {
+    static_cast<void>(cudaGetLastError());
+    throw std::runtime_error(
+        fmt::format("no GPU can be used on this node: {}",
+                    status == cudaSuccess ? "the driver shows none" : cudaGetErrorString(status)));
+  }
+  const int ordinal = choice.local_rank % count;
+  FORERUN_CUDA_CHECK(cudaSetDevice(ordinal));
+  return ordinal;
+}
+
+cudaDeviceProp properties_of(int ordinal) {
+  cudaDeviceProp properties{};
+  FORERUN_CUDA_CHECK(cudaGetDeviceProperties(&properties, ordinal));
+  return properties;
+}
+
+/// 13000 -> "13.0": how the driver and the runtime number themselves.
+std::string cuda_version(int version) {
+  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
+}
+
+/// 130001 -> "13.0.1" (cuBLASLt), 91900 -> "9.19.0" (cuDNN): major, two digits, two digits.
+std::string library_version(std::size_t version) {
+  return fmt::format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
+}
+
+std::string pci_id_of(int ordinal) {
+  std::array<char, 32> text{};
+  FORERUN_CUDA_CHECK(cudaDeviceGetPCIBusId(text.data(), static_cast<int>(text.size()), ordinal));
+  return text.data();
+}
+
+}  // namespace
+
+CudaDevice::CudaDevice(const DeviceChoice& choice)
+    : ordinal_(choose(choice)),
+      properties_(properties_of(ordinal_)),
+      stream_(make_stream()),
+      launcher_(ordinal_, stream_.raw()),
+      timer_(stream_.raw(), static_cast<std::size_t>(std::max(properties_.l2CacheSize, 1))) {}
+
+DeviceReport CudaDevice::report() const {
+  int driver = 0;
+  int runtime = 0;
+  FORERUN_CUDA_CHECK(cudaDriverGetVersion(&driver));
+  FORERUN_CUDA_CHECK(cudaRuntimeGetVersion(&runtime));
+  DeviceReport report;
+  report.kind = "cuda";
+  report.name = properties_.name;
+  report.cores = properties_.multiProcessorCount;
+  report.memory = static_cast<double>(properties_.totalGlobalMem) * unit::byte;
+  report.last_level_cache = static_cast<double>(properties_.l2CacheSize) * unit::byte;
+  report.software = {{"driver", cuda_version(driver)},
+                     {"cuda", cuda_version(runtime)},
+                     {"cublaslt", library_version(cublasLtGetVersion())},
+                     {"cudnn", library_version(cudnnGetVersion())}};
+  report.pci_id = pci_id_of(ordinal_);
+  return report;
+}
+
+std::optional<std::string> CudaDevice::refuses(const KernelKey& key) const {
+  return launcher_.refuses(key);
+}
+
+void* CudaDevice::allocate(std::size_t bytes) {
+  void* memory = nullptr;
+  const cudaError_t status = cudaMalloc(&memory, std::max<std::size_t>(bytes, 1));
+  if (status == cudaErrorMemoryAllocation) {
+    static_cast<void>(cudaGetLastError());
+    throw std::bad_alloc();
+  }
+  FORERUN_CUDA_CHECK(status);
+  return memory;
+}
+
+void CudaDevice::release(void* memory) noexcept {
+  static_cast<void>(cudaFree(memory));
+}
+
+void CudaDevice::copy_in(void* device, const void* host, std::size_t bytes) {
+  FORERUN_CUDA_CHECK(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_.raw()));
+  synchronize();
+}
+
+void CudaDevice::copy_out(void* host, const void* device, std::size_t bytes) {
+  FORERUN_CUDA_CHECK(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_.raw()));
+  synchronize();
+}
+
+void CudaDevice::set_zero(void* device, std::size_t bytes) {
+  FORERUN_CUDA_CHECK(cudaMemsetAsync(device, 0, bytes, stream_.raw()));
+}
+
+void CudaDevice::run(const KernelKey& key,
+                     std::span<void* const> operands,
+                     const KernelScalars& scalars) {
+  launcher_.launch(key, operands, scalars);
+}
+
+void CudaDevice::synchronize() {
+  FORERUN_CUDA_CHECK(cudaStreamSynchronize(stream_.raw()));
+}
+
+std::vector<Seconds> CudaDevice::time_runs(const KernelKey& key,
+                                           std::span<void* const> operands,
+                                           int count,
+                                           CacheState cache) {
+  const KernelScalars scalars;
+  return timer_.time([&] { launcher_.launch(key, operands, scalars); }, count, cache);
+}
+
+int CudaDevice::gemm_algorithm_id(const KernelKey& key) {
+  return launcher_.gemm_algorithm_id(key);
+}
+
+}  // namespace forerun::cuda

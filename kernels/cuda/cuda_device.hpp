@@ -1,0 +1,58 @@
+// One NVIDIA GPU as a Device: memory, kernels on one stream, timing, and what it is.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <cuda_runtime_api.h>
+
+#include "kernels/cuda/handles.hpp"
+#include "kernels/cuda/kernel_launcher.hpp"
+#include "kernels/cuda/kernel_timer.hpp"
+#include "kernels/device.hpp"
+
+namespace forerun::cuda {
+
+/// Makes its GPU the current device of the thread that constructs it, and stays on that thread.
+class CudaDevice final : public Device {
+ public:
+  /// The GPU `local_rank` modulo the visible ones. Throws std::runtime_error when there is no
+  /// driver or no GPU.
+  explicit CudaDevice(const DeviceChoice& choice);
+
+  [[nodiscard]] DeviceReport report() const override;
+  [[nodiscard]] std::optional<std::string> refuses(const KernelKey& key) const override;
+
+  [[nodiscard]] void* allocate(std::size_t bytes) override;
+  void release(void* memory) noexcept override;
+  void copy_in(void* device, const void* host, std::size_t bytes) override;
+  void copy_out(void* host, const void* device, std::size_t bytes) override;
+  void set_zero(void* device, std::size_t bytes) override;
+
+  void run(const KernelKey& key,
+           std::span<void* const> operands,
+           const KernelScalars& scalars) override;
+  void synchronize() override;
+  /// With default scalars.
+  [[nodiscard]] std::vector<Seconds> time_runs(const KernelKey& key,
+                                               std::span<void* const> operands,
+                                               int count,
+                                               CacheState cache) override;
+
+  [[nodiscard]] void* stream() const override { return stream_.raw(); }
+
+  /// cuBLASLt's id of the algorithm that runs this GEMM on operands from `allocate`.
+  [[nodiscard]] int gemm_algorithm_id(const KernelKey& key);
+
+ private:
+  int ordinal_;
+  cudaDeviceProp properties_;
+  Stream stream_;
+  KernelLauncher launcher_;
+  KernelTimer timer_;
+};
+
+}  // namespace forerun::cuda

@@ -1,0 +1,52 @@
+// The exponential and what is made of it, written so that a compiler can vectorise loops over it.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+#include "kernels/host/multiversion.hpp"
+
+namespace forerun::host {
+
+/// exp(x) in fp32 to about 2e-7 relative, by Cephes' expf (S. Moshier, netlib.org/cephes): x = n
+/// ln2
+/// + r, a degree-6 polynomial in r, times 2^n. Arguments beyond +-87.3 are clamped, so that results
+/// stay finite and normal: 1.2e-38 to 8.3e37.
+FORERUN_INLINE float fast_exp(float x) {
+  constexpr float limit = 87.3F;
+  constexpr float log2_e = 1.44269504088896341F;
+  // ln2 in two parts: products with the first are exact for |n| < 2^15.
+  constexpr float ln2_high = 0.693359375F;
+  constexpr float ln2_low = -2.12194440e-4F;
+  // Adding and subtracting 1.5 * 2^23 rounds to the nearest whole number.
+  constexpr float rounder = 12582912.0F;
+  x = x < -limit ? -limit : x;
+  x = x > limit ? limit : x;
+  const float n = (x * log2_e + rounder) - rounder;
+  const float r = (x - n * ln2_high) - n * ln2_low;
+  float p = 1.9875691500e-4F;
+  p = p * r + 1.3981999507e-3F;
+  p = p * r + 8.3334519073e-3F;
+  p = p * r + 4.1665795894e-2F;
+  p = p * r + 1.6666665459e-1F;
+  p = p * r + 5.0000001201e-1F;
+  p = p * (r * r) + r + 1.0F;
+  const auto exponent = static_cast<std::uint32_t>(static_cast<std::int32_t>(n) + 127) << 23U;
+  return p * std::bit_cast<float>(exponent);
+}
+
+/// exp(x) for x <= 0 that is exactly 0 where fp32 would leave the normal range (masked scores).
+FORERUN_INLINE float fast_exp_or_zero(float x) {
+  return x < -87.0F ? 0.0F : fast_exp(x);
+}
+
+FORERUN_INLINE float fast_sigmoid(float x) {
+  return 1.0F / (1.0F + fast_exp(-x));
+}
+
+/// tanh by exp; absolute error about 1e-7, which suffices where 1 + tanh is what is used.
+FORERUN_INLINE float fast_tanh(float x) {
+  return 1.0F - 2.0F / (fast_exp(2.0F * x) + 1.0F);
+}
+
+}  // namespace forerun::host

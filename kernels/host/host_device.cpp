@@ -1,0 +1,197 @@
+// Dispatch from keys to kernels, memory, timing.
+#include "kernels/host/host_device.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <stdexcept>
+#include <utility>
+
+#include <fmt/format.h>
+#include <omp.h>
+
+#include "kernels/host/aligned_memory.hpp"
+#include "kernels/host/cpu.hpp"
+#include "kernels/host/row_kernels.hpp"
+#include "units/unit.hpp"
+
+namespace forerun::host {
+namespace {
+
+using RowKernel = void (*)(const KernelCall&);
+
+constexpr auto row_kernels = std::to_array<std::pair<KernelOp, RowKernel>>({
+    {KernelOp::rms_norm_forward, rms_norm_forward},
+    {KernelOp::rms_norm_backward, rms_norm_backward},
+    {KernelOp::layer_norm_forward, layer_norm_forward},
+    {KernelOp::layer_norm_backward, layer_norm_backward},
+    {KernelOp::qk_norm_forward, qk_norm_forward},
+    {KernelOp::qk_norm_backward, qk_norm_backward},
+    {KernelOp::swiglu_forward, swiglu_forward},
+    {KernelOp::swiglu_backward, swiglu_backward},
+    {KernelOp::gelu_forward, gelu_forward},
+    {KernelOp::gelu_backward, gelu_backward},
+    {KernelOp::add, add},
+    {KernelOp::bias_forward, bias_forward},
+    {KernelOp::bias_backward, bias_backward},
+    {KernelOp::embedding_forward, embedding_forward},
+    {KernelOp::embedding_backward, embedding_backward},
+    {KernelOp::position_forward, position_forward},
+    {KernelOp::position_backward, position_backward},
+    {KernelOp::cross_entropy_max, cross_entropy_max},
+    {KernelOp::cross_entropy_sum, cross_entropy_sum},
+    {KernelOp::cross_entropy_gradient, cross_entropy_gradient},
+    {KernelOp::adamw, adamw},
+    {KernelOp::copy, copy},
+});
+
+void run_row_kernel(const KernelCall& call) {
+  for (const auto& [op, kernel] : row_kernels) {
+    if (op == call.key.op) {
+      kernel(call);
+      return;
+    }
+  }
+  throw std::runtime_error("no host kernel for " + text_of(call.key));
+}
+
+bool is_positive(const GemmShape& s) {
+  return s.m > 0 && s.n > 0 && s.k > 0;
+}
+
+bool is_positive(const AttentionKeyShape& s) {
+  return s.batch > 0 && s.length > 0 && s.heads > 0 && s.kv_heads > 0 && s.head_size > 0;
+}
+
+bool is_positive(const RowsShape& s) {
+  return s.rows > 0 && s.columns > 0;
+}
+
+bool is_positive(const HeadsShape& s) {
+  return s.tokens > 0 && s.batch > 0 && s.heads > 0 && s.kv_heads > 0 && s.head_size > 0;
+}
+
+bool is_positive(const TableShape& s) {
+  return s.tokens > 0 && s.batch > 0 && s.columns > 0 && s.table_rows > 0;
+}
+
+bool is_positive(const FlatShape& s) {
+  return s.elements > 0;
+}
+
+bool is_rope(KernelOp op) {
+  return op == KernelOp::rope_forward || op == KernelOp::rope_backward;
+}
+
+}  // namespace
+
+HostDevice::HostDevice(const DeviceChoice& choice, Bf16Gemm bf16_gemm)
+    : threads_(threads_for(choice)), local_ranks_(choice.local_ranks), gemm_(bf16_gemm) {
+  omp_set_num_threads(threads_);
+}
+
+DeviceReport HostDevice::report() const {
+  return {.kind = "host",
+          .name = cpu_model(),
+          .cores = threads_,
+          .memory = node_memory() / static_cast<double>(local_ranks_),
+          .last_level_cache = last_level_cache(),
+          .software = {{"onednn", onednn_version()},
+                       {"openmp", std::to_string(_OPENMP)},
+                       {"isa", onednn_isa()},
+                       {"bf16_gemm", gemm_.bf16() == Bf16Gemm::native ? "native" : "via fp32"}},
+          .pci_id = {}};
+}
+
+std::optional<std::string> HostDevice::refuses(const KernelKey& key) const {
+  if (key.type != DataType::fp32 && key.type != DataType::bf16) {
+    return fmt::format("the host computes in bf16 and fp32, not in {}", name_of(key.type));
+  }
+  if (!std::visit([](const auto& shape) { return is_positive(shape); }, key.shape)) {
+    return "every size must be at least 1";
+  }
+  if (const auto* attention = std::get_if<AttentionKeyShape>(&key.shape);
+      attention != nullptr && attention->heads % attention->kv_heads != 0) {
+    return fmt::format(
+        "{} heads do not share {} kv_heads evenly", attention->heads, attention->kv_heads);
+  }
+  if (is_rope(key.op) && std::get<HeadsShape>(key.shape).head_size % 2 != 0) {
+    return "rope rotates pairs: head_size must be even";
+  }
+  return std::nullopt;
+}
+
+void* HostDevice::allocate(std::size_t bytes) {
+  return allocate_aligned(bytes);
+}
+
+void HostDevice::release(void* memory) noexcept {
+  release_aligned(memory);
+}
+
+void HostDevice::copy_in(void* device, const void* host, std::size_t bytes) {
+  std::memcpy(device, host, bytes);
+}
+
+void HostDevice::copy_out(void* host, const void* device, std::size_t bytes) {
+  std::memcpy(host, device, bytes);
+}
+
+void HostDevice::set_zero(void* device, std::size_t bytes) {
+  std::memset(device, 0, bytes);
+}
+
+void HostDevice::run(const KernelKey& key,
+                     std::span<void* const> operands,
+                     const KernelScalars& scalars) {
+  const KernelCall call{.key = key, .operands = operands, .scalars = scalars};
+  switch (key.op) {
+    case KernelOp::gemm:
+      gemm_.run(call);
+      break;
+    case KernelOp::attention_forward:
+      attention_.run_forward(call);
+      break;
+    case KernelOp::attention_backward:
+      attention_.run_backward(call);
+      break;
+    case KernelOp::rope_forward:
+    case KernelOp::rope_backward:
+      rope_.run(call);
+      break;
+    default:
+      run_row_kernel(call);
+  }
+}
+
+std::vector<Seconds> HostDevice::time_runs(const KernelKey& key,
+                                           std::span<void* const> operands,
+                                           int count,
+                                           CacheState cache) {
+  using Clock = std::chrono::steady_clock;
+  const KernelScalars scalars;
+  if (warm_.insert(key).second) {
+    run(key, operands, scalars);
+  }
+  if (cache == CacheState::cold && !flush_) {
+    flush_.emplace(last_level_cache());
+  }
+  std::vector<Seconds> samples;
+  samples.reserve(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) {
+    if (cache == CacheState::cold) {
+      flush_->run();
+    }
+    const auto start = Clock::now();
+    run(key, operands, scalars);
+    const std::chrono::duration<double> elapsed = Clock::now() - start;
+    samples.push_back(elapsed.count() * unit::second);
+  }
+  return samples;
+}
+
+}  // namespace forerun::host
+
+forerun::Device* forerun_open_device(const forerun::DeviceChoice& choice) {
+  return new forerun::host::HostDevice(choice);
+}

@@ -1,0 +1,54 @@
+// Vectorised reductions.
+#include "kernels/host/reductions.hpp"
+
+#include <limits>
+
+#include "kernels/host/multiversion.hpp"
+
+namespace forerun::host {
+
+FORERUN_MULTIVERSION float sum(const float* x, std::int64_t count) {
+  float total = 0.0F;
+#pragma omp simd reduction(+ : total)
+  for (std::int64_t i = 0; i < count; ++i) {
+    total += x[i];
+  }
+  return total;
+}
+
+FORERUN_MULTIVERSION float sum_of_squares(const float* x, std::int64_t count) {
+  float total = 0.0F;
+#pragma omp simd reduction(+ : total)
+  for (std::int64_t i = 0; i < count; ++i) {
+    total += x[i] * x[i];
+  }
+  return total;
+}
+
+FORERUN_MULTIVERSION float sum_of_squares_about(float centre, const float* x, std::int64_t count) {
+  float total = 0.0F;
+#pragma omp simd reduction(+ : total)
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float distance = x[i] - centre;
+    total += distance * distance;
+  }
+  return total;
+}
+
+FORERUN_MULTIVERSION float maximum(const float* x, std::int64_t count) {
+  float largest = -std::numeric_limits<float>::infinity();
+#pragma omp simd reduction(max : largest)
+  for (std::int64_t i = 0; i < count; ++i) {
+    largest = x[i] > largest ? x[i] : largest;
+  }
+  return largest;
+}
+
+FORERUN_MULTIVERSION void accumulate(const float* x, float* y, std::int64_t count) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < count; ++i) {
+    y[i] += x[i];
+  }
+}
+
+}  // namespace forerun::host

@@ -1,0 +1,234 @@
+// What the parser accepts, and the sentence with which it refuses.
+#include "estimator/cli/parse_command_line.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/estimator/cli/parse.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::vector<std::string> estimate_with(std::vector<std::string> more) {
+  std::vector<std::string> words{"estimate", "--model", "gpt2", "--cluster", "c.toml"};
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+TEST(CommandLine, ReadsTheEstimateOfA405BModel) {
+  const Options options = options_of({"estimate",
+                                      "--model",
+                                      "llama-3.1-405b",
+                                      "--cluster",
+                                      "dgx-h100",
+                                      "--devices",
+                                      "16384",
+                                      "--layout",
+                                      "tp=8,pp=16,vp=8,dp=128",
+                                      "--batch",
+                                      "2K",
+                                      "--micro-batch",
+                                      "1",
+                                      "--seq",
+                                      "8192",
+                                      "--tokens",
+                                      "15.6T"});
+  EXPECT_EQ(options.verb, Verb::estimate);
+  EXPECT_THAT(options.models, ElementsAre("llama-3.1-405b"));
+  EXPECT_EQ(options.cluster, "dgx-h100");
+  EXPECT_EQ(options.devices, 16384);
+  EXPECT_EQ(options.layout, "tp=8,pp=16,vp=8,dp=128");
+  EXPECT_EQ(options.batch, 2000);  // K is decimal
+  EXPECT_EQ(options.micro_batch, 1);
+  EXPECT_EQ(options.sequence, 8192);
+  EXPECT_DOUBLE_EQ(options.tokens.value(), 15.6e12);
+}
+
+TEST(CommandLine, ReadsEveryChoiceOfTheRecipe) {
+  const Options options = options_of(estimate_with({"--precision=fp16",
+                                                    "--recompute=full",
+                                                    "--schedule=gpipe",
+                                                    "--sp=off",
+                                                    "--zero=0",
+                                                    "--overlap=off",
+                                                    "--format=csv"}));
+  EXPECT_EQ(options.precision, Precision::fp16);
+  EXPECT_EQ(options.recompute, Recompute::full);
+  EXPECT_EQ(options.schedule, Schedule::gpipe);
+  EXPECT_EQ(options.sequence_parallel, SequenceParallel::off);
+  EXPECT_EQ(options.zero, ZeroStage::none);
+  EXPECT_EQ(options.overlap, Overlap::off);
+  EXPECT_EQ(options.format, Format::csv);
+}
+
+TEST(CommandLine, ReadsWhatMeasureTakes) {
+  const Options options = options_of({"measure",
+                                      "--model",
+                                      "gpt2",
+                                      "--model",
+                                      "other.json",
+                                      "--layout",
+                                      "tp=2;pp=2;dp=2",
+                                      "--time-budget",
+                                      "2min",
+                                      "--resume",
+                                      "--device",
+                                      "host",
+                                      "--out",
+                                      "profile.json"});
+  EXPECT_THAT(options.models, ElementsAre("gpt2", "other.json"));
+  EXPECT_EQ(options.layout, "tp=2;pp=2;dp=2");
+  EXPECT_DOUBLE_EQ(options.time_budget.value().in(unit::second), 120.0);
+  EXPECT_TRUE(options.resume);
+  EXPECT_EQ(options.device, DeviceKind::host);
+  EXPECT_EQ(options.out, "profile.json");
+}
+
+TEST(CommandLine, ReadsWhatForecastTakes) {
+  const Options options = options_of({"forecast",
+                                      "--year",
+                                      "2030.5",
+                                      "--scenario",
+                                      "reference",
+                                      "--samples",
+                                      "1M",
+                                      "--seed",
+                                      "18446744073709551615"});
+  EXPECT_DOUBLE_EQ(options.year.value(), 2030.5);
+  EXPECT_EQ(options.scenario, "reference");
+  EXPECT_EQ(options.samples, 1'000'000);
+  EXPECT_EQ(options.seed, 18446744073709551615U);
+}
+
+TEST(CommandLine, ReadsDaysAsATime) {
+  const Options options =
+      options_of({"forecast", "--cluster", "p.json", "--devices", "2", "--days", "30"});
+  EXPECT_DOUBLE_EQ(options.training_time.value().in(unit::hour), 720.0);
+}
+
+TEST(CommandLine, LeavesAbsentWhatTheUserDidNotSay) {
+  const Options options = options_of(estimate_with({}));
+  EXPECT_FALSE(options.devices.has_value());
+  EXPECT_FALSE(options.batch.has_value());
+  EXPECT_FALSE(options.precision.has_value());
+  EXPECT_FALSE(options.schedule.has_value());
+  EXPECT_FALSE(options.strict);
+  EXPECT_EQ(options.verbosity, Verbosity::normal);
+}
+
+TEST(CommandLine, NamesTheNearestOptionForAMisspeltOne) {
+  EXPECT_EQ(complaint_about(estimate_with({"--precison", "bf16"})),
+            "--precison: unknown option of 'estimate' (did you mean --precision?)");
+}
+
+TEST(CommandLine, DoesNotGuessAbbreviations) {
+  EXPECT_EQ(complaint_about(estimate_with({"--prec", "bf16"})),
+            "--prec: unknown option of 'estimate' (did you mean --precision?)");
+}
+
+TEST(CommandLine, SaysWhichVerbTakesAnOptionThatThisOneDoesNot) {
+  EXPECT_EQ(complaint_about(estimate_with({"--time-budget", "60s"})),
+            "--time-budget: not an option of 'estimate' (it belongs to 'measure')");
+}
+
+TEST(CommandLine, SaysWhatAWholeNumberLooksLike) {
+  EXPECT_EQ(complaint_about(estimate_with({"--batch", "2k"})),
+            "--batch: '2k' is not a whole number of at least 1 (expected one like 2048 or 2K)");
+}
+
+TEST(CommandLine, RefusesZeroAndNegativeCounts) {
+  EXPECT_THAT(complaint_about(estimate_with({"--batch", "0"})), HasSubstr("'0' is not a whole"));
+  EXPECT_THAT(complaint_about(estimate_with({"--batch", "-3"})), HasSubstr("'-3' is not a whole"));
+}
+
+TEST(CommandLine, RefusesATimeWithoutItsUnit) {
+  EXPECT_EQ(complaint_about({"measure", "--model", "gpt2", "--time-budget", "60"}),
+            "--time-budget: '60' is not a time above 0 (expected one like 60s, 10min or 2h)");
+}
+
+TEST(CommandLine, SaysThatAPrecisionIsNotModelledYet) {
+  EXPECT_EQ(complaint_about(estimate_with({"--precision", "fp8"})),
+            "--precision: 'fp8' is not modelled yet (expected bf16, fp16 or fp32)");
+}
+
+TEST(CommandLine, ListsTheWordsThatAnOptionTakes) {
+  EXPECT_EQ(complaint_about(estimate_with({"--schedule", "1f1"})),
+            "--schedule: '1f1' is not one of its values (expected gpipe, 1f1b or interleaved; "
+            "nearest is 1f1b)");
+}
+
+TEST(CommandLine, RefusesAnOptionGivenTwice) {
+  EXPECT_EQ(complaint_about(estimate_with({"--batch", "1", "--batch", "2"})),
+            "--batch: given more than once (expected one)");
+}
+
+TEST(CommandLine, RefusesAMissingValue) {
+  EXPECT_EQ(complaint_about(estimate_with({"--batch"})),
+            "--batch: its value is missing (expected N)");
+}
+
+TEST(CommandLine, DoesNotTakeTheNextOptionForAValue) {
+  EXPECT_EQ(complaint_about(estimate_with({"--batch", "--seq", "8"})),
+            "--batch: its value is missing (expected N)");
+}
+
+TEST(CommandLine, RefusesAValueForAFlag) {
+  EXPECT_EQ(complaint_about(estimate_with({"--strict=yes"})), "--strict: takes no value");
+}
+
+TEST(CommandLine, RefusesAnEmptyValue) {
+  EXPECT_EQ(complaint_about(estimate_with({"--out", ""})), "--out: the value is empty");
+}
+
+TEST(CommandLine, RefusesStrayArguments) {
+  EXPECT_EQ(complaint_about(estimate_with({"gpt2"})),
+            "'gpt2': unexpected argument of 'estimate' (expected options like --model gpt2)");
+}
+
+TEST(CommandLine, RefusesQuietWithVerbose) {
+  EXPECT_EQ(complaint_about(estimate_with({"--quiet", "--verbose"})),
+            "--quiet: contradicts --verbose (expected one of them)");
+}
+
+TEST(CommandLine, NamesTheNearestVerb) {
+  EXPECT_EQ(complaint_about({"estimat"}),
+            "'estimat': unknown verb (expected measure, rehearse, estimate, forecast or show; "
+            "nearest is estimate)");
+}
+
+TEST(CommandLine, WantsAVerb) {
+  EXPECT_THAT(complaint_about({}), HasSubstr("no verb"));
+}
+
+TEST(CommandLine, WantsTheVerbFirst) {
+  EXPECT_THAT(complaint_about({"--model", "gpt2", "estimate"}), HasSubstr("the verb comes first"));
+}
+
+TEST(CommandLine, WantsAModelToEstimate) {
+  EXPECT_EQ(complaint_about({"estimate", "--cluster", "dgx-h100"}),
+            "forerun estimate: --model is missing (expected one like gpt2)");
+}
+
+TEST(CommandLine, WantsAClusterToEstimate) {
+  EXPECT_THAT(complaint_about({"estimate", "--model", "gpt2"}), HasSubstr("--cluster is missing"));
+}
+
+TEST(CommandLine, WantsOneModelToEstimate) {
+  EXPECT_THAT(complaint_about(estimate_with({"--model", "b"})), HasSubstr("more than once"));
+}
+
+TEST(CommandLine, WantsSomethingToForecastFrom) {
+  EXPECT_THAT(complaint_about({"forecast"}), HasSubstr("nothing to forecast from"));
+  EXPECT_THAT(complaint_about({"forecast", "--cluster", "p.json"}), HasSubstr("go together"));
+}
+
+TEST(CommandLine, ShowsWithoutBeingToldWhat) {
+  EXPECT_EQ(options_of({"show"}).verb, Verb::show);
+}
+
+}  // namespace
+}  // namespace forerun

@@ -1,0 +1,129 @@
+// The scenarios that are compiled in, and what a wrong one says.
+#include "estimator/forecast/scenario.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "units/input_error.hpp"
+
+namespace forerun {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+std::string message_of(const auto& action) {
+  try {
+    action();
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "no InputError";
+}
+
+std::string reading_error(const std::string& text) {
+  return message_of([&] { (void)read_scenario({"mine", text}); });
+}
+
+const std::string head =
+    "title = 't'\nbase_date = '2025'\nanchor = 'a'\nyears = [2025, 2030]\n"
+    "[inputs]\n"
+    "kappa = {distribution = 'constant', values = [3], source = 's'}\n"
+    "tokens_per_parameter = {distribution = 'constant', values = [20], source = 's'}\n"
+    "tokens_per_person_minute = {distribution = 'constant', values = [500], source = 's'}\n";
+
+TEST(Scenarios, AreAllReadable) {
+  for (const std::string& name : scenario_names()) {
+    EXPECT_EQ(scenario_named(name).name, name);
+  }
+}
+
+TEST(Scenarios, NameASourceForEveryInput) {
+  for (const std::string& name : scenario_names()) {
+    for (const auto& [input, entry] : scenario_named(name).inputs) {
+      EXPECT_GT(entry.source.size(), 10U) << name << " " << name_of(input);
+    }
+  }
+}
+
+TEST(Scenarios, IncludeTheFoundingArticle) {
+  const Scenario article = scenario_named("steinhardt-2023");
+  EXPECT_EQ(article.inputs.at(Input::kappa).values.at(0), 3.0);
+  EXPECT_EQ(article.inputs.at(Input::tokens_per_person_minute).values.at(0), 500.0);
+  EXPECT_EQ(article.inputs.at(Input::training_years).values.at(0), 1.2);
+}
+
+TEST(Scenarios, UnknownNameSuggestsTheNearest) {
+  EXPECT_THAT(message_of([] { (void)scenario_named("steinhart-2023"); }),
+              AllOf(HasSubstr("steinhart-2023"), HasSubstr("nearest is 'steinhardt-2023'")));
+}
+
+TEST(Scenarios, RefuseAYearWithoutData) {
+  EXPECT_THAT(message_of([] { check_year(scenario_named("steinhardt-2023"), 2035); }),
+              HasSubstr("2030 only"));
+  EXPECT_THAT(message_of([] { check_year(scenario_named("besiroglu-2022"), 2090); }),
+              HasSubstr("nearest is 2080"));
+}
+
+TEST(InputNames, ReadBackAsThemselves) {
+  for (std::size_t i = 0; i < input_count; ++i) {
+    const auto input = static_cast<Input>(i);
+    EXPECT_EQ(input_from(name_of(input)), input);
+  }
+  EXPECT_FALSE(input_from("luck").has_value());
+}
+
+TEST(ReadScenario, AcceptsACompleteOne) {
+  const Scenario scenario =
+      read_scenario({"mine",
+                     head + "training_flop = {distribution = 'log_triangular', values = [1, 2, 3], "
+                            "source = 's'}\n"});
+  EXPECT_EQ(name_of(scenario.inputs.at(Input::training_flop).distribution), "log_triangular");
+}
+
+TEST(ReadScenario, NamesTheLineOfBrokenToml) {
+  EXPECT_THAT(reading_error("title = 't'\nyears = [2025,\n="), HasSubstr("mine.toml:3"));
+}
+
+TEST(ReadScenario, NeedsASourceOfCompute) {
+  EXPECT_THAT(reading_error(head), HasSubstr("training_flop"));
+}
+
+TEST(ReadScenario, SuggestsTheNearestInput) {
+  EXPECT_THAT(
+      reading_error(head + "kapa = {distribution = 'constant', values = [3], source = 's'}"),
+      AllOf(HasSubstr("mine.toml:9"), HasSubstr("nearest is 'kappa'")));
+}
+
+TEST(ReadScenario, RefusesALevelOfOne) {
+  EXPECT_THAT(reading_error(head + "training_flop = {distribution = 'lognormal', values = [1, 2], "
+                                   "levels = [0.5, 1], source = 's'}"),
+              HasSubstr("levels"));
+}
+
+TEST(ReadScenario, RefusesAnIntervalThatIsUpsideDown) {
+  EXPECT_THAT(reading_error(head + "training_flop = {distribution = 'lognormal', values = [2, 1], "
+                                   "levels = [0.25, 0.75], source = 's'}"),
+              HasSubstr("ascend"));
+}
+
+TEST(ReadScenario, RefusesANegativeValue) {
+  EXPECT_THAT(reading_error(head + "training_flop = {distribution = 'constant', values = [-1], "
+                                   "source = 's'}"),
+              HasSubstr("positive"));
+}
+
+TEST(ReadScenario, RefusesWeightsThatDoNotSumToOne) {
+  EXPECT_THAT(reading_error(head + "training_flop = {distribution = 'discrete', values = [1, 2], "
+                                   "weights = [0.5, 0.6], source = 's'}"),
+              HasSubstr("sum to 1"));
+}
+
+TEST(ReadScenario, RefusesAnUnknownDistribution) {
+  EXPECT_THAT(reading_error(head + "training_flop = {distribution = 'cauchy', values = [1], "
+                                   "source = 's'}"),
+              AllOf(HasSubstr("cauchy"), HasSubstr("two_piece")));
+}
+
+}  // namespace
+}  // namespace forerun

@@ -1,0 +1,310 @@
+// Layers per chunk, padding, and every rule by which a job cannot be laid out.
+#include "jobs/job.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace forerun {
+namespace {
+
+using ::testing::ElementsAre;
+
+std::vector<std::int64_t> counts(std::int64_t layers, std::int64_t chunks) {
+  std::vector<std::int64_t> result;
+  for (const ChunkLayers& chunk : assign_layers(layers, chunks)) {
+    result.push_back(chunk.count);
+  }
+  return result;
+}
+
+// A job that is legal on one device and has no odd number anywhere.
+Job dense_job() {
+  Job job;
+  job.model.layers = 8;
+  job.model.hidden = 512;
+  job.model.ffn_hidden = 2048;
+  job.model.vocabulary = 1000;
+  job.model.max_positions = 64;
+  job.model.attention = {.heads = 16, .kv_heads = 4, .head_size = 32};
+  job.recipe.global_batch = 16;
+  job.recipe.sequence = 64;
+  return job;
+}
+
+Job expert_job() {
+  Job job = dense_job();
+  job.model.moe = MixtureOfExperts{.experts = 8, .top_k = 2, .expert_hidden = 1024};
+  return job;
+}
+
+std::string reason(const Job& job) {
+  return illegal_because(job).value_or("legal");
+}
+
+TEST(AssignLayers, SplitsEvenlyWhatDivides) {
+  EXPECT_THAT(counts(8, 4), ElementsAre(2, 2, 2, 2));
+}
+
+TEST(AssignLayers, GivesAllLayersToOneChunk) {
+  EXPECT_THAT(counts(7, 1), ElementsAre(7));
+}
+
+TEST(AssignLayers, CountsEmbeddingAndHeadOf126LayersOn16Chunks) {
+  EXPECT_THAT(counts(126, 16), ElementsAre(7, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 7));
+}
+
+TEST(AssignLayers, PutsEmbeddingAndHeadAloneFor126LayersOn128Chunks) {
+  const auto chunks = counts(126, 128);
+  EXPECT_EQ(chunks.front(), 0);
+  EXPECT_EQ(chunks.back(), 0);
+  EXPECT_EQ(std::vector<std::int64_t>(chunks.begin() + 1, chunks.end() - 1),
+            std::vector<std::int64_t>(126, 1));
+}
+
+TEST(AssignLayers, GivesTheFirstChunksOneMoreOtherwise) {
+  EXPECT_THAT(counts(61, 4), ElementsAre(16, 15, 15, 15));
+}
+
+TEST(AssignLayers, PrefersAnEvenSplitToCountingTheEnds) {
+  EXPECT_THAT(counts(2, 2), ElementsAre(1, 1));
+}
+
+TEST(AssignLayers, CoversEveryLayerOnceForAnyNumberOfChunks) {
+  for (std::int64_t chunks = 1; chunks <= 128; ++chunks) {
+    std::int64_t next = 0;
+    for (const ChunkLayers& chunk : assign_layers(126, chunks)) {
+      EXPECT_EQ(chunk.first, next);
+      next += chunk.count;
+    }
+    EXPECT_EQ(next, 126) << chunks;
+  }
+}
+
+TEST(PaddedVocabulary, RoundsGpt2UpTo50304) {
+  EXPECT_EQ(padded_vocabulary(50257, 1), 50304);
+}
+
+TEST(PaddedVocabulary, RoundsToAMultipleOf128TimesTensorParallelism) {
+  EXPECT_EQ(padded_vocabulary(50257, 8), 51200);
+}
+
+TEST(PaddedVocabulary, LeavesAMultipleAlone) {
+  EXPECT_EQ(padded_vocabulary(128256, 2), 128256);
+}
+
+TEST(MicroBatches, IsTheBatchOverDataParallelismAndMicroBatch) {
+  Job job = dense_job();
+  job.layout.data = 4;
+  job.recipe.micro_batch = 2;
+  EXPECT_EQ(micro_batches(job), 2);
+}
+
+TEST(ScheduleOf, IsOneForwardOneBackwardByDefault) {
+  EXPECT_EQ(schedule_of(dense_job()), Schedule::one_f_one_b);
+}
+
+TEST(ScheduleOf, InterleavesSeveralChunks) {
+  Job job = dense_job();
+  job.layout.virtual_pipeline = 2;
+  EXPECT_EQ(schedule_of(job), Schedule::interleaved);
+}
+
+TEST(ScheduleOf, ObeysTheRecipe) {
+  Job job = dense_job();
+  job.recipe.schedule = Schedule::gpipe;
+  EXPECT_EQ(schedule_of(job), Schedule::gpipe);
+}
+
+TEST(IllegalBecause, HasNothingAgainstOneDevice) {
+  EXPECT_EQ(illegal_because(dense_job()), std::nullopt);
+  EXPECT_EQ(illegal_because(expert_job()), std::nullopt);
+}
+
+TEST(IllegalBecause, HasNothingAgainstALayoutThatDividesEverywhere) {
+  Job job = expert_job();
+  job.layout = {.tensor = 4,
+                .pipeline = 2,
+                .virtual_pipeline = 2,
+                .context = 2,
+                .expert = 8,
+                .expert_tensor = 2,
+                .data = 2};
+  EXPECT_EQ(illegal_because(job), std::nullopt);
+}
+
+TEST(IllegalBecause, TensorParallelismMustDivideTheHeads) {
+  Job job = dense_job();
+  job.layout.tensor = 3;
+  EXPECT_EQ(reason(job), "--layout tp=3 does not divide the 16 attention heads");
+}
+
+TEST(IllegalBecause, TensorParallelismMustDivideOrReplicateTheKeyValueHeads) {
+  Job job = dense_job();
+  job.model.attention = {.heads = 24, .kv_heads = 6, .head_size = 32};
+  job.layout.tensor = 4;
+  EXPECT_EQ(reason(job),
+            "--layout tp=4 neither divides the 6 key-value heads nor is a multiple of them");
+}
+
+TEST(IllegalBecause, KeyValueHeadsMayBeReplicated) {
+  Job job = dense_job();
+  job.layout.tensor = 8;
+  EXPECT_EQ(illegal_because(job), std::nullopt);
+}
+
+TEST(IllegalBecause, TensorParallelismMustDivideTheFfn) {
+  Job job = dense_job();
+  job.model.ffn_hidden = 2047;
+  job.layout.tensor = 2;
+  EXPECT_EQ(reason(job), "--layout tp=2 does not divide the FFN width 2047");
+}
+
+TEST(IllegalBecause, TheDenseFfnOfAModelWithoutDenseLayersDoesNotMatter) {
+  Job job = expert_job();
+  job.model.ffn_hidden = 2047;
+  job.layout.tensor = 2;
+  EXPECT_EQ(illegal_because(job), std::nullopt);
+}
+
+TEST(IllegalBecause, TensorParallelismMustDivideTheSharedExperts) {
+  Job job = expert_job();
+  job.model.moe->shared_hidden = 1001;
+  job.layout.tensor = 2;
+  EXPECT_EQ(reason(job), "--layout tp=2 does not divide the width 1001 of the shared experts");
+}
+
+TEST(IllegalBecause, ExpertParallelismNeedsExperts) {
+  Job job = dense_job();
+  job.layout.expert = 2;
+  EXPECT_EQ(reason(job), "--layout ep=2,etp=1 asks for experts, which the model does not have");
+}
+
+TEST(IllegalBecause, ExpertTensorParallelismNeedsExperts) {
+  Job job = dense_job();
+  job.layout.expert_tensor = 2;
+  EXPECT_EQ(reason(job), "--layout ep=1,etp=2 asks for experts, which the model does not have");
+}
+
+TEST(IllegalBecause, ExpertParallelismMustDivideTheExperts) {
+  Job job = expert_job();
+  job.layout.expert = 3;
+  EXPECT_EQ(reason(job), "--layout ep=3 does not divide the 8 experts");
+}
+
+TEST(IllegalBecause, ExpertTensorParallelismMustDivideTheExpertWidth) {
+  Job job = expert_job();
+  job.layout.expert_tensor = 3;
+  EXPECT_EQ(reason(job), "--layout etp=3 does not divide the expert width 1024");
+}
+
+TEST(IllegalBecause, ExpertsMustRefoldTheRanksOfOneStage) {
+  Job job = expert_job();
+  job.layout = {.tensor = 2, .pipeline = 2, .expert = 8, .data = 2};
+  EXPECT_EQ(reason(job), "--layout ep*etp=8 does not divide tp*cp*dp=4");
+}
+
+TEST(IllegalBecause, EveryChunkNeedsALayer) {
+  Job job = dense_job();
+  job.layout.pipeline = 9;
+  EXPECT_EQ(reason(job), "--layout pp*vp=9 leaves chunks without any of the 8 layers");
+}
+
+TEST(IllegalBecause, EmbeddingAndHeadMayStandAlone) {
+  Job job = dense_job();
+  job.layout.pipeline = 10;
+  EXPECT_EQ(illegal_because(job), std::nullopt);
+}
+
+TEST(IllegalBecause, PlainSchedulesRunOneChunkPerStage) {
+  Job job = dense_job();
+  job.layout.pipeline = 2;
+  job.layout.virtual_pipeline = 2;
+  job.recipe.schedule = Schedule::one_f_one_b;
+  EXPECT_EQ(reason(job),
+            "--schedule 1f1b runs one chunk per stage, but --layout vp=2 asks for more");
+}
+
+TEST(IllegalBecause, InterleavingNeedsSeveralChunks) {
+  Job job = dense_job();
+  job.layout.pipeline = 2;
+  job.recipe.schedule = Schedule::interleaved;
+  EXPECT_EQ(reason(job), "--schedule interleaved needs --layout vp of at least 2");
+}
+
+TEST(IllegalBecause, SeveralChunksNeedSeveralStages) {
+  Job job = dense_job();
+  job.layout.virtual_pipeline = 2;
+  EXPECT_EQ(reason(job), "--layout vp=2 needs pp of at least 2");
+}
+
+TEST(IllegalBecause, TheBatchMustDivideOverDataParallelismAndMicroBatch) {
+  Job job = dense_job();
+  job.layout.data = 4;
+  job.recipe.micro_batch = 3;
+  EXPECT_EQ(reason(job), "--batch 16 is not a multiple of dp=4 times --micro-batch 3");
+}
+
+TEST(IllegalBecause, ABatchSmallerThanDataParallelismIsRefused) {
+  Job job = dense_job();
+  job.layout.data = 32;
+  EXPECT_EQ(reason(job), "--batch 16 is not a multiple of dp=32 times --micro-batch 1");
+}
+
+TEST(IllegalBecause, InterleavingNeedsFullRoundsOfMicroBatches) {
+  Job job = dense_job();
+  job.recipe.global_batch = 6;
+  job.layout.pipeline = 4;
+  job.layout.virtual_pipeline = 2;
+  EXPECT_EQ(reason(job),
+            "--batch 6 gives 6 micro-batches, and interleaving needs a multiple of pp=4");
+}
+
+TEST(IllegalBecause, ContextParallelismNeedsTwoPiecesPerRank) {
+  Job job = dense_job();
+  job.recipe.sequence = 62;
+  job.layout.context = 2;
+  EXPECT_EQ(reason(job), "--seq 62 is not a multiple of 2*cp=4");
+}
+
+TEST(IllegalBecause, SequenceParallelismSplitsTheSequence) {
+  Job job = dense_job();
+  job.recipe.sequence = 63;
+  job.layout.tensor = 2;
+  EXPECT_EQ(reason(job), "--seq 63 over cp=1 is not a multiple of tp=2, which --sp on needs");
+}
+
+TEST(IllegalBecause, WithoutSequenceParallelismTheSequenceMayBeOdd) {
+  Job job = dense_job();
+  job.recipe.sequence = 63;
+  job.recipe.sequence_parallel = SequenceParallel::off;
+  job.layout.tensor = 2;
+  EXPECT_EQ(illegal_because(job), std::nullopt);
+}
+
+TEST(IllegalBecause, LearnedPositionsEndTheSequence) {
+  Job job = dense_job();
+  job.model.position = Position::learned;
+  job.recipe.sequence = 65;
+  EXPECT_EQ(reason(job), "--seq 65 is beyond the 64 learned positions");
+}
+
+TEST(IllegalBecause, RotaryPositionsDoNotEndTheSequence) {
+  Job job = dense_job();
+  job.recipe.sequence = 128;
+  EXPECT_EQ(illegal_because(job), std::nullopt);
+}
+
+TEST(IllegalBecause, Accepts405BOn16384DevicesAsInThePaper) {
+  // Llama 3 (arXiv 2407.21783, table 4): tp 8, pp 16, dp 128 at a batch of 16M tokens.
+  Job job = dense_job();
+  job.model.layers = 126;
+  job.model.ffn_hidden = 53248;
+  job.model.attention = {.heads = 128, .kv_heads = 8, .head_size = 128};
+  job.recipe.global_batch = 2048;
+  job.recipe.sequence = 8192;
+  job.layout = {.tensor = 8, .pipeline = 16, .virtual_pipeline = 8, .data = 128};
+  EXPECT_EQ(illegal_because(job), std::nullopt);
+}
+
+}  // namespace
+}  // namespace forerun

@@ -1,0 +1,133 @@
+// The host device as the program meets it: the module, its report, refusals, memory, timing.
+#include "kernels/host/host_device.hpp"
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <memory>
+
+#include <dlfcn.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "kernel_check.hpp"
+#include "kernels/host/cpu.hpp"
+#include "kernels/host/fast_exp.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+TEST(HostModule, OpensADevice) {
+  void* module = dlopen(FORERUN_BIN_DIR "/forerun_host.so", RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(module, nullptr) << dlerror();
+  const auto open = reinterpret_cast<OpenDevice>(dlsym(module, open_device_symbol));
+  ASSERT_NE(open, nullptr);
+  const std::unique_ptr<Device> device(open(DeviceChoice{}));
+  EXPECT_EQ(device->report().kind, "host");
+  expect_agrees(*device, key_of("gemm fp32 m=5 n=6 k=7 nt"));
+}
+
+TEST(HostReport, NamesCoresMemoryAndLibraries) {
+  const host::HostDevice device{DeviceChoice{}};
+  const DeviceReport report = device.report();
+  EXPECT_FALSE(report.name.empty());
+  EXPECT_GE(report.cores, 1);
+  EXPECT_GT(report.memory, 100.0 * unit::mebibyte);
+  EXPECT_GT(report.last_level_cache, 100.0 * unit::kibibyte);
+  EXPECT_THAT(report.software,
+              testing::Contains(testing::Pair("onednn", testing::StartsWith("2."))));
+  EXPECT_THAT(report.software, testing::Contains(testing::Key("isa")));
+}
+
+TEST(HostReport, SharesTheNodesMemoryAmongItsRanks) {
+  const host::HostDevice one{DeviceChoice{}};
+  const host::HostDevice four{DeviceChoice{.local_rank = 1, .local_ranks = 4}};
+  EXPECT_DOUBLE_EQ(one.report().memory / four.report().memory, 4.0);
+}
+
+TEST(HostThreads, NeverFallBelowOne) {
+  EXPECT_EQ(host::threads_for({.local_rank = 0, .local_ranks = 1 << 20}), 1);
+}
+
+TEST(HostRefusal, NamesTheTypesItComputesIn) {
+  const host::HostDevice device{DeviceChoice{}};
+  EXPECT_THAT(device.refuses(key_of("gemm fp8_e4m3 m=1 n=1 k=1 nt")),
+              testing::Optional(testing::HasSubstr("fp8_e4m3")));
+}
+
+TEST(HostRefusal, CoversSizesBelowOne) {
+  const host::HostDevice device{DeviceChoice{}};
+  EXPECT_TRUE(device.refuses(key_of("gemm fp32 m=1 n=0 k=1 nt")).has_value());
+  EXPECT_TRUE(device.refuses(key_of("copy fp32 elements=-1")).has_value());
+}
+
+TEST(HostRefusal, CoversGroupsThatDoNotDivide) {
+  const host::HostDevice device{DeviceChoice{}};
+  EXPECT_TRUE(device
+                  .refuses(key_of("attention_forward fp32 batch=1 length=4 heads=5 kv_heads=2 "
+                                  "head_size=8 causal"))
+                  .has_value());
+}
+
+TEST(HostRefusal, CoversOddHeadsUnderRope) {
+  const host::HostDevice device{DeviceChoice{}};
+  EXPECT_TRUE(
+      device.refuses(key_of("rope_forward fp32 tokens=4 batch=1 heads=1 kv_heads=1 head_size=7"))
+          .has_value());
+}
+
+TEST(HostMemory, LiesOnCacheLines) {
+  host::HostDevice device{DeviceChoice{}};
+  const DeviceBuffer one(device, 1);
+  const DeviceBuffer other(device, 1000);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(one.data()) % 64, 0U);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(other.data()) % 64, 0U);
+}
+
+class HostTiming : public testing::TestWithParam<CacheState> {};
+
+TEST_P(HostTiming, GivesOnePositiveTimePerRun) {
+  host::HostDevice device{DeviceChoice{}};
+  const KernelKey key = key_of("gemm bf16 m=64 n=64 k=64 nt");
+  const DeviceBuffer a(device, 64 * 64 * 2);
+  const DeviceBuffer b(device, 64 * 64 * 2);
+  const DeviceBuffer c(device, 64 * 64 * 2);
+  device.set_zero(a.data(), a.bytes());
+  device.set_zero(b.data(), b.bytes());
+  const std::vector<void*> operands = {a.data(), b.data(), c.data()};
+  const std::vector<Seconds> samples = device.time_runs(key, operands, 5, GetParam());
+  EXPECT_THAT(samples, testing::SizeIs(5));
+  EXPECT_THAT(samples, testing::Each(testing::Gt(Seconds{})));
+}
+
+INSTANTIATE_TEST_SUITE_P(BothCacheStates,
+                         HostTiming,
+                         testing::Values(CacheState::cold, CacheState::hot));
+
+TEST(FastExponential, IsAccurateOverItsRange) {
+  for (double x = -87.0; x < 87.0; x += 0.0137) {
+    const auto argument = static_cast<float>(x);
+    const double exact = std::exp(static_cast<double>(argument));
+    EXPECT_NEAR(static_cast<double>(host::fast_exp(argument)) / exact, 1.0, 2.5e-7) << x;
+  }
+}
+
+TEST(FastExponential, IsZeroForMaskedScores) {
+  EXPECT_EQ(host::fast_exp_or_zero(-INFINITY), 0.0F);
+}
+
+TEST(Bfloat16, RoundsTiesToEven) {
+  // 1 + 2^-8 lies between 1 and 1 + 2^-7; 1 + 3 * 2^-8 between 1 + 2^-7 and 1 + 2^-6.
+  EXPECT_EQ(host::widened(host::narrowed(1.0F + 0x1p-8F)), 1.0F);
+  EXPECT_EQ(host::widened(host::narrowed(1.0F + 0x3p-8F)), 1.0F + 0x1p-6F);
+  EXPECT_EQ(host::widened(host::narrowed(1.0F + 0x1p-8F + 0x1p-20F)), 1.0F + 0x1p-7F);
+}
+
+TEST(Bfloat16, KeepsNanAndInfinity) {
+  EXPECT_TRUE(std::isnan(host::widened(host::narrowed(std::bit_cast<float>(0x7f800001U)))));
+  EXPECT_EQ(host::widened(host::narrowed(INFINITY)), INFINITY);
+}
+
+}  // namespace
+}  // namespace forerun

@@ -1,0 +1,165 @@
+// Every kernel of the host device against the double-precision reference.
+#include <algorithm>
+#include <cctype>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "kernel_check.hpp"
+#include "kernels/host/host_device.hpp"
+
+namespace forerun {
+namespace {
+
+class HostKernel : public testing::TestWithParam<std::string> {
+ protected:
+  host::HostDevice device_{DeviceChoice{}};
+};
+
+std::string with_type(std::string text, const std::string& type) {
+  return text.insert(text.find(' '), " " + type);
+}
+
+TEST_P(HostKernel, AgreesWithTheReferenceInFp32) {
+  expect_agrees(device_, key_of(with_type(GetParam(), "fp32")));
+}
+
+TEST_P(HostKernel, AgreesWithTheReferenceInBf16) {
+  expect_agrees(device_, key_of(with_type(GetParam(), "bf16")));
+}
+
+std::string test_name(const testing::TestParamInfo<std::string>& info) {
+  std::string name = info.param;
+  std::replace_if(
+      name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Gemm,
+                         HostKernel,
+                         testing::Values("gemm m=1 n=1 k=1 nn",
+                                         "gemm m=1 n=7 k=5 nt",
+                                         "gemm m=33 n=65 k=17 nn",
+                                         "gemm m=33 n=65 k=17 nt",
+                                         "gemm m=33 n=65 k=17 tn",
+                                         "gemm m=33 n=65 k=17 nn acc",
+                                         "gemm m=33 n=65 k=17 nt acc",
+                                         "gemm m=33 n=65 k=17 tn acc",
+                                         "gemm m=128 n=192 k=256 nt",
+                                         "gemm m=128 n=192 k=256 nn",
+                                         "gemm m=192 n=256 k=128 tn acc"),
+                         test_name);
+
+// Lengths around the block of 128, groups of every kind, odd head sizes.
+INSTANTIATE_TEST_SUITE_P(
+    Attention,
+    HostKernel,
+    testing::Values("attention_forward batch=1 length=1 heads=1 kv_heads=1 head_size=1 causal",
+                    "attention_forward batch=2 length=17 heads=3 kv_heads=3 head_size=7 causal",
+                    "attention_forward batch=2 length=130 heads=4 kv_heads=2 head_size=16 causal",
+                    "attention_forward batch=1 length=257 heads=2 kv_heads=1 head_size=64 causal",
+                    "attention_forward batch=1 length=257 heads=2 kv_heads=1 head_size=64 full",
+                    "attention_forward batch=3 length=64 heads=6 kv_heads=2 head_size=5 full",
+                    "attention_backward batch=1 length=1 heads=1 kv_heads=1 head_size=1 causal",
+                    "attention_backward batch=2 length=17 heads=3 kv_heads=3 head_size=7 causal",
+                    "attention_backward batch=2 length=130 heads=4 kv_heads=2 head_size=16 causal",
+                    "attention_backward batch=1 length=257 heads=2 kv_heads=1 head_size=64 causal",
+                    "attention_backward batch=1 length=257 heads=2 kv_heads=1 head_size=64 full",
+                    "attention_backward batch=3 length=64 heads=6 kv_heads=2 head_size=5 full"),
+    test_name);
+
+INSTANTIATE_TEST_SUITE_P(Norms,
+                         HostKernel,
+                         testing::Values("rms_norm_forward rows=1 columns=1",
+                                         "rms_norm_forward rows=7 columns=129",
+                                         "rms_norm_forward rows=64 columns=768",
+                                         "rms_norm_backward rows=1 columns=3",
+                                         "rms_norm_backward rows=7 columns=129",
+                                         "rms_norm_backward rows=64 columns=768",
+                                         "layer_norm_forward rows=1 columns=2",
+                                         "layer_norm_forward rows=7 columns=129",
+                                         "layer_norm_forward rows=64 columns=768",
+                                         "layer_norm_backward rows=1 columns=5",
+                                         "layer_norm_backward rows=7 columns=129",
+                                         "layer_norm_backward rows=64 columns=768"),
+                         test_name);
+
+INSTANTIATE_TEST_SUITE_P(
+    Heads,
+    HostKernel,
+    testing::Values("qk_norm_forward tokens=6 batch=2 heads=4 kv_heads=2 head_size=7",
+                    "qk_norm_forward tokens=64 batch=1 heads=3 kv_heads=1 head_size=64",
+                    "qk_norm_backward tokens=6 batch=2 heads=4 kv_heads=2 head_size=7",
+                    "qk_norm_backward tokens=64 batch=1 heads=3 kv_heads=3 head_size=64",
+                    "rope_forward tokens=6 batch=2 heads=4 kv_heads=2 head_size=6",
+                    "rope_forward tokens=256 batch=2 heads=3 kv_heads=1 head_size=64",
+                    "rope_backward tokens=6 batch=2 heads=4 kv_heads=2 head_size=6",
+                    "rope_backward tokens=256 batch=2 heads=3 kv_heads=1 head_size=64"),
+    test_name);
+
+INSTANTIATE_TEST_SUITE_P(ElementWise,
+                         HostKernel,
+                         testing::Values("swiglu_forward rows=1 columns=1",
+                                         "swiglu_forward rows=33 columns=517",
+                                         "swiglu_backward rows=1 columns=1",
+                                         "swiglu_backward rows=33 columns=517",
+                                         "gelu_forward rows=1 columns=1",
+                                         "gelu_forward rows=33 columns=517",
+                                         "gelu_backward rows=1 columns=1",
+                                         "gelu_backward rows=33 columns=517",
+                                         "add rows=1 columns=1",
+                                         "add rows=33 columns=517",
+                                         "bias_forward rows=33 columns=517",
+                                         "bias_backward rows=33 columns=517",
+                                         "copy elements=1",
+                                         "copy elements=40001",
+                                         "adamw elements=1",
+                                         "adamw elements=40001"),
+                         test_name);
+
+INSTANTIATE_TEST_SUITE_P(
+    Tables,
+    HostKernel,
+    testing::Values("embedding_forward tokens=1 batch=1 columns=1 table_rows=1",
+                    "embedding_forward tokens=70 batch=2 columns=257 table_rows=11",
+                    "embedding_backward tokens=70 batch=2 columns=257 table_rows=11",
+                    "position_forward tokens=70 batch=2 columns=257 table_rows=40",
+                    "position_backward tokens=70 batch=2 columns=257 table_rows=40"),
+    test_name);
+
+INSTANTIATE_TEST_SUITE_P(CrossEntropy,
+                         HostKernel,
+                         testing::Values("cross_entropy_max rows=1 columns=1",
+                                         "cross_entropy_max rows=17 columns=1013",
+                                         "cross_entropy_sum rows=1 columns=2",
+                                         "cross_entropy_sum rows=17 columns=1013",
+                                         "cross_entropy_gradient rows=1 columns=2",
+                                         "cross_entropy_gradient rows=17 columns=1013"),
+                         test_name);
+
+// The way that CPUs with bf16 products take; elsewhere oneDNN emulates it.
+TEST(NativeBf16Gemm, AgreesWithTheReference) {
+  host::HostDevice device(DeviceChoice{}, host::Bf16Gemm::native);
+  for (const char* text : {"gemm bf16 m=33 n=65 k=17 nn",
+                           "gemm bf16 m=33 n=65 k=17 nt",
+                           "gemm bf16 m=33 n=65 k=17 tn acc"}) {
+    expect_agrees(device, key_of(text));
+  }
+}
+
+TEST(HostRope, StartsAtTheFirstTokenHeldHere) {
+  host::HostDevice device{DeviceChoice{}};
+  const KernelScalars scalars{.first = 10, .rope_theta = 500000.0};
+  expect_agrees(
+      device, key_of("rope_forward fp32 tokens=8 batch=2 heads=2 kv_heads=1 head_size=8"), scalars);
+}
+
+TEST(HostPosition, RefusesToReadBeyondTheTable) {
+  host::HostDevice device{DeviceChoice{}};
+  const KernelKey key = key_of("position_forward fp32 tokens=8 batch=2 columns=3 table_rows=4");
+  const ReferenceOperands operands = random_operands(key);
+  EXPECT_THROW(run_on(device, key, {.first = 2}, operands), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace forerun

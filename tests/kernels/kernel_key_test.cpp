@@ -1,0 +1,98 @@
+// The text form of kernel keys.
+#include "kernels/kernel_key.hpp"
+
+#include <array>
+
+#include <gtest/gtest.h>
+
+namespace forerun {
+namespace {
+
+constexpr auto lines = std::to_array<const char*>({
+    "gemm bf16 m=1024 n=2304 k=768 nt",
+    "gemm fp32 m=768 n=768 k=512 tn acc",
+    "gemm fp16 m=3 n=5 k=7 nn",
+    "attention_forward bf16 batch=1 length=1024 heads=12 kv_heads=12 head_size=64 causal",
+    "attention_backward fp32 batch=2 length=100 heads=8 kv_heads=2 head_size=128 full",
+    "rms_norm_forward fp32 rows=1024 columns=768",
+    "rms_norm_backward fp32 rows=1024 columns=768",
+    "layer_norm_forward bf16 rows=1024 columns=768",
+    "layer_norm_backward bf16 rows=1024 columns=768",
+    "qk_norm_forward bf16 tokens=64 batch=2 heads=8 kv_heads=2 head_size=32",
+    "qk_norm_backward bf16 tokens=64 batch=2 heads=8 kv_heads=2 head_size=32",
+    "rope_forward bf16 tokens=1024 batch=1 heads=12 kv_heads=12 head_size=64",
+    "rope_backward bf16 tokens=1024 batch=1 heads=12 kv_heads=12 head_size=64",
+    "swiglu_forward bf16 rows=4096 columns=14336",
+    "swiglu_backward bf16 rows=4096 columns=14336",
+    "gelu_forward bf16 rows=1024 columns=3072",
+    "gelu_backward bf16 rows=1024 columns=3072",
+    "add bf16 rows=1024 columns=768",
+    "bias_forward bf16 rows=1024 columns=768",
+    "bias_backward bf16 rows=1024 columns=768",
+    "embedding_forward bf16 tokens=1024 batch=1 columns=768 table_rows=50304",
+    "embedding_backward bf16 tokens=1024 batch=1 columns=768 table_rows=50304",
+    "position_forward bf16 tokens=1024 batch=1 columns=768 table_rows=1024",
+    "position_backward bf16 tokens=1024 batch=1 columns=768 table_rows=1024",
+    "cross_entropy_max bf16 rows=1024 columns=50304",
+    "cross_entropy_sum bf16 rows=1024 columns=50304",
+    "cross_entropy_gradient bf16 rows=1024 columns=50304",
+    "adamw bf16 elements=124439808",
+    "copy fp32 elements=9007199254740993",
+});
+
+TEST(KernelKeyText, ReadsBackEveryOp) {
+  for (const char* line : lines) {
+    const auto key = kernel_key_from(line);
+    ASSERT_TRUE(key.has_value()) << line;
+    EXPECT_EQ(text_of(*key), line);
+  }
+}
+
+TEST(KernelKeyText, NamesEveryOpDifferently) {
+  // `copy` is the last enumerator.
+  for (int a = 0; a <= static_cast<int>(KernelOp::copy); ++a) {
+    EXPECT_FALSE(name_of(static_cast<KernelOp>(a)).empty());
+    for (int b = 0; b < a; ++b) {
+      EXPECT_NE(name_of(static_cast<KernelOp>(a)), name_of(static_cast<KernelOp>(b)));
+    }
+  }
+}
+
+TEST(KernelKeyText, WritesTheFieldsOfTheStruct) {
+  const KernelKey key{KernelOp::gemm,
+                      DataType::fp32,
+                      GemmShape{768, 512, 64, GemmLayout::tn, GemmOutput::accumulate_fp32}};
+  EXPECT_EQ(text_of(key), "gemm fp32 m=768 n=512 k=64 tn acc");
+}
+
+TEST(KernelKeyText, ReadsIntoTheFieldsOfTheStruct) {
+  const auto key = kernel_key_from(
+      "attention_forward bf16 batch=1 length=2 heads=9 kv_heads=3 head_size=5 full");
+  const KernelKey expected{
+      KernelOp::attention_forward, DataType::bf16, AttentionKeyShape{1, 2, 9, 3, 5, Mask::full}};
+  EXPECT_EQ(key, expected);
+}
+
+TEST(KernelKeyText, IsNothingForOtherText) {
+  for (const char* line : {"",
+                           "gemm",
+                           "gemm bf16",
+                           "gem bf16 m=1 n=1 k=1 nt",
+                           "gemm bf61 m=1 n=1 k=1 nt",
+                           "gemm bf16 m=1 n=1 k=1",
+                           "gemm bf16 m=1 n=1 k=1 xx",
+                           "gemm bf16 m=1 k=1 n=1 nt",
+                           "gemm bf16 m=1 n=1 k=1 nt accumulate",
+                           "gemm bf16 m=1 n=1 k=1 nt acc more",
+                           "gemm bf16 m=1x n=1 k=1 nt",
+                           "gemm bf16 m= n=1 k=1 nt",
+                           "gemm  bf16 m=1 n=1 k=1 nt",
+                           "copy bf16 elements=99999999999999999999",
+                           "copy bf16 rows=4 columns=4",
+                           "add bf16 elements=16"}) {
+    EXPECT_EQ(kernel_key_from(line), std::nullopt) << line;
+  }
+}
+
+}  // namespace
+}  // namespace forerun

@@ -1,0 +1,23 @@
+// The parts of the reference, by kind of shape.
+#pragma once
+
+#include "reference.hpp"
+
+namespace forerun {
+
+struct ReferenceCall {
+  KernelOp op;
+  const KernelScalars& scalars;
+  ReferenceOperands& operands;
+
+  [[nodiscard]] std::vector<double>& at(std::size_t index) const { return operands[index]; }
+};
+
+void reference(const ReferenceCall& call, const GemmShape& shape);
+void reference(const ReferenceCall& call, const AttentionKeyShape& shape);
+void reference(const ReferenceCall& call, const RowsShape& shape);
+void reference(const ReferenceCall& call, const HeadsShape& shape);
+void reference(const ReferenceCall& call, const TableShape& shape);
+void reference(const ReferenceCall& call, const FlatShape& shape);
+
+}  // namespace forerun

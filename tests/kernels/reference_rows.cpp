@@ -1,0 +1,210 @@
+// Reference: norms, activations, additions and cross-entropy, row by row.
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <numbers>
+
+#include "reference_detail.hpp"
+
+namespace forerun {
+namespace {
+
+struct Row {
+  std::size_t index;
+  std::size_t rows;
+  std::size_t columns;
+
+  [[nodiscard]] std::size_t operator[](std::size_t column) const {
+    return index * columns + column;
+  }
+};
+
+void rms_norm(const ReferenceCall& call, const Row& row) {
+  const auto n = static_cast<double>(row.columns);
+  const std::vector<double>& x = call.at(0);
+  const std::vector<double>& weight = call.at(1);
+  if (call.op == KernelOp::rms_norm_forward) {
+    double squares = 0.0;
+    for (std::size_t i = 0; i < row.columns; ++i) {
+      squares += x[row[i]] * x[row[i]];
+    }
+    const double rstd = 1.0 / std::sqrt(squares / n + call.scalars.norm_epsilon);
+    call.at(3)[row.index] = rstd;
+    for (std::size_t i = 0; i < row.columns; ++i) {
+      call.at(2)[row[i]] = x[row[i]] * rstd * weight[i];
+    }
+    return;
+  }
+  const double rstd = call.at(2)[row.index];
+  const std::vector<double>& dy = call.at(3);
+  double projection = 0.0;
+  for (std::size_t i = 0; i < row.columns; ++i) {
+    projection += dy[row[i]] * weight[i] * x[row[i]] * rstd / n;
+  }
+  for (std::size_t i = 0; i < row.columns; ++i) {
+    const double normed = x[row[i]] * rstd;
+    call.at(4)[row[i]] = rstd * (dy[row[i]] * weight[i] - normed * projection);
+    call.at(5)[i] += dy[row[i]] * normed;
+  }
+}
+
+void layer_norm_forward(const ReferenceCall& call, const Row& row) {
+  const auto n = static_cast<double>(row.columns);
+  const std::vector<double>& x = call.at(0);
+  double mean = 0.0;
+  for (std::size_t i = 0; i < row.columns; ++i) {
+    mean += x[row[i]] / n;
+  }
+  double variance = 0.0;
+  for (std::size_t i = 0; i < row.columns; ++i) {
+    variance += (x[row[i]] - mean) * (x[row[i]] - mean) / n;
+  }
+  const double rstd = 1.0 / std::sqrt(variance + call.scalars.norm_epsilon);
+  call.at(4)[row.index] = mean;
+  call.at(4)[row.rows + row.index] = rstd;
+  for (std::size_t i = 0; i < row.columns; ++i) {
+    call.at(3)[row[i]] = (x[row[i]] - mean) * rstd * call.at(1)[i] + call.at(2)[i];
+  }
+}
+
+void layer_norm_backward(const ReferenceCall& call, const Row& row) {
+  const auto n = static_cast<double>(row.columns);
+  const std::vector<double>& x = call.at(0);
+  const std::vector<double>& weight = call.at(1);
+  const std::vector<double>& dy = call.at(3);
+  const double mean = call.at(2)[row.index];
+  const double rstd = call.at(2)[row.rows + row.index];
+  double mean_g = 0.0;
+  double mean_gh = 0.0;
+  for (std::size_t i = 0; i < row.columns; ++i) {
+    mean_g += dy[row[i]] * weight[i] / n;
+    mean_gh += dy[row[i]] * weight[i] * (x[row[i]] - mean) * rstd / n;
+  }
+  for (std::size_t i = 0; i < row.columns; ++i) {
+    const double h = (x[row[i]] - mean) * rstd;
+    call.at(4)[row[i]] = rstd * (dy[row[i]] * weight[i] - mean_g - h * mean_gh);
+    call.at(5)[i] += dy[row[i]] * h;
+    call.at(6)[i] += dy[row[i]];
+  }
+}
+
+void swiglu(const ReferenceCall& call, const Row& row) {
+  for (std::size_t i = 0; i < row.columns; ++i) {
+    const std::size_t gate_at = row.index * 2 * row.columns + i;
+    const std::size_t up_at = gate_at + row.columns;
+    const double gate = call.at(0)[gate_at];
+    const double up = call.at(0)[up_at];
+    const double sigmoid = 1.0 / (1.0 + std::exp(-gate));
+    if (call.op == KernelOp::swiglu_forward) {
+      call.at(1)[row[i]] = gate * sigmoid * up;
+    } else {
+      const double dy = call.at(1)[row[i]];
+      call.at(2)[gate_at] = dy * up * sigmoid * (1.0 + gate * (1.0 - sigmoid));
+      call.at(2)[up_at] = dy * gate * sigmoid;
+    }
+  }
+}
+
+void gelu(const ReferenceCall& call, const Row& row) {
+  const double root = std::sqrt(2.0 / std::numbers::pi);
+  for (std::size_t i = 0; i < row.columns; ++i) {
+    const double x = call.at(0)[row[i]];
+    const double t = std::tanh(root * (x + 0.044715 * x * x * x));
+    if (call.op == KernelOp::gelu_forward) {
+      call.at(1)[row[i]] = 0.5 * x * (1.0 + t);
+    } else {
+      const double slope =
+          0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * root * (1.0 + 3.0 * 0.044715 * x * x);
+      call.at(2)[row[i]] = call.at(1)[row[i]] * slope;
+    }
+  }
+}
+
+void element_wise(const ReferenceCall& call, const Row& row) {
+  for (std::size_t i = 0; i < row.columns; ++i) {
+    if (call.op == KernelOp::add) {
+      call.at(2)[row[i]] = call.at(0)[row[i]] + call.at(1)[row[i]];
+    } else if (call.op == KernelOp::bias_forward) {
+      call.at(1)[row[i]] += call.at(0)[i];
+    } else {
+      call.at(1)[i] += call.at(0)[row[i]];
+    }
+  }
+}
+
+std::size_t valid_columns(const ReferenceCall& call, const Row& row) {
+  return static_cast<std::size_t>(
+      std::min(call.scalars.valid, static_cast<std::int64_t>(row.columns)));
+}
+
+void cross_entropy_max(const ReferenceCall& call, const Row& row) {
+  double largest = -INFINITY;
+  for (std::size_t i = 0; i < valid_columns(call, row); ++i) {
+    largest = std::max(largest, call.at(0)[row[i]]);
+  }
+  call.at(1)[row.index] = largest;
+}
+
+void cross_entropy_sum(const ReferenceCall& call, const Row& row) {
+  const double row_max = call.at(1)[row.index];
+  const double target = call.at(2)[row.index] - static_cast<double>(call.scalars.first);
+  double sum = 0.0;
+  double target_logit = 0.0;
+  for (std::size_t i = 0; i < valid_columns(call, row); ++i) {
+    sum += std::exp(call.at(0)[row[i]] - row_max);
+    target_logit += static_cast<double>(i) == target ? call.at(0)[row[i]] - row_max : 0.0;
+  }
+  call.at(3)[row.index] = sum;
+  call.at(3)[row.rows + row.index] = target_logit;
+}
+
+void cross_entropy_gradient(const ReferenceCall& call, const Row& row) {
+  const double row_max = call.at(1)[row.index];
+  const double sum = call.at(2)[row.index];
+  const double target = call.at(3)[row.index] - static_cast<double>(call.scalars.first);
+  for (std::size_t i = 0; i < row.columns; ++i) {
+    double& logit = call.at(0)[row[i]];
+    const double onehot = static_cast<double>(i) == target ? 1.0 : 0.0;
+    logit = i < valid_columns(call, row)
+                ? (std::exp(logit - row_max) / sum - onehot) * call.scalars.scale
+                : 0.0;
+  }
+  call.at(4)[row.index] = std::log(sum) - call.at(2)[row.rows + row.index];
+}
+
+void reference_row(const ReferenceCall& call, const Row& row) {
+  switch (call.op) {
+    case KernelOp::rms_norm_forward:
+    case KernelOp::rms_norm_backward:
+      return rms_norm(call, row);
+    case KernelOp::layer_norm_forward:
+      return layer_norm_forward(call, row);
+    case KernelOp::layer_norm_backward:
+      return layer_norm_backward(call, row);
+    case KernelOp::swiglu_forward:
+    case KernelOp::swiglu_backward:
+      return swiglu(call, row);
+    case KernelOp::gelu_forward:
+    case KernelOp::gelu_backward:
+      return gelu(call, row);
+    case KernelOp::cross_entropy_max:
+      return cross_entropy_max(call, row);
+    case KernelOp::cross_entropy_sum:
+      return cross_entropy_sum(call, row);
+    case KernelOp::cross_entropy_gradient:
+      return cross_entropy_gradient(call, row);
+    default:
+      return element_wise(call, row);
+  }
+}
+
+}  // namespace
+
+void reference(const ReferenceCall& call, const RowsShape& shape) {
+  const auto rows = static_cast<std::size_t>(shape.rows);
+  for (std::size_t row = 0; row < rows; ++row) {
+    reference_row(call, {row, rows, static_cast<std::size_t>(shape.columns)});
+  }
+}
+
+}  // namespace forerun

@@ -1,0 +1,199 @@
+// The reference's backward kernels against central differences of its forward ones, so that the
+// devices are compared with derivatives that are right.
+#include "reference.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "kernel_check.hpp"
+
+namespace forerun {
+namespace {
+
+// L = sum(output * dy) of a forward kernel, whose gradient backward promises.
+struct Loss {
+  KernelKey forward;
+  std::size_t output = 0;
+  std::vector<double> dy;
+
+  [[nodiscard]] double operator()(ReferenceOperands operands) const {
+    run_reference(forward, {}, operands);
+    double sum = 0.0;
+    for (std::size_t i = 0; i < dy.size(); ++i) {
+      sum += operands[output][i] * dy[i];
+    }
+    return sum;
+  }
+};
+
+// Central differences with step h are off by h^2 / 6 times a third derivative and by rounding
+// 1e-16 / h: both near 1e-10 for h = 1e-5.
+std::vector<double> differences(const Loss& loss, ReferenceOperands operands, std::size_t input) {
+  constexpr double h = 1e-5;
+  std::vector<double> slopes;
+  for (double& value : operands[input]) {
+    const double kept = value;
+    value = kept + h;
+    const double above = loss(operands);
+    value = kept - h;
+    const double below = loss(operands);
+    value = kept;
+    slopes.push_back((above - below) / (2.0 * h));
+  }
+  return slopes;
+}
+
+std::vector<double> zeros_like(const std::vector<double>& values) {
+  return std::vector<double>(values.size(), 0.0);
+}
+
+constexpr double agreement = 1e-7;
+
+void expect_attention_gradient(const std::string& shape) {
+  const KernelKey forward = key_of("attention_forward fp32 " + shape);
+  const KernelKey backward = key_of("attention_backward fp32 " + shape);
+  ReferenceOperands operands = random_operands(backward);
+  const Loss loss{forward, 1, operands[3]};
+  ReferenceOperands inputs = {operands[0]};
+  run_reference(forward, {}, inputs);
+  operands[1] = inputs[1];  // unrounded
+  operands[2] = inputs[2];
+  run_reference(backward, {}, operands);
+  EXPECT_LT(relative_error(operands[4], differences(loss, inputs, 0)), agreement);
+}
+
+TEST(ReferenceAttention, CausalGradientAgreesWithDifferences) {
+  expect_attention_gradient("batch=2 length=5 heads=2 kv_heads=2 head_size=3 causal");
+}
+
+TEST(ReferenceAttention, FullGradientAgreesWithDifferences) {
+  expect_attention_gradient("batch=1 length=6 heads=1 kv_heads=1 head_size=4 full");
+}
+
+TEST(ReferenceAttention, GroupedGradientAgreesWithDifferences) {
+  expect_attention_gradient("batch=1 length=4 heads=4 kv_heads=2 head_size=2 causal");
+}
+
+TEST(ReferenceAttention, OfEqualScoresIsTheMeanOfTheValues) {
+  // Queries are zero, so every score is zero: out = mean of the values seen so far.
+  const KernelKey key =
+      key_of("attention_forward fp32 batch=1 length=2 heads=1 kv_heads=1 head_size=1 causal");
+  ReferenceOperands operands = {{0.0, 7.0, 3.0, 0.0, -2.0, 5.0}};
+  run_reference(key, {}, operands);
+  EXPECT_DOUBLE_EQ(operands[1][0], 3.0);
+  EXPECT_DOUBLE_EQ(operands[1][1], 4.0);
+  EXPECT_DOUBLE_EQ(operands[2][1], std::log(2.0));
+}
+
+TEST(ReferenceRmsNorm, GradientAgreesWithDifferences) {
+  const KernelKey forward = key_of("rms_norm_forward fp32 rows=3 columns=5");
+  ReferenceOperands inputs = random_operands(forward);
+  const Loss loss{forward, 2, random_operands(forward, {}, 2)[2]};
+  run_reference(forward, {}, inputs);
+  ReferenceOperands operands = {
+      inputs[0], inputs[1], inputs[3], loss.dy, {}, zeros_like(inputs[1])};
+  run_reference(key_of("rms_norm_backward fp32 rows=3 columns=5"), {}, operands);
+  EXPECT_LT(relative_error(operands[4], differences(loss, inputs, 0)), agreement);
+  EXPECT_LT(relative_error(operands[5], differences(loss, inputs, 1)), agreement);
+}
+
+TEST(ReferenceLayerNorm, GradientAgreesWithDifferences) {
+  const KernelKey forward = key_of("layer_norm_forward fp32 rows=3 columns=5");
+  ReferenceOperands inputs = random_operands(forward);
+  const Loss loss{forward, 3, random_operands(forward, {}, 2)[3]};
+  run_reference(forward, {}, inputs);
+  ReferenceOperands operands = {
+      inputs[0], inputs[1], inputs[4], loss.dy, {}, zeros_like(inputs[1]), zeros_like(inputs[2])};
+  run_reference(key_of("layer_norm_backward fp32 rows=3 columns=5"), {}, operands);
+  EXPECT_LT(relative_error(operands[4], differences(loss, inputs, 0)), agreement);
+  EXPECT_LT(relative_error(operands[5], differences(loss, inputs, 1)), agreement);
+  EXPECT_LT(relative_error(operands[6], differences(loss, inputs, 2)), agreement);
+}
+
+TEST(ReferenceQkNorm, GradientAgreesWithDifferences) {
+  const std::string shape = " fp32 tokens=3 batch=1 heads=2 kv_heads=1 head_size=4";
+  const KernelKey forward = key_of("qk_norm_forward" + shape);
+  ReferenceOperands inputs = random_operands(forward);
+  const Loss loss{forward, 3, random_operands(forward, {}, 2)[3]};
+  run_reference(forward, {}, inputs);
+  ReferenceOperands operands = {inputs[0],
+                                inputs[1],
+                                inputs[2],
+                                inputs[4],
+                                loss.dy,
+                                zeros_like(inputs[1]),
+                                zeros_like(inputs[2])};
+  run_reference(key_of("qk_norm_backward" + shape), {}, operands);
+  EXPECT_LT(relative_error(operands[4], differences(loss, inputs, 0)), agreement);
+  EXPECT_LT(relative_error(operands[5], differences(loss, inputs, 1)), agreement);
+  EXPECT_LT(relative_error(operands[6], differences(loss, inputs, 2)), agreement);
+}
+
+void expect_activation_gradient(const std::string& name) {
+  const std::string shape = " fp32 rows=2 columns=7";
+  const KernelKey forward = key_of(name + "_forward" + shape);
+  ReferenceOperands inputs = random_operands(forward);
+  const Loss loss{forward, 1, random_operands(forward, {}, 2)[1]};
+  ReferenceOperands operands = {inputs[0], loss.dy};
+  run_reference(key_of(name + "_backward" + shape), {}, operands);
+  EXPECT_LT(relative_error(operands[2], differences(loss, inputs, 0)), agreement);
+}
+
+TEST(ReferenceSwiglu, GradientAgreesWithDifferences) {
+  expect_activation_gradient("swiglu");
+}
+
+TEST(ReferenceGelu, GradientAgreesWithDifferences) {
+  expect_activation_gradient("gelu");
+}
+
+TEST(ReferenceRope, BackwardUndoesForward) {
+  const std::string shape = " fp32 tokens=8 batch=2 heads=2 kv_heads=1 head_size=6";
+  ReferenceOperands operands = random_operands(key_of("rope_forward" + shape));
+  const std::vector<double> before = operands[0];
+  run_reference(key_of("rope_forward" + shape), {}, operands);
+  EXPECT_GT(relative_error(operands[0], before), 0.1);
+  run_reference(key_of("rope_backward" + shape), {}, operands);
+  EXPECT_LT(relative_error(operands[0], before), 1e-14);
+}
+
+// The loss of one row from its logits, by the three passes.
+double cross_entropy(const std::vector<double>& logits, double target) {
+  const std::string shape = " fp32 rows=1 columns=" + std::to_string(logits.size());
+  ReferenceOperands largest = {logits};
+  run_reference(key_of("cross_entropy_max" + shape), {}, largest);
+  ReferenceOperands sums = {logits, largest[1], {target}};
+  run_reference(key_of("cross_entropy_sum" + shape), {}, sums);
+  ReferenceOperands gradient = {logits, largest[1], sums[3], {target}};
+  run_reference(key_of("cross_entropy_gradient" + shape), {}, gradient);
+  return gradient[4][0];
+}
+
+TEST(ReferenceCrossEntropy, OfEqualLogitsIsTheLogarithmOfTheirCount) {
+  EXPECT_DOUBLE_EQ(cross_entropy({2.0, 2.0, 2.0, 2.0, 2.0}, 3.0), std::log(5.0));
+}
+
+TEST(ReferenceCrossEntropy, GradientAgreesWithDifferences) {
+  const KernelKey key = key_of("cross_entropy_gradient fp32 rows=1 columns=6");
+  ReferenceOperands operands = random_operands(key);
+  operands[3] = {4.0};
+  std::vector<double> logits = operands[0];
+  std::vector<double> slopes;
+  for (double& logit : logits) {
+    constexpr double h = 1e-5;
+    const double kept = logit;
+    logit = kept + h;
+    const double above = cross_entropy(logits, 4.0);
+    logit = kept - h;
+    slopes.push_back((above - cross_entropy(logits, 4.0)) / (2.0 * h));
+    logit = kept;
+  }
+  // `random_operands` rounds the saved sums to fp32, 6e-8.
+  run_reference(key, {}, operands);
+  EXPECT_LT(relative_error(operands[0], slopes), 1e-6);
+}
+
+}  // namespace
+}  // namespace forerun

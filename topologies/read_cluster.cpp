@@ -1,0 +1,266 @@
+// From TOML to Cluster: which keys there are, and what must hold between them.
+#include "topologies/read_cluster.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <span>
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include "topologies/cluster_table.hpp"
+#include "units/catalog_file.hpp"
+#include "units/data_type.hpp"
+#include "units/input_error.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+
+std::span<const CatalogFile> catalog_cluster_files();
+
+namespace {
+
+constexpr double no_limit = 1e12;
+
+std::map<DataType, FlopsPerSecond> read_peaks(const toml::table& table, const std::string& file) {
+  const ClusterTable peaks(
+      table, "[device.peak]", file, {"bf16", "fp16", "fp32", "fp8_e4m3", "fp8_e5m2", "int32"});
+  std::map<DataType, FlopsPerSecond> peak;
+  for (const auto& entry : table) {
+    // The names that the table knows are those of the data types.
+    peak[*data_type_from(entry.first.str())] = peaks.flop_rate(entry.first.str());
+  }
+  return peak;
+}
+
+ClassEfficiency read_efficiency(const toml::table& table, const std::string& file) {
+  const ClusterTable keys(
+      table,
+      "[device.efficiency]",
+      file,
+      {"gemm", "attention_forward", "attention_backward", "memory", "launch", "source"});
+  return {.gemm_fraction = keys.fraction("gemm"),
+          .attention_forward_fraction = keys.fraction("attention_forward"),
+          .attention_backward_fraction = keys.fraction("attention_backward"),
+          .memory_fraction = keys.fraction("memory"),
+          .launch = keys.time("launch"),
+          .source = keys.text("source")};
+}
+
+DeviceSpec read_device(const toml::table& table, const std::string& file) {
+  const ClusterTable keys(
+      table,
+      "[device]",
+      file,
+      {"name", "peak", "memory", "memory_bandwidth", "power", "cores", "efficiency", "source"});
+  DeviceSpec device;
+  device.name = keys.text("name");
+  const toml::table* const peak = keys.optional_table("peak");
+  if (peak == nullptr || peak->empty()) {
+    keys.fail("peak", "[device] has no peak: expected [device.peak] with bf16 = \"989 TFLOP/s\"");
+  }
+  device.peak = read_peaks(*peak, file);
+  device.memory = keys.bytes("memory");
+  device.memory_bandwidth = keys.rate("memory_bandwidth");
+  device.power = keys.optional_power("power");
+  device.cores = keys.optional_count("cores");
+  device.source = keys.text("source");
+  if (const toml::table* const efficiency = keys.optional_table("efficiency")) {
+    device.efficiency = read_efficiency(*efficiency, file);
+  }
+  return device;
+}
+
+ClusterTable level_table(const toml::table& table, const std::string& file) {
+  return {table,
+          "[[level]]",
+          file,
+          {"name", "devices", "bandwidth", "latency", "efficiency", "oversubscription", "source"}};
+}
+
+LinkLevel read_level(const ClusterTable& keys) {
+  LinkLevel level;
+  level.name = keys.text("name");
+  level.devices = keys.count("devices");
+  level.bandwidth = keys.rate("bandwidth");
+  level.latency = keys.time("latency");
+  level.efficiency = keys.optional_fraction("efficiency").value_or(1.0);
+  level.oversubscription = keys.optional_number("oversubscription", 1.0, no_limit).value_or(1.0);
+  level.source = keys.text("source");
+  return level;
+}
+
+// `level` must join a whole number of what the level inside it joins.
+void check_nesting(const ClusterTable& keys, const LinkLevel& level, const LinkLevel& inside) {
+  if (level.devices <= inside.devices || level.devices % inside.devices != 0) {
+    keys.fail("devices",
+              fmt::format("level '{}' joins {} devices: expected a multiple of the {} of '{}'",
+                          level.name,
+                          level.devices,
+                          inside.devices,
+                          inside.name));
+  }
+}
+
+// Levels nest: the first is the node, each next one joins more, the last one all of it.
+std::vector<LinkLevel> read_levels(const ClusterTable& keys,
+                                   const Cluster& cluster,
+                                   const std::string& file) {
+  std::vector<LinkLevel> levels;
+  for (const toml::table* const table : keys.tables("level")) {
+    const ClusterTable level_keys = level_table(*table, file);
+    const LinkLevel level = read_level(level_keys);
+    if (!levels.empty()) {
+      check_nesting(level_keys, level, levels.back());
+    } else if (cluster.devices_per_node > 1 && level.devices != cluster.devices_per_node) {
+      level_keys.fail("devices",
+                      fmt::format("the first level joins {} devices: expected devices_per_node, {}",
+                                  level.devices,
+                                  cluster.devices_per_node));
+    }
+    levels.push_back(level);
+  }
+  if (levels.back().devices != cluster.max_devices) {
+    keys.fail("max_devices",
+              fmt::format("max_devices is {}, but the last level, '{}', joins {}",
+                          cluster.max_devices,
+                          levels.back().name,
+                          levels.back().devices));
+  }
+  return levels;
+}
+
+Economics read_economics(const toml::table& table, const std::string& file) {
+  const ClusterTable keys(
+      table, "[economics]", file, {"price_per_device_hour", "currency", "date", "source"});
+  Economics economics;
+  if (const auto price = keys.optional_number("price_per_device_hour", 0.0, no_limit)) {
+    // A price means nothing without its currency, day and origin.
+    economics.price_per_device_hour = *price * unit::dollar;
+    economics.currency = keys.text("currency");
+    economics.date = keys.text("date");
+    economics.source = keys.text("source");
+    if (economics.currency != "USD") {
+      keys.fail("currency",
+                fmt::format("currency '{}' is not known: expected \"USD\"", economics.currency));
+    }
+  }
+  return economics;
+}
+
+Power read_power(const toml::table& table, const std::string& file) {
+  const ClusterTable keys(
+      table, "[power]", file, {"server_per_device", "pue", "carbon_g_per_kwh", "source"});
+  return {.server_per_device = keys.optional_number("server_per_device", 1.0, no_limit),
+          .pue = keys.optional_number("pue", 1.0, no_limit),
+          .carbon_g_per_kwh = keys.optional_number("carbon_g_per_kwh", 0.0, no_limit)};
+}
+
+// The tables that may be absent, and then leave their values absent.
+void read_optional_tables(const ClusterTable& keys, const std::string& file, Cluster& cluster) {
+  if (const toml::table* const table = keys.optional_table("reliability")) {
+    const ClusterTable reliability(
+        *table, "[reliability]", file, {"failures_per_node_day", "source"});
+    cluster.reliability.failures_per_node_day =
+        reliability.optional_number("failures_per_node_day", 0.0, no_limit);
+  }
+  if (const toml::table* const table = keys.optional_table("economics")) {
+    cluster.economics = read_economics(*table, file);
+  }
+  if (const toml::table* const table = keys.optional_table("power")) {
+    cluster.power = read_power(*table, file);
+  }
+  if (const toml::table* const table = keys.optional_table("storage")) {
+    const ClusterTable storage(*table, "[storage]", file, {"bandwidth", "source"});
+    cluster.storage_bandwidth = storage.optional_rate("bandwidth");
+  }
+}
+
+Cluster cluster_from(const toml::table& root, const std::string& file) {
+  const ClusterTable keys(root,
+                          "the file",
+                          file,
+                          {"name",
+                           "devices_per_node",
+                           "max_devices",
+                           "measured",
+                           "source",
+                           "device",
+                           "level",
+                           "reliability",
+                           "economics",
+                           "power",
+                           "storage"});
+  Cluster cluster;
+  cluster.name = keys.text("name");
+  cluster.devices_per_node = keys.count("devices_per_node");
+  cluster.max_devices = keys.count("max_devices");
+  cluster.measured = keys.optional_text("measured");
+  cluster.source = keys.text("source");
+  const toml::table* const device = keys.optional_table("device");
+  if (device == nullptr) {
+    keys.fail("device", "the file has no table [device], which is required");
+  }
+  cluster.device = read_device(*device, file);
+  cluster.levels = read_levels(keys, cluster, file);
+  read_optional_tables(keys, file, cluster);
+  return cluster;
+}
+
+Cluster read_cluster_file(const std::string& path) {
+  std::ifstream stream(path);
+  if (!stream) {
+    throw InputError("--cluster", fmt::format("the file '{}' cannot be read", path));
+  }
+  const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  Cluster cluster = read_cluster_text(text, path);
+  if (cluster.measured) {
+    // A profile is named relative to the file that names it, not to where the program runs.
+    const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+    cluster.measured = (folder / *cluster.measured).string();
+  }
+  return cluster;
+}
+
+}  // namespace
+
+Cluster read_cluster_text(std::string_view text, const std::string& where) {
+  toml::table root;
+  try {
+    root = toml::parse(text, where);
+  } catch (const toml::parse_error& error) {
+    const toml::source_position at = error.source().begin;
+    throw InputError(fmt::format("{}:{}:{}", where, at.line, at.column), error.description());
+  }
+  return cluster_from(root, where);
+}
+
+Cluster read_cluster(const std::string& name) {
+  for (const CatalogFile& file : catalog_cluster_files()) {
+    if (file.name == name) {
+      return read_cluster_text(file.text, name + ".toml");
+    }
+  }
+  if (name.ends_with(".toml")) {
+    return read_cluster_file(name);
+  }
+  const std::vector<std::string> known = catalog_clusters();
+  throw InputError("--cluster",
+                   fmt::format("'{}' is not a known cluster: did you mean '{}'? Expected {}, or a "
+                               "file that ends in .toml",
+                               name,
+                               nearest(name, known),
+                               listed(known)));
+}
+
+std::vector<std::string> catalog_clusters() {
+  std::vector<std::string> names;
+  for (const CatalogFile& file : catalog_cluster_files()) {
+    names.emplace_back(file.name);
+  }
+  return names;
+}
+
+}  // namespace forerun
