@@ -199,7 +199,8 @@ NodeDescription discover_node() {
     node.cores = std::max<std::int64_t>(std::thread::hardware_concurrency(), 1);
     node.bound_cores = node.cores;
   }
-  if (node.memory == Bytes()) {
+  // hwloc counts what its NUMA nodes list, which virtual machines sometimes leave incomplete.
+  if (node.memory < memory_by_pages()) {
     node.memory = memory_by_pages();
   }
   node.sockets = std::max<std::int64_t>(node.sockets, 1);

@@ -44,7 +44,7 @@ class Quantity {
   friend constexpr Quantity operator*(double f, Quantity a) { return Quantity(a.value_ * f); }
   friend constexpr Quantity operator/(Quantity a, double f) { return Quantity(a.value_ / f); }
   friend constexpr double operator/(Quantity a, Quantity b) { return a.value_ / b.value_; }
-  friend constexpr auto operator<=>(Quantity, Quantity) = default;  // NOLINT(modernize-use-nullptr)
+  friend constexpr auto operator<=>(Quantity, Quantity) = default;
 
  private:
   template <int T, int D, int W, int M, int E>

@@ -98,13 +98,15 @@ Timing probe_collective(const CollectivePlace& place,
   (void)probe.once();
   std::vector<Seconds> samples;
   Seconds spent;
+  int batch = 3;
   bool goes_on = true;
   while (goes_on) {
     // Every rank sees the same maxima, so every rank decides alike.
-    for (int i = 0; i < 5; ++i) {
+    for (int i = 0; i < batch; ++i) {
       samples.push_back(probe.once());
       spent += samples.back();
     }
+    batch = 5;
     goes_on = !is_settled(samples, limits.tolerance) && spent < limits.time &&
               std::ssize(samples) < limits.samples;
   }

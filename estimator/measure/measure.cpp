@@ -7,7 +7,8 @@
 #include <map>
 #include <optional>
 #include <ostream>
-#include <set>
+#include <utility>
+#include <variant>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -26,7 +27,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Json = nlohmann::ordered_json;
 
-// No key may take more than this, however large the budget: enough for 100 samples of 20 ms.
+// No key may take more than this, however large the budget (modelling.md 10.3).
 constexpr Seconds most_per_key = 2.0 * unit::second;
 
 class Measurement {
@@ -40,14 +41,8 @@ class Measurement {
 
   Profile run() {
     open_journal();
-    left_ = missing();
-    total_ = left_;
-    for (const KernelKey& key : plan_.kernels) {
-      measure_kernel(key);
-    }
-    for (const PlannedCollective& planned : plan_.collectives) {
-      measure_collective(planned);
-    }
+    quick_round();
+    refining_round();
     add_jobs();
     fit_levels(profile_);
     profile_.elapsed_s = elapsed().in(unit::second);
@@ -98,11 +93,12 @@ class Measurement {
         copy_into_journal();
       }
     }
-    for (const KernelRecord& record : profile_.kernels) {
-      known_kernels_.insert(record.key);
+    // An interrupted refinement leaves two records of a key: the later one counts.
+    for (const KernelRecord& record : std::exchange(profile_.kernels, {})) {
+      keep(record, kernels_, profile_.kernels);
     }
-    for (const CollectiveRecord& record : profile_.collectives) {
-      known_collectives_.insert(record.key);
+    for (const CollectiveRecord& record : std::exchange(profile_.collectives, {})) {
+      keep(record, collectives_, profile_.collectives);
     }
   }
 
@@ -116,50 +112,83 @@ class Measurement {
     }
   }
 
-  [[nodiscard]] std::int64_t missing() const {
-    const auto kernels = std::ranges::count_if(
-        plan_.kernels, [&](const KernelKey& key) { return !known_kernels_.contains(key); });
-    const auto collectives = std::ranges::count_if(
-        plan_.collectives,
-        [&](const PlannedCollective& planned) { return !known_collectives_.contains(planned.key); });
-    return kernels + collectives;
+  // A few samples of everything: a budget that ends later costs precision, not coverage.
+  void quick_round() {
+    total_ = std::ssize(plan_.kernels) + std::ssize(plan_.collectives);
+    for (const PlannedCollective& planned : plan_.collectives) {
+      ++done_;
+      if (!collectives_.contains(planned.key)) {
+        measure_collective(planned, {.time = Seconds(), .tolerance = 0.03, .samples = 3});
+      }
+    }
+    for (const KernelKey& key : plan_.kernels) {
+      ++done_;
+      if (!kernels_.contains(key)) {
+        measure_kernel(key, {.time = Seconds(), .tolerance = 0.01, .samples = 3});
+      }
+    }
   }
 
-  // A fair share of what is left of the budget, the same on every rank; nothing when it is spent.
-  std::optional<Seconds> share() {
-    auto seconds = static_cast<float>(
-        ((options_.budget - elapsed()) / static_cast<double>(std::max<std::int64_t>(1, left_)))
-            .in(unit::second));
+  // What is left of the budget goes where the uncertainty in seconds is largest.
+  void refining_round() {
+    struct Candidate {
+      Seconds doubt;
+      std::variant<KernelKey, PlannedCollective> what;
+    };
+    std::vector<Candidate> candidates;
+    const auto add = [&](const Timing& timing, double tolerance, auto what) {
+      const Seconds width = timing.high - timing.low;
+      if (timing.samples < 10 || width / (2.0 * timing.median) > tolerance) {
+        candidates.push_back({width, std::move(what)});
+      }
+    };
+    for (const KernelKey& key : plan_.kernels) {
+      if (const auto found = kernels_.find(key); found != kernels_.end()) {
+        add(profile_.kernels[found->second].timing, 0.01, key);
+      }
+    }
+    for (const PlannedCollective& planned : plan_.collectives) {
+      if (const auto found = collectives_.find(planned.key); found != collectives_.end()) {
+        add(profile_.collectives[found->second].timing, 0.03, planned);
+      }
+    }
+    std::ranges::stable_sort(candidates, std::greater<>(), &Candidate::doubt);
+    done_ = 0;
+    total_ = std::ssize(candidates);
+    for (const Candidate& candidate : candidates) {
+      ++done_;
+      if (!has_time()) {
+        return;
+      }
+      if (const auto* key = std::get_if<KernelKey>(&candidate.what)) {
+        measure_kernel(*key, {.time = most_per_key, .tolerance = 0.01});
+      } else {
+        measure_collective(std::get<PlannedCollective>(candidate.what),
+                           {.time = most_per_key, .tolerance = 0.03});
+      }
+    }
+  }
+
+  // Of rank 0's clock, so that all ranks decide alike.
+  bool has_time() {
+    auto seconds = static_cast<float>((options_.budget - elapsed()).in(unit::second));
     machine_.host_world.broadcast(&seconds, 1, DataType::fp32, 0);
-    --left_;
-    if (seconds <= 0.0F) {
-      return std::nullopt;
-    }
-    return std::min(static_cast<double>(seconds) * unit::second, most_per_key);
+    return seconds > 0.0F;
   }
 
-  void measure_kernel(const KernelKey& key) {
-    if (known_kernels_.contains(key)) {
-      return;
-    }
-    const auto time = share();
+  void measure_kernel(const KernelKey& key, const ProbeLimits& limits) {
     const auto refusal = machine_.device.refuses(key);
-    if (!time || refusal) {
-      profile_.skipped.push_back(text_of(key) + (refusal ? ": " + *refusal : ": time budget"));
+    if (refusal || !has_time()) {
+      profile_.skipped.push_back(text_of(key) + ": " + refusal.value_or("time budget"));
       return;
     }
-    const KernelRecord record{key, probe_kernel(machine_.device, machine_.host_world, key,
-                                                {.time = *time, .tolerance = 0.01})};
-    profile_.kernels.push_back(record);
+    const KernelRecord record{key, probe_kernel(machine_.device, machine_.host_world, key, limits)};
+    keep(record, kernels_, profile_.kernels);
     note(to_json(record), text_of(key), record.timing);
   }
 
-  void measure_collective(const PlannedCollective& planned) {
-    if (known_collectives_.contains(planned.key)) {
-      return;
-    }
-    const auto time = share();
-    if (!time) {
+  void measure_collective(const PlannedCollective& planned, const ProbeLimits& limits) {
+    if (!has_time()) {
       profile_.skipped.push_back(text_of(planned.key) + ": time budget");
       return;
     }
@@ -171,10 +200,20 @@ class Measurement {
                    .first;
     }
     const CollectivePlace place{machine_.device, machine_.host_world, *groups->second};
-    const CollectiveRecord record{
-        planned.key, probe_collective(place, planned, {.time = *time, .tolerance = 0.03})};
-    profile_.collectives.push_back(record);
+    const CollectiveRecord record{planned.key, probe_collective(place, planned, limits)};
+    keep(record, collectives_, profile_.collectives);
     note(to_json(record), text_of(planned.key), record.timing);
+  }
+
+  // A later measurement of a key takes the place of an earlier one.
+  template <typename Record, typename Index>
+  static void keep(const Record& record, Index& index, std::vector<Record>& records) {
+    const auto [found, is_new] = index.emplace(record.key, records.size());
+    if (is_new) {
+      records.push_back(record);
+    } else {
+      records[found->second] = record;
+    }
   }
 
   void note(const Json& record, const std::string& key, const Timing& timing) {
@@ -182,7 +221,7 @@ class Measurement {
       return;
     }
     journal_->append(record);
-    progress_ << fmt::format("measure {:3d}/{}  {:>9} +-{:4.1f} % n={:<3d}  {}\n", total_ - left_,
+    progress_ << fmt::format("measure {:3d}/{}  {:>9} +-{:4.1f} % n={:<3d}  {}\n", done_,
                              total_, text_of(timing.median),
                              50.0 * ((timing.high - timing.low) / timing.median), timing.samples,
                              key)
@@ -196,10 +235,10 @@ class Measurement {
   Profile profile_;
   MeasurementPlan plan_;
   std::optional<Journal> journal_;
-  std::set<KernelKey> known_kernels_;
-  std::set<CollectiveKey> known_collectives_;
+  std::map<KernelKey, std::size_t> kernels_;  ///< where its record stands in the profile
+  std::map<CollectiveKey, std::size_t> collectives_;
   std::map<ParallelLayout, std::unique_ptr<GridCommunicators>> groups_;
-  std::int64_t left_ = 0;
+  std::int64_t done_ = 0;
   std::int64_t total_ = 0;
 };
 

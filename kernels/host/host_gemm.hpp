@@ -14,7 +14,7 @@ namespace forerun::host {
 enum class Bf16Gemm { native, converted };
 
 /// `native` where the CPU multiplies bf16 (AVX512-BF16, AMX). Below that oneDNN 2.6 emulates, at a
-/// third of the speed of converting (24 against 70 GFLOP/s on one AVX-512 core without BF16).
+/// quarter of the speed of converting (25 against 110 GFLOP/s on one AVX-512 core without BF16).
 [[nodiscard]] Bf16Gemm fastest_bf16_gemm();
 
 class HostGemm {

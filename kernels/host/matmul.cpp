@@ -65,15 +65,17 @@ struct Matmul::Prepared {
   std::unordered_map<int, dnnl::memory> arguments;
 };
 
-Matmul::Matmul(const GemmShape& shape, DataType type) try
-    : prepared_(std::make_unique<Prepared>(shape, type)) {
-} catch (const dnnl::error& error) {
-  throw std::runtime_error(fmt::format("{}:{}: oneDNN cannot prepare {}: {} (status {})",
-                                       __FILE__,
-                                       __LINE__,
-                                       text_of({KernelOp::gemm, type, shape}),
-                                       error.message,
-                                       static_cast<int>(error.status)));
+Matmul::Matmul(const GemmShape& shape, DataType type) {
+  try {
+    prepared_ = std::make_unique<Prepared>(shape, type);
+  } catch (const dnnl::error& error) {
+    throw std::runtime_error(fmt::format("{}:{}: oneDNN cannot prepare {}: {} (status {})",
+                                         __FILE__,
+                                         __LINE__,
+                                         text_of({KernelOp::gemm, type, shape}),
+                                         error.message,
+                                         static_cast<int>(error.status)));
+  }
 }
 
 Matmul::Matmul(Matmul&& other) noexcept = default;

@@ -1,0 +1,196 @@
+// The work list: what Megatron issues, in order, with tensors that exist when they are read.
+#include "estimator/step/work_list.hpp"
+
+#include <map>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "kernels/kernel_cost.hpp"
+#include "kernels/operands.hpp"
+#include "step_jobs.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+std::int64_t count_collectives(const std::vector<WorkItem>& items, Collective op, Part part) {
+  std::int64_t count = 0;
+  for (const WorkItem& item : items) {
+    const auto* collective = std::get_if<CollectiveWork>(&item.work);
+    count += collective != nullptr && collective->key.op == op && item.part == part ? 1 : 0;
+  }
+  return count;
+}
+
+std::int64_t count_gemms(const std::vector<WorkItem>& items) {
+  std::int64_t count = 0;
+  for (const WorkItem& item : items) {
+    const auto* kernel = std::get_if<KernelWork>(&item.work);
+    count += kernel != nullptr && kernel->key.op == KernelOp::gemm ? 1 : 0;
+  }
+  return count;
+}
+
+TEST(WorkList, HasTwelveGemmsALayerAndThreeOfTheHead) {
+  const StageWork work = stage_work(small_llama({}), {1}, 0);
+  EXPECT_EQ(count_gemms(work.chunks[0].forward), 4 * 4 + 1);
+  EXPECT_EQ(count_gemms(work.chunks[0].backward), 8 * 4 + 2);
+}
+
+TEST(WorkList, OfOneRankCommunicatesNothing) {
+  const WorkKeys keys = work_keys(small_llama({}), {1});
+  EXPECT_TRUE(keys.collectives.empty());
+}
+
+// Modelling notes 2.1: per layer forward 2 AG + 2 RS; backward 2 AG of dY, 2 RS of dX and 2 AG that
+// gather the inputs again. Head: its input gathered, again in backward, dX reduced; embedding:
+// reduced forward, gathered backward.
+TEST(WorkList, ExchangesWhatSequenceParallelismNeeds) {
+  const StageWork work = stage_work(small_llama({.tensor = 2}), {2}, 0);
+  const Part tp = Part::tensor_parallel;
+  EXPECT_EQ(count_collectives(work.chunks[0].forward, Collective::all_gather, tp), 2 * 4 + 1);
+  EXPECT_EQ(count_collectives(work.chunks[0].forward, Collective::reduce_scatter, tp), 2 * 4 + 1);
+  EXPECT_EQ(count_collectives(work.chunks[0].backward, Collective::all_gather, tp), 4 * 4 + 2);
+  EXPECT_EQ(count_collectives(work.chunks[0].backward, Collective::reduce_scatter, tp), 2 * 4 + 1);
+}
+
+TEST(WorkList, AllReducesTwiceEachWayWithoutSequenceParallelism) {
+  Job job = small_llama({.tensor = 2});
+  job.recipe.sequence_parallel = SequenceParallel::off;
+  const StageWork work = stage_work(job, {2}, 0);
+  const Part tp = Part::tensor_parallel;
+  // Forward: two a layer, the embedding, and two of the loss; backward: two a layer and the head.
+  EXPECT_EQ(count_collectives(work.chunks[0].forward, Collective::all_reduce, tp), 2 * 4 + 1 + 2);
+  EXPECT_EQ(count_collectives(work.chunks[0].backward, Collective::all_reduce, tp), 2 * 4 + 1);
+}
+
+TEST(WorkList, FullRecomputationRepeatsTheWholeForwardOfALayer) {
+  Job job = small_llama({.tensor = 2});
+  job.recipe.recompute = Recompute::full;
+  const StageWork work = stage_work(job, {2}, 0);
+  EXPECT_EQ(count_gemms(work.chunks[0].backward), (8 + 4) * 4 + 2);
+  EXPECT_EQ(count_collectives(work.chunks[0].backward, Collective::reduce_scatter, Part::recompute), 2 * 4);
+}
+
+TEST(WorkList, ZeroOneScattersGradientsAndGathersWeights) {
+  const StageWork work = stage_work(small_llama({.data = 2}), {2}, 0);
+  ASSERT_EQ(work.tail.size(), 3U);
+  const auto& scatter = std::get<CollectiveWork>(work.tail[0].work).key;
+  const auto& adamw = std::get<KernelWork>(work.tail[1].work).key;
+  const auto& gather = std::get<CollectiveWork>(work.tail[2].work).key;
+  EXPECT_EQ(scatter.op, Collective::reduce_scatter);
+  EXPECT_EQ(scatter.bytes, 4 * work.weights.elements);
+  EXPECT_EQ(std::get<FlatShape>(adamw.shape).elements, work.weights.elements / 2);
+  EXPECT_EQ(gather.op, Collective::all_gather);
+}
+
+// Every operand has the size that the kernel's contract says wherever it is named, and nothing is
+// read that was neither written, nor received, nor an input.
+void check_flow(const Job& job) {
+  for (std::int64_t stage = 0; stage < job.layout.pipeline; ++stage) {
+    const StageWork work = stage_work(job, {4}, stage);
+    for (const ChunkWork& chunk : work.chunks) {
+      std::map<TensorId, std::int64_t> sizes;
+      std::set<TensorId> alive{chunk.input, gradient_of(chunk.output)};
+      for (const auto* items : {&chunk.forward, &chunk.backward}) {
+        for (const WorkItem& item : *items) {
+          if (const auto* kernel = std::get_if<KernelWork>(&item.work)) {
+            const auto operands = operands_of(kernel->key);
+            ASSERT_EQ(operands.size(), kernel->operands.size()) << text_of(kernel->key);
+            for (std::size_t i = 0; i < operands.size(); ++i) {
+              const TensorId id = kernel->operands[i];
+              const auto [known, is_new] = sizes.emplace(id, operands[i].elements);
+              EXPECT_EQ(known->second, operands[i].elements) << text_of(kernel->key) << " " << i;
+              if (is_activation(id) && operands[i].access != Access::write) {
+                EXPECT_TRUE(alive.contains(id)) << text_of(kernel->key) << " operand " << i;
+              }
+              alive.insert(id);
+            }
+          } else {
+            const auto& collective = std::get<CollectiveWork>(item.work);
+            EXPECT_TRUE(!is_activation(collective.from) || alive.contains(collective.from));
+            alive.insert(collective.to);
+          }
+          for (const TensorId id : item.release) {
+            alive.erase(id);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(WorkList, ReadsOnlyWhatIsThere) {
+  for (const SequenceParallel sp : {SequenceParallel::off, SequenceParallel::on}) {
+    for (const Recompute recompute : {Recompute::none, Recompute::full}) {
+      for (Job job : {small_llama({.tensor = 2, .pipeline = 2}), small_gpt2({.tensor = 2, .pipeline = 2}),
+                      small_llama({.pipeline = 2, .virtual_pipeline = 3})}) {
+        job.model.attention.qk_norm = job.model.family == "llama";
+        job.recipe.sequence_parallel = sp;
+        job.recipe.recompute = recompute;
+        check_flow(job);
+      }
+    }
+  }
+}
+
+TEST(WorkList, WeightsHaveTheSizesThatTheirKernelsExpect) {
+  const Job job = small_gpt2({.tensor = 2, .pipeline = 2});
+  for (std::int64_t stage = 0; stage < 2; ++stage) {
+    const StageWork work = stage_work(job, {4}, stage);
+    std::map<TensorId, std::int64_t> sizes;
+    for (const WeightSpec& spec : work.weights.specs) {
+      sizes[spec.id] = spec.rows * spec.columns;
+    }
+    for (const ChunkWork& chunk : work.chunks) {
+      for (const auto* items : {&chunk.forward, &chunk.backward}) {
+        for (const WorkItem& item : *items) {
+          const auto* kernel = std::get_if<KernelWork>(&item.work);
+          for (std::size_t i = 0; kernel != nullptr && i < kernel->operands.size(); ++i) {
+            TensorId id = kernel->operands[i];
+            if (is_weight(id)) {
+              id.gradient = false;
+              ASSERT_TRUE(sizes.contains(id)) << weight_name(id.name);
+              EXPECT_EQ(sizes[id], operands_of(kernel->key)[i].elements) << weight_name(id.name);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(WorkList, TensorRanksShareTheFlopOfOne) {
+  const auto gemm_flops = [](const Job& job) {
+    Flops sum;
+    for (const ChunkWork& chunk : stage_work(job, {4}, 0).chunks) {
+      for (const auto* items : {&chunk.forward, &chunk.backward}) {
+        for (const WorkItem& item : *items) {
+          const auto* kernel = std::get_if<KernelWork>(&item.work);
+          if (kernel != nullptr && kernel->key.op == KernelOp::gemm) {
+            sum += hardware_flops(kernel->key);
+          }
+        }
+      }
+    }
+    return sum.in(unit::flop);
+  };
+  // 1024 rows of padded vocabulary either way, so the work divides exactly.
+  EXPECT_DOUBLE_EQ(gemm_flops(small_llama({.tensor = 4})) * 4.0, gemm_flops(small_llama({})));
+}
+
+TEST(UnsupportedBecause, NamesWhatIsNotModelled) {
+  Job job = small_llama({});
+  EXPECT_FALSE(unsupported_because(job));
+  job.model.moe = MixtureOfExperts{};
+  EXPECT_NE(unsupported_because(job)->find("mixture of experts"), std::string::npos);
+  job = small_llama({.context = 2});
+  EXPECT_NE(unsupported_because(job)->find("cp"), std::string::npos);
+  job = small_llama({});
+  job.model.attention.window = 16;
+  EXPECT_NE(unsupported_because(job)->find("window"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace forerun
