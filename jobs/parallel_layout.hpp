@@ -19,7 +19,6 @@ struct ParallelLayout {
   std::int64_t data = 1;              ///< dp
 
   // clang-tidy 14 takes the zero inside a defaulted comparison for a null pointer.
-  // NOLINTNEXTLINE(modernize-use-nullptr)
   friend auto operator<=>(const ParallelLayout&, const ParallelLayout&) = default;
 };
 

@@ -13,8 +13,6 @@ source "$root/jobs/packages.sh"
 # shellcheck source=jobs/parts.sh
 source "$root/jobs/parts.sh"
 
-trap 'print_parts' EXIT
-
 gpus=0
 if command -v nvidia-smi >/dev/null; then
   gpus=$(nvidia-smi -L 2>/dev/null | grep -c '^GPU ' || true)
@@ -37,6 +35,8 @@ for argument in "$@"; do
   esac
 done
 
+trap print_parts EXIT
+
 # Configures when the preset is another one than last time; Ninja sees to every later change.
 build_program() {
   local built_preset=
@@ -50,12 +50,14 @@ build_program() {
   cmake --build "$build"
 }
 
-# kept NAME COMMAND...: what the command writes is shown and kept as build/quickstart/NAME.
+# kept NAME COMMAND...: what the command writes is shown and kept as build/quickstart/NAME. Exit
+# status 3, "does not fit", is an answer too.
 kept() {
-  local file=$results/$1
+  local file=$results/$1 status=0
   shift
   printf '$ %s\n' "$*"
-  "$@" | tee "$file"
+  "$@" | tee "$file" || status=$?
+  ((status == 0 || status == 3))
 }
 
 if [[ $install == yes ]]; then

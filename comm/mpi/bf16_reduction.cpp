@@ -11,15 +11,15 @@ float float_from_bf16(std::uint16_t bits) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16U);
 }
 
+// Without branches, so that compilers turn loops of it into vector code.
 std::uint16_t bf16_from_float(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
-  if (std::isnan(value)) {
-    // Rounding could carry a NaN's mantissa into infinity: keep it quiet instead.
-    return static_cast<std::uint16_t>((bits >> 16U) | 0x40U);
-  }
   // Half of the last kept place, less one if that place is even: ties go to even.
-  const std::uint32_t rounding = 0x7fffU + ((bits >> 16U) & 1U);
-  return static_cast<std::uint16_t>((bits + rounding) >> 16U);
+  const std::uint32_t rounded = (bits + 0x7fffU + ((bits >> 16U) & 1U)) >> 16U;
+  // Rounding could carry a NaN's mantissa into infinity: keep it quiet instead.
+  const std::uint32_t quiet = (bits >> 16U) | 0x40U;
+  const bool is_nan = (bits & 0x7fffffffU) > 0x7f800000U;
+  return static_cast<std::uint16_t>(is_nan ? quiet : rounded);
 }
 
 void add_bf16(std::span<const std::uint16_t> from, std::span<std::uint16_t> into) {

@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "estimator/measure/collective_probe.hpp"
+#include "estimator/measure/kernel_probe.hpp"
 #include "estimator/measure/measurement_plan.hpp"
 #include "estimator/profile/journal.hpp"
 #include "estimator/profile/profile_json.hpp"
@@ -36,6 +37,7 @@ class Measurement {
       : options_(options),
         machine_(machine),
         progress_(progress),
+        arena_(machine.device),
         profile_(describe(machine)),
         plan_(plan_measurement(options.jobs, {profile_.ranks_per_node})) {}
 
@@ -182,7 +184,7 @@ class Measurement {
       profile_.skipped.push_back(text_of(key) + ": " + refusal.value_or("time budget"));
       return;
     }
-    const KernelRecord record{key, probe_kernel(machine_.device, machine_.host_world, key, limits)};
+    const KernelRecord record{key, probe_kernel({machine_.device, machine_.host_world, arena_}, key, limits)};
     keep(record, kernels_, profile_.kernels);
     note(to_json(record), text_of(key), record.timing);
   }
@@ -232,6 +234,7 @@ class Measurement {
   const Machine& machine_;
   std::ostream& progress_;
   Clock::time_point start_ = Clock::now();
+  OperandArena arena_;
   Profile profile_;
   MeasurementPlan plan_;
   std::optional<Journal> journal_;

@@ -1,0 +1,138 @@
+// The estimate of whole jobs: the published 405B run, its document, and the laws of its numbers.
+#include "estimator/estimate/estimate.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "jobs/read_model.hpp"
+#include "units/input_error.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+Job llama_405b(std::int64_t virtual_pipeline) {
+  Job job;
+  job.model = read_model("llama-3.1-405b");
+  job.recipe.global_batch = 2048;
+  job.recipe.micro_batch = 1;
+  job.recipe.sequence = 8192;
+  job.layout = {.tensor = 8, .pipeline = 16, .virtual_pipeline = virtual_pipeline, .data = 128};
+  return job;
+}
+
+JobEstimate on(const char* cluster, const Job& job) {
+  EstimateRequest request;
+  request.job = job;
+  request.hardware = sized_for(read_hardware(cluster), world_size(job.layout));
+  return estimate_job(request);
+}
+
+double tflops(const JobEstimate& e) {
+  return (e.step.model_flops / e.step_time / static_cast<double>(e.devices)).in(unit::teraflop / unit::second);
+}
+
+// Published: 400 TFLOP/s a GPU. The prices are datasheet numbers and nothing was fitted to it; the
+// error is in the README. Here only the order of magnitude: between half and twice.
+TEST(Estimate, OfThe405bRunIsOfThePublishedSize) {
+  const double rate = tflops(on("dgx-h100", llama_405b(8)));
+  EXPECT_GT(rate, 200.0);
+  EXPECT_LT(rate, 800.0);
+}
+
+// Its bubble: 15/16 of the work instead of 15/128, so (1 + 15/128) / (1 + 15/16) = 0.577 of the rate
+// if nothing else mattered.
+TEST(Estimate, OfThe405bRunWithoutInterleavingComesToThreeFifths) {
+  const double ratio = tflops(on("dgx-h100", llama_405b(1))) / tflops(on("dgx-h100", llama_405b(8)));
+  EXPECT_NEAR(ratio, 0.6, 0.03);
+}
+
+TEST(Estimate, CountsEmbeddingAndHeadAsLayersThere) {
+  const auto chunks = assign_layers(126, 128);
+  EXPECT_EQ(chunks.front().count, 0);
+  EXPECT_EQ(chunks.back().count, 0);
+  EXPECT_EQ(chunks[1].count, 1);
+}
+
+TEST(Estimate, DocumentPartsSumToTotals) {
+  const auto document = to_json(on("dgx-h100", llama_405b(8)));
+  double step = 0.0;
+  for (const auto& [part, value] : document["breakdown_s"].items()) {
+    step += value.get<double>();
+  }
+  EXPECT_DOUBLE_EQ(step, document["step_time_s"].get<double>());
+  double memory = 0.0;
+  for (const auto& [kind, value] : document["memory_bytes"].items()) {
+    memory += value.get<double>();
+  }
+  EXPECT_NEAR(memory / document["memory_peak_bytes"].get<double>(), 1.0, 1e-12);
+  double shares = 0.0;
+  for (const auto& [tier, value] : document["provenance"].items()) {
+    shares += value.get<double>();
+  }
+  EXPECT_NEAR(shares, 1.0, 1e-12);
+}
+
+TEST(Estimate, DocumentHasTheContractsKeys) {
+  const auto document = to_json(on("dgx-h100", llama_405b(8)));
+  for (const char* key :
+       {"schema_version", "forerun", "inputs", "step_time_s", "breakdown_s", "model_flops_per_step",
+        "hardware_flops_per_step", "tflops_per_device", "mfu", "hfu", "tokens_per_s", "memory_peak_bytes",
+        "memory_bytes", "feasible", "infeasible_reason", "bubble_fraction", "provenance", "error_band_s", "run"}) {
+    EXPECT_TRUE(document.contains(key)) << key;
+  }
+}
+
+TEST(Estimate, RatesFollowFromTheStepTime) {
+  const auto document = to_json(on("dgx-h100", llama_405b(8)));
+  // 2.5240e12 FLOP a token (modelling notes, section 0), 2048 x 8192 tokens, 16384 GPUs.
+  const double step = document["step_time_s"].get<double>();
+  EXPECT_NEAR(document["tflops_per_device"].get<double>(),
+              2.5240e12 * 2048 * 8192 / step / 16384 / 1e12, 0.1);
+  EXPECT_NEAR(document["mfu"].get<double>(), document["tflops_per_device"].get<double>() / 989.0, 1e-9);
+  EXPECT_NEAR(document["tokens_per_s"].get<double>(), 2048 * 8192 / step, 1e-3);
+}
+
+TEST(Estimate, BandHoldsTheStepTime) {
+  const JobEstimate estimate = on("dgx-h100", llama_405b(8));
+  EXPECT_LT(estimate.band.low, estimate.step_time);
+  EXPECT_GT(estimate.band.high, estimate.step_time);
+}
+
+TEST(Estimate, TwiceTheTokensTakeTwiceTheDays) {
+  Job job = llama_405b(8);
+  job.recipe.tokens = 2048.0 * 8192 * 1000;
+  const auto once = on("dgx-h100", job);
+  job.recipe.tokens = 2048.0 * 8192 * 2000;
+  EXPECT_DOUBLE_EQ(on("dgx-h100", job).run->time / once.run->time, 2.0);
+}
+
+TEST(Estimate, MoreDevicesThanTheFabricIsWrongInput) {
+  EXPECT_THROW((void)sized_for(read_hardware("dgx-h100"), 1 << 20), InputError);
+}
+
+TEST(Estimate, RefusesAJobThatCannotBeLaidOut) {
+  Job job = llama_405b(8);
+  job.layout.tensor = 7;
+  EXPECT_THROW((void)on("dgx-h100", job), InputError);
+}
+
+TEST(Estimate, SaysWhatDoesNotFit) {
+  Job job = llama_405b(1);
+  job.layout = {.data = 8};
+  const JobEstimate estimate = on("dgx-h100", job);
+  ASSERT_TRUE(estimate.infeasible_because);
+  EXPECT_THAT(*estimate.infeasible_because, testing::HasSubstr("stage 0 needs"));
+  EXPECT_FALSE(to_json(estimate)["feasible"].get<bool>());
+}
+
+TEST(Estimate, RefusesMixturesOfExpertsForNow) {
+  Job job = llama_405b(1);
+  job.model = read_model("mixtral-8x7b");
+  job.layout = {.data = 8};
+  EXPECT_THROW((void)on("dgx-h100", job), InputError);
+}
+
+}  // namespace
+}  // namespace forerun

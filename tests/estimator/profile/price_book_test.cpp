@@ -1,0 +1,104 @@
+// Prices: measured where there is a measurement, else the next tier down, and each says which.
+#include "estimator/profile/price_book.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "made_profile.hpp"
+#include "topologies/read_cluster.hpp"
+#include "units/input_error.hpp"
+
+namespace forerun {
+namespace {
+
+TEST(ProfilePrices, GiveAMeasuredKeyItsMedian) {
+  const Price price = prices_from(made_profile(), Strictness::any_tier).kernel(gemm_key(512));
+  EXPECT_EQ(price.tier, Tier::measured);
+  EXPECT_NEAR(price.time.in(unit::second), 2.0 * 512 * 1024 * 1024 / 1e11, 1e-12);
+  EXPECT_NEAR(price.relative_error, 0.01, 1e-9);
+}
+
+TEST(ProfilePrices, InterpolateBetweenSizes) {
+  // Every record runs at 100 GFLOP/s, so any mean of their rates is that too.
+  const Price price = prices_from(made_profile(), Strictness::any_tier).kernel(gemm_key(1024));
+  EXPECT_EQ(price.tier, Tier::interpolated);
+  EXPECT_NEAR(price.time.in(unit::second), 2.0 * 1024 * 1024 * 1024 / 1e11, 1e-9);
+  EXPECT_NEAR(price.relative_error, 0.0, 1e-9);
+}
+
+TEST(ProfilePrices, FallToTheMedianRateFarFromAnyMeasurement) {
+  const KernelKey attention{KernelOp::attention_forward, DataType::fp32,
+                            AttentionKeyShape{1, 128, 4, 4, 64, Mask::causal}};
+  const Price price = prices_from(made_profile(), Strictness::any_tier).kernel(attention);
+  EXPECT_EQ(price.tier, Tier::fitted);
+  EXPECT_NEAR(price.time.in(unit::second), 0.5 * 4.0 * 128 * 128 * 4 * 64 / 1e11, 1e-12);
+}
+
+TEST(ProfilePrices, RefuseAKeyOfWhoseKindNothingWasMeasured) {
+  const KernelKey add{KernelOp::add, DataType::fp32, RowsShape{16, 16}};
+  try {
+    (void)prices_from(made_profile(), Strictness::any_tier).kernel(add);
+    ADD_FAILURE() << "priced";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("add fp32 rows=16 columns=16"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("forerun measure"));
+  }
+}
+
+TEST(ProfilePrices, StrictRefusesBelowInterpolated) {
+  const PriceList strict = prices_from(made_profile(), Strictness::interpolated_or_better);
+  EXPECT_EQ(strict.kernel(gemm_key(1024)).tier, Tier::interpolated);
+  const KernelKey attention{KernelOp::attention_forward, DataType::fp32,
+                            AttentionKeyShape{1, 128, 4, 4, 64, Mask::causal}};
+  EXPECT_THROW((void)strict.kernel(attention), InputError);
+}
+
+TEST(ProfilePrices, InterpolateCollectivesLogLog) {
+  // Half way between 64 KiB and 1 MiB in log: 256 KiB at the geometric mean of their times.
+  const Price price = prices_from(made_profile(), Strictness::any_tier).collective(all_reduce_key(262144));
+  EXPECT_EQ(price.tier, Tier::interpolated);
+  const double small = 1e-5 + 65536 / 1e10;
+  const double large = 1e-5 + 1048576 / 1e10;
+  EXPECT_NEAR(price.time.in(unit::second), std::sqrt(small * large), 1e-12);
+}
+
+TEST(ProfilePrices, PriceOtherGroupsByTheFittedLink) {
+  Profile profile = made_profile();
+  profile.levels[0].devices = 4;
+  const Price price = prices_from(profile, Strictness::any_tier).collective(all_reduce_key(1048576, 4));
+  EXPECT_EQ(price.tier, Tier::fitted);
+  EXPECT_GT(price.time.in(unit::second), 1048576 / 1e10);
+}
+
+TEST(ProfilePrices, OneRankCommunicatesForNothing) {
+  const Price price = prices_from(made_profile(), Strictness::any_tier).collective(all_reduce_key(1048576, 1));
+  EXPECT_EQ(price.time, Seconds());
+}
+
+TEST(DatasheetPrices, FollowTheRooflineOfTheClass) {
+  Cluster cluster;
+  cluster.name = "made";
+  cluster.device.peak[DataType::bf16] = 1e15 * unit::flop / unit::second;
+  cluster.device.memory_bandwidth = 1e12 * unit::byte / unit::second;
+  cluster.device.efficiency = ClassEfficiency{0.5, 0.4, 0.3, 0.8, 1e-6 * unit::second, "test"};
+  const PriceList prices = prices_from(cluster, Strictness::any_tier);
+  // 2 * 8192^3 FLOP at 0.5e15 is 2.199 ms; 3 * 2 * 8192^2 bytes at 0.8e12 is 0.503 ms.
+  const KernelKey gemm{KernelOp::gemm, DataType::bf16,
+                       GemmShape{8192, 8192, 8192, GemmLayout::nt, GemmOutput::store}};
+  EXPECT_NEAR(prices.kernel(gemm).time.in(unit::millisecond), 2.2015, 0.001);
+  EXPECT_EQ(prices.kernel(gemm).tier, Tier::datasheet);
+  // add: three tensors of 1e6 bf16 elements at 0.8e12 B/s, and one launch.
+  const KernelKey add{KernelOp::add, DataType::bf16, RowsShape{1000, 1000}};
+  EXPECT_NEAR(prices.kernel(add).time.in(unit::microsecond), 1.0 + 6e6 / 0.8e12 * 1e6, 1e-9);
+}
+
+TEST(DatasheetPrices, NameTheMissingPeak) {
+  Cluster cluster;
+  cluster.name = "made";
+  cluster.device.memory_bandwidth = 1e12 * unit::byte / unit::second;
+  const PriceList prices = prices_from(cluster, Strictness::any_tier);
+  EXPECT_THROW((void)prices.kernel(gemm_key(64)), InputError);
+}
+
+}  // namespace
+}  // namespace forerun

@@ -1,0 +1,97 @@
+// A communicator that gets one kind of collective wrong: to see that a rehearsal notices.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.hpp"
+
+namespace forerun {
+
+/// Passes everything on to another communicator, but multiplies every fp32 result of `broken` by
+/// 1.5. Groups split from it are as faulty.
+class FaultyCommunicator final : public Communicator {
+ public:
+  FaultyCommunicator(Communicator& sound, Collective broken) : sound_(sound), broken_(broken) {}
+
+  int rank() const override { return sound_.rank(); }
+  int size() const override { return sound_.size(); }
+
+  std::unique_ptr<Communicator> split(int color, int key) override {
+    auto part = sound_.split(color, key);
+    auto faulty = std::make_unique<FaultyCommunicator>(*part, broken_);
+    faulty->owned_ = std::move(part);
+    return faulty;
+  }
+
+  void barrier() override { sound_.barrier(); }
+
+  void all_reduce(const void* send, void* receive, std::int64_t count, DataType type, ReduceOp op) override {
+    sound_.all_reduce(send, receive, count, type, op);
+    spoil(Collective::all_reduce, receive, count);
+  }
+
+  void all_gather(const void* send, void* receive, std::int64_t count, DataType type) override {
+    sound_.all_gather(send, receive, count, type);
+    spoil(Collective::all_gather, receive, count * size());
+  }
+
+  void reduce_scatter(const void* send, void* receive, std::int64_t count, DataType type) override {
+    sound_.reduce_scatter(send, receive, count, type);
+    spoil(Collective::reduce_scatter, receive, count);
+  }
+
+  void all_to_all(const void* send, void* receive, std::int64_t count, DataType type) override {
+    sound_.all_to_all(send, receive, count, type);
+    spoil(Collective::all_to_all, receive, count * size());
+  }
+
+  void broadcast(void* buffer, std::int64_t count, DataType type, int root) override {
+    sound_.broadcast(buffer, count, type, root);
+    spoil(Collective::broadcast, buffer, count);
+  }
+
+  void start_send(const void* send, std::int64_t count, DataType type, int to) override {
+    sound_.start_send(send, count, type, to);
+  }
+
+  void receive(void* receive, std::int64_t count, DataType type, int from) override {
+    sound_.receive(receive, count, type, from);
+    spoil(Collective::send_recv, receive, count);
+  }
+
+  void send_receive(const void* send,
+                    int to,
+                    void* receive,
+                    int from,
+                    std::int64_t count,
+                    DataType type) override {
+    sound_.send_receive(send, to, receive, from, count, type);
+    spoil(Collective::send_recv, receive, count);
+  }
+
+  void finish_sends() override { sound_.finish_sends(); }
+
+  std::vector<std::string> all_gather_text(const std::string& text) override {
+    return sound_.all_gather_text(text);
+  }
+
+ private:
+  void spoil(Collective op, void* values, std::int64_t count) const {
+    if (op != broken_ || size() == 1) {
+      return;
+    }
+    auto* const numbers = static_cast<float*>(values);
+    for (std::int64_t i = 0; i < count; ++i) {
+      numbers[i] *= 1.5F;
+    }
+  }
+
+  std::unique_ptr<Communicator> owned_;
+  Communicator& sound_;
+  Collective broken_;
+};
+
+}  // namespace forerun

@@ -1,0 +1,117 @@
+// The main job on two real ranks: measure, resume, rehearse, estimate, forecast.
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "program.hpp"
+
+namespace forerun {
+namespace {
+
+using nlohmann::json;
+
+const std::string tiny = "--model tiny.json --layout 'tp=2;pp=2;dp=2' --seq 32 --batch 4 --precision fp32 ";
+
+TEST(MainJob, MeasuresRehearsesEstimatesAndForecasts) {
+  const TestFolder folder;
+  folder.write("tiny.json", tiny_llama);
+  const auto measured = run_program("measure " + tiny + "--time-budget 10s --out profile.json", folder.path(), 2);
+  ASSERT_EQ(measured.status, 0) << measured.log;
+  const json profile = json::parse(folder.read("profile.json"));
+  EXPECT_EQ(profile["topology"]["ranks"], 2);
+  EXPECT_GT(profile["kernels"].size(), 20U);
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "profile.json.journal"));
+
+  const auto rehearsed =
+      run_program("rehearse " + tiny + "--cluster profile.json --steps 2 --format json", folder.path(), 2);
+  ASSERT_EQ(rehearsed.status, 0) << rehearsed.log;
+  const json runs = json::parse(rehearsed.out)["runs"];
+  ASSERT_EQ(runs.size(), 3U);
+  for (const json& run : runs) {
+    EXPECT_TRUE(run["equality"]["equal"].get<bool>()) << run.dump(1);
+    EXPECT_LE(run["equality"]["worst_gradient_error"].get<double>(), 1e-5);
+    EXPECT_NEAR(run["memory"]["predicted_bytes"].get<double>() / run["memory"]["measured_bytes"].get<double>(),
+                1.0, 0.1);
+  }
+
+  const auto estimate = run_program(
+      "estimate --model tiny.json --cluster profile.json --layout dp=2 --seq 32 --batch 4 --format json", folder.path());
+  ASSERT_EQ(estimate.status, 0) << estimate.log;
+  // The very keys that were measured.
+  EXPECT_DOUBLE_EQ(json::parse(estimate.out)["provenance"]["measured"].get<double>(), 1.0);
+
+  const auto forecast =
+      run_program("forecast --cluster profile.json --devices 2 --days 30 --format json", folder.path());
+  ASSERT_EQ(forecast.status, 0) << forecast.log;
+}
+
+// Killed in the middle, started again: what the journal holds is not measured again.
+TEST(MainJob, ResumesFromItsJournal) {
+  const TestFolder folder;
+  folder.write("tiny.json", tiny_llama);
+  const std::string call = "measure " + tiny + "--time-budget 10s --out p.json";
+  ASSERT_EQ(run_program(call, folder.path(), 2).status, 0);
+  const json whole = json::parse(folder.read("p.json"));
+  // A journal as a kill leaves it: its head, the first three records, and half of the fourth.
+  std::ofstream journal(folder.path() / "p.json.journal");
+  journal << json{{"device", whole["device"]["name"]},
+                  {"cores_per_device", whole["device"]["cores_per_device"]},
+                  {"ranks", 2},
+                  {"ranks_per_node", 2}}
+                 .dump()
+          << '\n';
+  for (std::size_t i = 0; i < 3; ++i) {
+    json record = whole["kernels"][i];
+    record["median_s"] = 123.0;
+    record["low_s"] = 123.0;
+    record["high_s"] = 123.0;
+    record["samples"] = 50;
+    journal << record.dump() << '\n';
+  }
+  journal << whole["kernels"][3].dump().substr(0, 40) << std::flush;
+  const auto resumed = run_program(call + " --resume", folder.path(), 2);
+  ASSERT_EQ(resumed.status, 0) << resumed.log;
+  const json after = json::parse(folder.read("p.json"));
+  EXPECT_EQ(after["kernels"].size(), whole["kernels"].size());
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(after["kernels"][i]["median_s"], 123.0) << after["kernels"][i].dump();
+  }
+}
+
+TEST(MainJob, RefusesAProfileOfOtherCores) {
+  const TestFolder folder;
+  folder.write("tiny.json", tiny_llama);
+  ASSERT_EQ(run_program("measure " + tiny + "--time-budget 5s --out p.json", folder.path(), 2).status, 0);
+  json profile = json::parse(folder.read("p.json"));
+  profile["device"]["cores_per_device"] = 77;
+  folder.write("p.json", profile.dump());
+  const auto refused = run_program("rehearse " + tiny + "--cluster p.json", folder.path(), 2);
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.log, testing::HasSubstr("77 cores"));
+}
+
+TEST(MainJob, AFullDiskEndsTheMeasurementWithoutATrace) {
+  const TestFolder folder;
+  folder.write("tiny.json", tiny_llama);
+  std::filesystem::create_symlink("/dev/full", folder.path() / "p.json.journal");
+  const auto full = run_program("measure " + tiny + "--resume --time-budget 5s --out p.json", folder.path(), 2);
+  EXPECT_NE(full.status, 0);
+  EXPECT_THAT(full.log, testing::HasSubstr("p.json.journal"));
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "p.json"));
+}
+
+TEST(MainJob, CudaThatWasNotBuiltOrFoundSaysSo) {
+  const TestFolder folder;
+  folder.write("tiny.json", tiny_llama);
+  const auto outcome =
+      run_program("measure " + tiny + "--layout dp=1 --device cuda --out p.json", folder.path());
+  if (outcome.status == 0) {
+    GTEST_SKIP() << "this machine has a GPU";
+  }
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.log, testing::AnyOf(testing::HasSubstr("forerun_cuda.so"), testing::HasSubstr("no GPU")));
+}
+
+}  // namespace
+}  // namespace forerun

@@ -1,0 +1,61 @@
+// Wrong input ends with exit code 2 and one sentence that helps.
+#include <algorithm>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "program.hpp"
+
+namespace forerun {
+namespace {
+
+struct WrongCall {
+  const char* name;
+  const char* arguments;
+  const char* helps;  ///< a part of the sentence
+};
+
+class WrongInput : public testing::TestWithParam<WrongCall> {};
+
+TEST_P(WrongInput, IsOneSentenceAndExitCodeTwo) {
+  const TestFolder folder;
+  folder.write("empty.json", "");
+  folder.write("broken.json", "{\n  \"model_type\": \"llama\",\n  oops\n}\n");
+  folder.write("alien.json", "{\"model_type\": \"bert\"}");
+  folder.write("truncated.json", "{\"schema_version\": 1, \"kind\": \"prof");
+  folder.write("foreign.json", "{\"kind\": \"something else\"}");
+  folder.write("broken.toml", "name = \"x\"\nbandwidth = 300\n");
+  const auto outcome = run_program(GetParam().arguments, folder.path());
+  EXPECT_EQ(outcome.status, 2) << outcome.log;
+  EXPECT_THAT(outcome.log, testing::HasSubstr(GetParam().helps));
+  EXPECT_EQ(std::ranges::count(outcome.log, '\n'), 1) << outcome.log;
+  EXPECT_EQ(outcome.out, "");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Calls,
+    WrongInput,
+    testing::Values(
+        WrongCall{"Verb", "estimat", "estimate"},
+        WrongCall{"Flag", "estimate --modle gpt2", "--model"},
+        WrongCall{"Value", "estimate --model gpt2 --precision bf61", "bf16"},
+        WrongCall{"Model", "estimate --model gtp2 --cluster dgx-h100 --devices 8", "gpt2"},
+        WrongCall{"Cluster", "estimate --model gpt2 --cluster dgx-h10 --devices 8", "dgx-h100"},
+        WrongCall{"Product", "estimate --model gpt2 --cluster dgx-h100 --devices 8 --layout tp=3,dp=4", "8"},
+        WrongCall{"Heads", "estimate --model gpt2 --cluster dgx-h100 --devices 8 --layout tp=8", "heads"},
+        WrongCall{"Count", "estimate --model gpt2 --cluster dgx-h100 --devices 8 --batch 2k", "2k"},
+        WrongCall{"Tokens", "estimate --model gpt2 --cluster dgx-h100 --devices 8 --tokens 15X", "15X"},
+        WrongCall{"EmptyConfig", "estimate --model empty.json --cluster dgx-h100 --devices 8", "empty.json"},
+        WrongCall{"BrokenConfig", "estimate --model broken.json --cluster dgx-h100 --devices 8", "broken.json:3"},
+        WrongCall{"Family", "estimate --model alien.json --cluster dgx-h100 --devices 8", "llama"},
+        WrongCall{"Truncated", "estimate --model gpt2 --cluster truncated.json --devices 2", "truncated.json"},
+        WrongCall{"Foreign", "estimate --model gpt2 --cluster foreign.json --devices 2", "not a profile"},
+        WrongCall{"Toml", "estimate --model gpt2 --cluster broken.toml --devices 2", "broken.toml:2"},
+        WrongCall{"Fabric", "estimate --model gpt2 --cluster dgx-h100 --devices 10M --batch 10M", "max_devices"},
+        WrongCall{"Scenario", "forecast --year 2030 --scenario steinhard-2023", "steinhardt-2023"},
+        WrongCall{"Year", "forecast --scenario steinhardt-2023", "--year"},
+        WrongCall{"Experts", "estimate --model mixtral-8x7b --cluster dgx-h100 --devices 8", "mixture of experts"}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+}  // namespace
+}  // namespace forerun
