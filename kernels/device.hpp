@@ -18,13 +18,14 @@ namespace forerun {
 
 /// What a profile records about the device that it was measured on.
 struct DeviceReport {
-  std::string kind;     ///< "host" or "cuda"
-  std::string name;     ///< CPU model or GPU name
+  std::string kind;        ///< "host" or "cuda"
+  std::string name;        ///< CPU model or GPU name
   std::int64_t cores = 0;  ///< cores that this rank drives, or SMs
   Bytes memory;
   Bytes last_level_cache;
-  std::vector<std::pair<std::string, std::string>> software;  ///< ("onednn", "2.6.3"), ("driver", ...)
-  std::string pci_id;   ///< empty for a CPU
+  std::vector<std::pair<std::string, std::string>>
+      software;        ///< ("onednn", "2.6.3"), ("driver", ...)
+  std::string pci_id;  ///< empty for a CPU
 };
 
 /// `cold`: caches are flushed before each sample. `hot`: run back to back.
@@ -86,20 +87,25 @@ inline constexpr const char* open_device_symbol = "forerun_open_device";
 class DeviceBuffer {
  public:
   DeviceBuffer() = default;
+
   DeviceBuffer(Device& device, std::size_t bytes)
       : device_(&device), memory_(device.allocate(bytes)), bytes_(bytes) {}
+
   DeviceBuffer(DeviceBuffer&& other) noexcept
       : device_(other.device_),
         memory_(std::exchange(other.memory_, nullptr)),
         bytes_(std::exchange(other.bytes_, 0)) {}
+
   DeviceBuffer& operator=(DeviceBuffer&& other) noexcept {
     std::swap(device_, other.device_);
     std::swap(memory_, other.memory_);
     std::swap(bytes_, other.bytes_);
     return *this;
   }
+
   DeviceBuffer(const DeviceBuffer&) = delete;
   DeviceBuffer& operator=(const DeviceBuffer&) = delete;
+
   ~DeviceBuffer() {
     if (memory_ != nullptr) {
       device_->release(memory_);
@@ -107,6 +113,7 @@ class DeviceBuffer {
   }
 
   [[nodiscard]] void* data() const { return memory_; }
+
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
  private:

@@ -47,6 +47,7 @@ double flop_per_element(KernelOp op) {
     case KernelOp::adamw:  // m 3; v 4; sqrt, correct, epsilon; divide, step; decay; subtract
       return 14.0;
     case KernelOp::embedding_forward:
+    case KernelOp::zero:
     case KernelOp::copy:
     case KernelOp::gemm:
     case KernelOp::attention_forward:

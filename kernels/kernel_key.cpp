@@ -37,6 +37,7 @@ constexpr auto op_names = std::to_array<std::pair<KernelOp, std::string_view>>({
     {KernelOp::cross_entropy_sum, "cross_entropy_sum"},
     {KernelOp::cross_entropy_gradient, "cross_entropy_gradient"},
     {KernelOp::adamw, "adamw"},
+    {KernelOp::zero, "zero"},
     {KernelOp::copy, "copy"},
 });
 
@@ -67,6 +68,7 @@ KernelShape empty_shape_of(KernelOp op) {
     case KernelOp::position_backward:
       return TableShape{};
     case KernelOp::adamw:
+    case KernelOp::zero:
     case KernelOp::copy:
       return FlatShape{};
     case KernelOp::rms_norm_forward:

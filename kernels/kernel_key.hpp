@@ -40,6 +40,7 @@ enum class KernelOp {
   cross_entropy_sum,
   cross_entropy_gradient,
   adamw,
+  zero,
   copy,
 };
 
@@ -60,8 +61,9 @@ struct GemmShape {
   friend auto operator<=>(const GemmShape&, const GemmShape&) = default;
 };
 
-/// Self-attention of `batch` sequences of `length` tokens over packed rows [q heads|k heads|v heads]
-/// of width (heads + 2 kv_heads) * head_size; row = position * batch + sequence (Megatron's s, b).
+/// Self-attention of `batch` sequences of `length` tokens over packed rows [q heads|k heads|v
+/// heads] of width (heads + 2 kv_heads) * head_size; row = position * batch + sequence (Megatron's
+/// s, b).
 struct AttentionKeyShape {
   std::int64_t batch = 0;
   std::int64_t length = 0;
@@ -98,7 +100,7 @@ struct TableShape {
   friend auto operator<=>(const TableShape&, const TableShape&) = default;
 };
 
-/// Flat arrays: adamw, copy.
+/// Flat arrays: adamw, zero, copy.
 struct FlatShape {
   std::int64_t elements = 0;
   friend auto operator<=>(const FlatShape&, const FlatShape&) = default;

@@ -163,6 +163,9 @@ std::vector<Operand> list_operands(const KernelKey& key, const FlatShape& s) {
   if (key.op == KernelOp::copy) {
     return {{"from", key.type, s.elements, read}, {"to", key.type, s.elements, write}};
   }
+  if (key.op == KernelOp::zero) {
+    return {{"values", key.type, s.elements, write}};
+  }
   const bool has_master = key.type != fp32;
   std::vector<Operand> list = {{"grad", fp32, s.elements, read},
                                {has_master ? "master" : "weight", fp32, s.elements, update},

@@ -56,6 +56,7 @@ struct Operand {
 ///                           targets, loss(fp32, r) w: log(sum) - target
 ///   adamw (fp32)            grad(fp32, n), weight(fp32) in place, m(fp32), v(fp32) in place
 ///   adamw (bf16)            grad(fp32, n), master(fp32), m, v in place, weight(bf16) w
+///   zero                    values(T, n) w
 ///   copy                    from(T, n), to(T, n) w
 /// The cross-entropy kernels look at columns [0, valid) only; columns beyond get gradient 0.
 [[nodiscard]] std::vector<Operand> operands_of(const KernelKey& key);
@@ -71,8 +72,8 @@ struct AdamWScalars {
 
 /// Values that do not change how long a kernel takes and so are not part of its key.
 struct KernelScalars {
-  double scale = 1.0;           ///< cross_entropy_gradient
-  std::int64_t first = 0;       ///< first vocabulary row or first token row held here
+  double scale = 1.0;      ///< cross_entropy_gradient
+  std::int64_t first = 0;  ///< first vocabulary row or first token row held here
   std::int64_t valid = std::numeric_limits<std::int64_t>::max();  ///< real vocabulary columns here
   double rope_theta = 10000.0;
   double norm_epsilon = 1e-5;

@@ -17,6 +17,7 @@ class Quantity {
   constexpr Quantity() = default;
 
   [[nodiscard]] static constexpr Quantity from_base(double value) { return Quantity(value); }
+
   [[nodiscard]] static constexpr Quantity infinite() {
     return Quantity(std::numeric_limits<double>::infinity());
   }
@@ -28,22 +29,35 @@ class Quantity {
     value_ += other.value_;
     return *this;
   }
+
   constexpr Quantity& operator-=(Quantity other) {
     value_ -= other.value_;
     return *this;
   }
+
   constexpr Quantity& operator*=(double factor) {
     value_ *= factor;
     return *this;
   }
 
-  friend constexpr Quantity operator+(Quantity a, Quantity b) { return Quantity(a.value_ + b.value_); }
-  friend constexpr Quantity operator-(Quantity a, Quantity b) { return Quantity(a.value_ - b.value_); }
+  friend constexpr Quantity operator+(Quantity a, Quantity b) {
+    return Quantity(a.value_ + b.value_);
+  }
+
+  friend constexpr Quantity operator-(Quantity a, Quantity b) {
+    return Quantity(a.value_ - b.value_);
+  }
+
   friend constexpr Quantity operator-(Quantity a) { return Quantity(-a.value_); }
+
   friend constexpr Quantity operator*(Quantity a, double f) { return Quantity(a.value_ * f); }
+
   friend constexpr Quantity operator*(double f, Quantity a) { return Quantity(a.value_ * f); }
+
   friend constexpr Quantity operator/(Quantity a, double f) { return Quantity(a.value_ / f); }
+
   friend constexpr double operator/(Quantity a, Quantity b) { return a.value_ / b.value_; }
+
   friend constexpr auto operator<=>(Quantity, Quantity) = default;
 
  private:

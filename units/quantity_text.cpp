@@ -113,7 +113,9 @@ std::string with_unit(double value, std::span<const Suffix> units, std::string_v
 
 }  // namespace
 
-std::optional<double> parse_count(std::string_view text) { return scaled(text, counts); }
+std::optional<double> parse_count(std::string_view text) {
+  return scaled(text, counts);
+}
 
 std::optional<std::int64_t> parse_whole(std::string_view text, std::int64_t least) {
   const auto value = parse_count(text);
@@ -173,6 +175,8 @@ std::string text_of(FlopsPerSecond rate) {
   return with_unit(rate.in(unit::flop / unit::second), units);
 }
 
-std::string count_text(double count) { return with_unit(count, counts, ""); }
+std::string count_text(double count) {
+  return with_unit(count, counts, "");
+}
 
 }  // namespace forerun

@@ -13,7 +13,8 @@ namespace forerun {
 /// Counts take K M B T (decimal): "15T" is 15e12. Nothing if the text is not a count.
 [[nodiscard]] std::optional<double> parse_count(std::string_view text);
 /// A whole number of at least `least`, with an optional suffix K M B T.
-[[nodiscard]] std::optional<std::int64_t> parse_whole(std::string_view text, std::int64_t least = 0);
+[[nodiscard]] std::optional<std::int64_t> parse_whole(std::string_view text,
+                                                      std::int64_t least = 0);
 /// Sizes: "80GB", "80GiB", "512 MB", "64B".
 [[nodiscard]] std::optional<Bytes> parse_bytes(std::string_view text);
 /// Rates: "400Gb/s", "50GB/s", "3.35TB/s".

@@ -1,12 +1,12 @@
 #include "estimator/backend/module.hpp"
 
-#include <dlfcn.h>
-
 #include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
 #include <string_view>
+
+#include <dlfcn.h>
 
 #include "comm/serial/serial_communicator.hpp"
 
@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 fs::path module_path(std::string_view name) {
   const fs::path program = fs::read_symlink("/proc/self/exe").parent_path();
   const std::string file = std::string(name) + ".so";
-  const std::array places{program / file, program.parent_path() / "lib" / "forerun" / file,
+  const std::array places{program / file,
+                          program.parent_path() / "lib" / "forerun" / file,
                           program.parent_path() / "bin" / file};
   for (const fs::path& place : places) {
     if (fs::exists(place)) {

@@ -40,7 +40,8 @@ std::optional<std::int64_t> stated_devices(const std::string& spec) {
   static const std::regex degree("(tp|pp|cp|dp)=([0-9]+)");
   std::int64_t product = 1;
   bool has_data = false;
-  for (std::sregex_iterator it(spec.begin(), spec.end(), degree); it != std::sregex_iterator(); ++it) {
+  for (std::sregex_iterator it(spec.begin(), spec.end(), degree); it != std::sregex_iterator();
+       ++it) {
     product *= parse_whole((*it)[2].str(), 1).value_or(1);
     has_data = has_data || (*it)[1] == "dp";
   }
@@ -56,7 +57,9 @@ JobDefaults job_defaults(DeviceKind kind) {
   return {{Precision::fp32, Precision::bf16}, 256};
 }
 
-std::vector<Job> jobs_from(const Options& options, std::int64_t devices, const JobDefaults& defaults) {
+std::vector<Job> jobs_from(const Options& options,
+                           std::int64_t devices,
+                           const JobDefaults& defaults) {
   if (options.models.empty()) {
     throw InputError("--model", "is missing (expected a catalog name like gpt2, or a config.json)");
   }
@@ -90,8 +93,9 @@ std::int64_t devices_from(const Options& options, const HardwareSource& hardware
   if (hardware.profile) {
     return hardware.profile->ranks;
   }
-  throw InputError("--devices", "is missing: how many devices of " + hardware.cluster.name +
-                                    " does the job use?");
+  throw InputError(
+      "--devices",
+      "is missing: how many devices of " + hardware.cluster.name + " does the job use?");
 }
 
 }  // namespace forerun

@@ -28,7 +28,9 @@ struct JobDefaults {
                                          const JobDefaults& defaults);
 
 /// The same with exactly one model and one layout.
-[[nodiscard]] Job job_from(const Options& options, std::int64_t devices, const JobDefaults& defaults);
+[[nodiscard]] Job job_from(const Options& options,
+                           std::int64_t devices,
+                           const JobDefaults& defaults);
 
 /// --devices; else the ranks of a profile; else the product of the degrees that --layout states.
 [[nodiscard]] std::int64_t devices_from(const Options& options, const HardwareSource& hardware);

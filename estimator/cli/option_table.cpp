@@ -103,7 +103,7 @@ Rows subject_rows() {
                 nonempty_text,
                 &Options::cluster),
       value_row({"devices",
-                 {Verb::estimate, Verb::forecast},
+                 job_verbs(),
                  "how many devices the job uses",
                  "the product of the layout's degrees, or the ranks of a profile"},
                 "N",

@@ -9,9 +9,10 @@ namespace forerun {
 
 Ranks::Ranks(const Options& options) : world_(open_world()) {
   if (options.devices && *options.devices != world_->size()) {
-    throw InputError("--devices", std::to_string(*options.devices) + " does not equal the " +
-                                      std::to_string(world_->size()) +
-                                      " ranks that run this (start as many with mpirun -np)");
+    throw InputError("--devices",
+                     std::to_string(*options.devices) + " does not equal the " +
+                         std::to_string(world_->size()) +
+                         " ranks that run this (start as many with mpirun -np)");
   }
   const auto hosts = world_->all_gather_text(discover_node().host);
   const std::string& here = hosts[static_cast<std::size_t>(world_->rank())];

@@ -17,8 +17,11 @@ class Ranks {
   explicit Ranks(const Options& options);
 
   [[nodiscard]] Machine machine();
+
   [[nodiscard]] Communicator& world() { return *world_; }
+
   [[nodiscard]] DeviceKind kind() const { return kind_; }
+
   [[nodiscard]] bool is_root() const { return world_->rank() == 0; }
 
  private:

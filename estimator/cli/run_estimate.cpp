@@ -20,8 +20,9 @@ namespace {
 
 HardwareSource hardware_from(const Options& options) {
   if (!options.cluster) {
-    throw InputError("--cluster", "is missing (expected a catalog name like dgx-h100, a cluster "
-                                  ".toml, or a profile .json)");
+    throw InputError("--cluster",
+                     "is missing (expected a catalog name like dgx-h100, a cluster "
+                     ".toml, or a profile .json)");
   }
   return read_hardware(*options.cluster);
 }
@@ -35,8 +36,7 @@ JobEstimate estimate_of(const Options& options, const HardwareSource& hardware, 
   request.hardware = sized_for(hardware, world_size(job.layout));
   request.job = std::move(job);
   request.overlap = options.overlap.value_or(default_overlap(hardware));
-  request.strictness =
-      options.strict ? Strictness::interpolated_or_better : Strictness::any_tier;
+  request.strictness = options.strict ? Strictness::interpolated_or_better : Strictness::any_tier;
   return estimate_job(request);
 }
 
@@ -108,7 +108,8 @@ nlohmann::ordered_json measured_forecast(const Options& options) {
 ExitCode run_estimate(const Options& options, const Streams& streams) {
   const HardwareSource hardware = hardware_from(options);
   const JobEstimate estimate = estimate_of(
-      options, hardware,
+      options,
+      hardware,
       job_from(options, devices_from(options, hardware), job_defaults(kind_of(hardware))));
   write_result(to_json(estimate), print_estimate, options, streams.out);
   if (estimate.infeasible_because) {
@@ -124,8 +125,9 @@ ExitCode run_forecast(const Options& options, const Streams& streams) {
     return ExitCode::answered;
   }
   if (!options.year) {
-    throw InputError("--year", "is missing (expected one like --year 2030, or --cluster with "
-                               "--devices and --days to start from a measurement)");
+    throw InputError("--year",
+                     "is missing (expected one like --year 2030, or --cluster with "
+                     "--devices and --days to start from a measurement)");
   }
   const ScenarioOptions scenario{options.scenario, *options.year, options.samples, options.seed};
   write_result(forecast_scenario(scenario), print_forecast, options, streams.out);

@@ -56,16 +56,20 @@ void print_records(const Json& records, const char* title, std::ostream& out) {
 void print_profile(const Json& profile, std::ostream& out) {
   const Json& device = profile["device"];
   const Json& topology = profile["topology"];
-  fmt::print(out, "{} ranks of {} ({} cores, {}), {} a node, measured {} in {:.0f} s\n",
-             topology["ranks"].get<std::int64_t>(), device["name"].get<std::string>(),
+  fmt::print(out,
+             "{} ranks of {} ({} cores, {}), {} a node, measured {} in {:.0f} s\n",
+             topology["ranks"].get<std::int64_t>(),
+             device["name"].get<std::string>(),
              device["cores_per_device"].get<std::int64_t>(),
              text_of(device["memory_bytes"].get<double>() * unit::byte),
-             topology["ranks_per_node"].get<std::int64_t>(), profile["date"].get<std::string>(),
+             topology["ranks_per_node"].get<std::int64_t>(),
+             profile["date"].get<std::string>(),
              profile["elapsed_s"].get<double>());
   print_records(profile["kernels"], "kernels (median time, FLOP or byte rate)", out);
   print_records(profile["collectives"], "collectives (median time, rate on the wire)", out);
   for (const Json& level : topology["levels"]) {
-    fmt::print(out, "\nlinks of level {}: {} after {} (fit error {:.1f} %)\n",
+    fmt::print(out,
+               "\nlinks of level {}: {} after {} (fit error {:.1f} %)\n",
                level["name"].get<std::string>(),
                text_of(level["bandwidth_bytes_per_s"].get<double>() * unit::byte / unit::second),
                text_of(level["latency_s"].get<double>() * unit::second),

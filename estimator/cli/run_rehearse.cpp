@@ -29,11 +29,14 @@ void check_same_device(const Profile& profile, const DeviceReport& here) {
 }
 
 std::vector<PredictedRun> predict(const Options& options, const std::vector<Job>& jobs) {
-  const HardwareSource hardware = sized_for(read_hardware(*options.cluster), world_size(jobs.front().layout));
+  const HardwareSource hardware =
+      sized_for(read_hardware(*options.cluster), world_size(jobs.front().layout));
   std::vector<PredictedRun> runs;
   for (const Job& job : jobs) {
     const EstimateRequest request{
-        job, hardware, options.overlap.value_or(default_overlap(hardware)),
+        job,
+        hardware,
+        options.overlap.value_or(default_overlap(hardware)),
         options.strict ? Strictness::interpolated_or_better : Strictness::any_tier};
     runs.push_back({job, estimate_job(request).step});
   }
@@ -46,10 +49,11 @@ void check_executable(const std::vector<Job>& jobs) {
       throw InputError("--precision", "a rehearsal runs in bf16 or fp32");
     }
     if (job.model.attention.kv_heads % job.layout.tensor != 0) {
-      throw InputError("--layout", text_of(job.layout) + " splits " +
-                                       std::to_string(job.model.attention.kv_heads) +
-                                       " key-value heads over more tensor ranks than they divide "
-                                       "into, which is not rehearsed yet (only estimated)");
+      throw InputError("--layout",
+                       text_of(job.layout) + " splits " +
+                           std::to_string(job.model.attention.kv_heads) +
+                           " key-value heads over more tensor ranks than they divide "
+                           "into, which is not rehearsed yet (only estimated)");
     }
   }
 }
@@ -58,8 +62,9 @@ void check_executable(const std::vector<Job>& jobs) {
 
 ExitCode run_rehearse(const Options& options, const Streams& streams) {
   if (!options.cluster) {
-    throw InputError("--cluster", "is missing: the profile to predict from ('forerun measure --out "
-                                  "profile.json' writes one)");
+    throw InputError("--cluster",
+                     "is missing: the profile to predict from ('forerun measure --out "
+                     "profile.json' writes one)");
   }
   Ranks ranks(options);
   const Machine machine = ranks.machine();
@@ -72,8 +77,11 @@ ExitCode run_rehearse(const Options& options, const Streams& streams) {
   const auto predicted = predict(options, jobs);
   if (ranks.is_root()) {
     for (const PredictedRun& run : predicted) {
-      fmt::print(streams.log, "rehearse {} {}: predicted {}\n", run.job.model.name,
-                 text_of(run.job.layout), text_of(total_of(run.estimate.breakdown)));
+      fmt::print(streams.log,
+                 "rehearse {} {}: predicted {}\n",
+                 run.job.model.name,
+                 text_of(run.job.layout),
+                 text_of(total_of(run.estimate.breakdown)));
     }
     if (options.out) {
       write_atomically(*options.out, prediction_json(predicted).dump(2) + "\n");
@@ -87,7 +95,8 @@ ExitCode run_rehearse(const Options& options, const Streams& streams) {
   if (ranks.is_root()) {
     write_result(to_json(runs), print_rehearsal, options, streams.out);
     if (!equal) {
-      fmt::print(streams.log, "forerun: the split step does not compute what the one-rank step does\n");
+      fmt::print(streams.log,
+                 "forerun: the split step does not compute what the one-rank step does\n");
     }
   }
   return equal ? ExitCode::answered : ExitCode::failed;

@@ -84,24 +84,33 @@ Json show(const Options& options) {
 
 void print_show(const Json& document, std::ostream& out) {
   for (const Json& model : document["models"]) {
-    fmt::print(out, "{:<18} {:>16} parameters, {:>15} active; {} layers x {}; {}\n",
-               model["name"].get<std::string>(), model["parameters"].get<std::int64_t>(),
-               model["active_parameters"].get<std::int64_t>(), model["layers"].get<std::int64_t>(),
-               model["hidden"].get<std::int64_t>(), model["source"].get<std::string>());
+    fmt::print(out,
+               "{:<18} {:>16} parameters, {:>15} active; {} layers x {}; {}\n",
+               model["name"].get<std::string>(),
+               model["parameters"].get<std::int64_t>(),
+               model["active_parameters"].get<std::int64_t>(),
+               model["layers"].get<std::int64_t>(),
+               model["hidden"].get<std::int64_t>(),
+               model["source"].get<std::string>());
   }
   for (const Json& cluster : document["clusters"]) {
-    fmt::print(out, "{:<18} {} with {}, {} a node, up to {}; {}\n",
-               cluster["name"].get<std::string>(), cluster["device"].get<std::string>(),
+    fmt::print(out,
+               "{:<18} {} with {}, {} a node, up to {}; {}\n",
+               cluster["name"].get<std::string>(),
+               cluster["device"].get<std::string>(),
                text_of(cluster["memory_bytes"].get<double>() * unit::byte),
                cluster["devices_per_node"].get<std::int64_t>(),
-               cluster["max_devices"].get<std::int64_t>(), cluster["source"].get<std::string>());
+               cluster["max_devices"].get<std::int64_t>(),
+               cluster["source"].get<std::string>());
     for (const auto& [type, peak] : cluster["peak_flop_per_s"].items()) {
-      fmt::print(out, "    {:<8} {}\n", type,
-                 text_of(peak.get<double>() * unit::flop / unit::second));
+      fmt::print(
+          out, "    {:<8} {}\n", type, text_of(peak.get<double>() * unit::flop / unit::second));
     }
     for (const Json& level : cluster["levels"]) {
-      fmt::print(out, "    {:<16} {:>6} devices  {:>10} x {:.2f} after {}\n",
-                 level["name"].get<std::string>(), level["devices"].get<std::int64_t>(),
+      fmt::print(out,
+                 "    {:<16} {:>6} devices  {:>10} x {:.2f} after {}\n",
+                 level["name"].get<std::string>(),
+                 level["devices"].get<std::int64_t>(),
                  text_of(level["bandwidth_bytes_per_s"].get<double>() * unit::byte / unit::second),
                  level["efficiency"].get<double>(),
                  text_of(level["latency_s"].get<double>() * unit::second));

@@ -11,7 +11,9 @@
 
 namespace forerun {
 
-std::string result_text(const nlohmann::ordered_json& document, const TablePrinter& table, Format format) {
+std::string result_text(const nlohmann::ordered_json& document,
+                        const TablePrinter& table,
+                        Format format) {
   switch (format) {
     case Format::json:
       return document.dump(2) + "\n";

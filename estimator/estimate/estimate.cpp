@@ -38,7 +38,9 @@ ErrorBand band_of(const JobEstimate& estimate) {
           estimate.step_time * (1.0 + relative) + unknown};
 }
 
-bool is_gpu(const DeviceSpec& device) { return !device.cores.has_value(); }
+bool is_gpu(const DeviceSpec& device) {
+  return !device.cores.has_value();
+}
 
 }  // namespace
 
@@ -53,9 +55,12 @@ JobEstimate estimate_job(const EstimateRequest& request) {
   JobEstimate estimate;
   estimate.request = request;
   estimate.devices = world_size(job.layout);
-  estimate.step = estimate_step(
-      job, {cluster.devices_per_node}, prices_of(request.hardware, request.strictness),
-      request.overlap, is_gpu(cluster.device) ? gpu_overheads(job.layout) : host_overheads());
+  estimate.step =
+      estimate_step(job,
+                    {cluster.devices_per_node},
+                    prices_of(request.hardware, request.strictness),
+                    request.overlap,
+                    is_gpu(cluster.device) ? gpu_overheads(job.layout) : host_overheads());
   estimate.step_time = total_of(estimate.step.breakdown);
   for (std::size_t stage = 0; stage < estimate.step.memory.size(); ++stage) {
     const Bytes total = total_of(estimate.step.memory[stage]);
@@ -73,7 +78,8 @@ JobEstimate estimate_job(const EstimateRequest& request) {
   estimate.band = band_of(estimate);
   if (job.recipe.tokens) {
     const auto per_step = static_cast<double>(job.recipe.global_batch * job.recipe.sequence);
-    estimate.run = run_cost(*job.recipe.tokens, per_step, estimate.step_time, estimate.devices, cluster);
+    estimate.run =
+        run_cost(*job.recipe.tokens, per_step, estimate.step_time, estimate.devices, cluster);
   }
   return estimate;
 }

@@ -74,8 +74,9 @@ Json notes_of(const JobEstimate& estimate) {
   Json notes = estimate.request.hardware.notes;
   const Cluster& cluster = estimate.request.hardware.cluster;
   if (estimate.request.hardware.profile && !cluster.measured) {
-    notes.push_back("peak_flop_per_s is the fastest GEMM that the profile holds, so mfu compares "
-                    "with what this device was seen to do, not with a datasheet");
+    notes.push_back(
+        "peak_flop_per_s is the fastest GEMM that the profile holds, so mfu compares "
+        "with what this device was seen to do, not with a datasheet");
   }
   if (!estimate.run) {
     notes.push_back("run is null: say how many tokens to train on with --tokens");
@@ -155,7 +156,8 @@ Json to_json(const JobEstimate& estimate) {
   document["infeasible_reason"] =
       estimate.infeasible_because ? Json(*estimate.infeasible_because) : Json(nullptr);
   document["provenance"] = provenance_json(estimate.step.provenance);
-  document["error_band_s"] = {estimate.band.low.in(unit::second), estimate.band.high.in(unit::second)};
+  document["error_band_s"] = {estimate.band.low.in(unit::second),
+                              estimate.band.high.in(unit::second)};
   document["run"] = estimate.run ? run_json(*estimate.run) : Json(nullptr);
   document["notes"] = notes_of(estimate);
   return document;

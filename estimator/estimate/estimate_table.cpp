@@ -14,8 +14,13 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string seconds(const Json& value) { return text_of(value.get<double>() * unit::second); }
-std::string bytes(const Json& value) { return text_of(value.get<double>() * unit::byte); }
+std::string seconds(const Json& value) {
+  return text_of(value.get<double>() * unit::second);
+}
+
+std::string bytes(const Json& value) {
+  return text_of(value.get<double>() * unit::byte);
+}
 
 std::string percent(const Json& value) {
   return value.is_null() ? "unknown" : fmt::format("{:.1f} %", 100.0 * value.get<double>());
@@ -39,38 +44,55 @@ void print_head(const Json& document, std::ostream& out) {
   const Json& inputs = document["inputs"];
   const Json& recipe = inputs["recipe"];
   const Json& cluster = inputs["cluster"];
-  fmt::print(out, "{} ({} parameters) on {} x {} ({})\n",
+  fmt::print(out,
+             "{} ({} parameters) on {} x {} ({})\n",
              inputs["model"]["name"].get<std::string>(),
              count_text(inputs["model"]["parameters"].get<double>()),
-             cluster["devices"].get<std::int64_t>(), cluster["device"].get<std::string>(),
+             cluster["devices"].get<std::int64_t>(),
+             cluster["device"].get<std::string>(),
              cluster["name"].get<std::string>());
   fmt::print(out,
              "layout {}; batch {} x {} tokens, micro-batch {}, {} micro-batches; {}, recompute {}, "
              "{}, sp {}, zero {}, overlap {}\n\n",
-             layout_text(inputs["layout"]), recipe["batch"].get<std::int64_t>(),
-             recipe["seq"].get<std::int64_t>(), recipe["micro_batch"].get<std::int64_t>(),
+             layout_text(inputs["layout"]),
+             recipe["batch"].get<std::int64_t>(),
+             recipe["seq"].get<std::int64_t>(),
+             recipe["micro_batch"].get<std::int64_t>(),
              recipe["micro_batches_per_pipeline"].get<std::int64_t>(),
-             recipe["precision"].get<std::string>(), recipe["recompute"].get<std::string>(),
-             recipe["schedule"].get<std::string>(), recipe["sp"].get<std::string>(),
-             recipe["zero"].get<int>(), inputs["overlap"].get<std::string>());
+             recipe["precision"].get<std::string>(),
+             recipe["recompute"].get<std::string>(),
+             recipe["schedule"].get<std::string>(),
+             recipe["sp"].get<std::string>(),
+             recipe["zero"].get<int>(),
+             inputs["overlap"].get<std::string>());
 }
 
 void print_step(const Json& document, std::ostream& out) {
   const double total = document["step_time_s"].get<double>();
-  fmt::print(out, "step time          {:>10}   90 % band {} to {}\n", seconds(total),
-             seconds(document["error_band_s"][0]), seconds(document["error_band_s"][1]));
+  fmt::print(out,
+             "step time          {:>10}   90 % band {} to {}\n",
+             seconds(total),
+             seconds(document["error_band_s"][0]),
+             seconds(document["error_band_s"][1]));
   for (const auto& [part, value] : document["breakdown_s"].items()) {
-    fmt::print(out, "  {:<16} {:>10}   {:>5.1f} %\n", part, seconds(value),
+    fmt::print(out,
+               "  {:<16} {:>10}   {:>5.1f} %\n",
+               part,
+               seconds(value),
                100.0 * value.get<double>() / total);
   }
-  fmt::print(out, "rate               {:>10.4g} TFLOP/s per device   MFU {}   HFU {}\n",
-             document["tflops_per_device"].get<double>(), percent(document["mfu"]),
+  fmt::print(out,
+             "rate               {:>10.4g} TFLOP/s per device   MFU {}   HFU {}\n",
+             document["tflops_per_device"].get<double>(),
+             percent(document["mfu"]),
              percent(document["hfu"]));
-  fmt::print(out, "tokens             {:>10}/s\n", count_text(document["tokens_per_s"].get<double>()));
+  fmt::print(
+      out, "tokens             {:>10}/s\n", count_text(document["tokens_per_s"].get<double>()));
 }
 
 void print_memory(const Json& document, std::ostream& out) {
-  fmt::print(out, "\nmemory at its peak {:>10}   of {} on stage {}: {}\n",
+  fmt::print(out,
+             "\nmemory at its peak {:>10}   of {} on stage {}: {}\n",
              bytes(document["memory_peak_bytes"]),
              bytes(document["inputs"]["cluster"]["memory_per_device_bytes"]),
              document["memory_peak_stage"].get<std::int64_t>(),
@@ -85,17 +107,22 @@ void print_memory(const Json& document, std::ostream& out) {
 void print_run(const Json& document, std::ostream& out) {
   const Json& run = document["run"];
   if (!run.is_null()) {
-    fmt::print(out,
-               "\nrun                {:.4g} days, {} steps, {} device-hours, {} kWh, {} USD (without "
-               "failures)\n",
-               run["days"].get<double>(), count_text(run["steps"].get<double>()),
-               count_text(run["device_hours"].get<double>()), or_unknown(run["energy_kwh"], "{:.3g}"),
-               or_unknown(run["cost_usd"], "{:.3g}"));
+    fmt::print(
+        out,
+        "\nrun                {:.4g} days, {} steps, {} device-hours, {} kWh, {} USD (without "
+        "failures)\n",
+        run["days"].get<double>(),
+        count_text(run["steps"].get<double>()),
+        count_text(run["device_hours"].get<double>()),
+        or_unknown(run["energy_kwh"], "{:.3g}"),
+        or_unknown(run["cost_usd"], "{:.3g}"));
   }
   const Json& share = document["provenance"];
   fmt::print(out,
              "\nprices             measured {}, interpolated {}, fitted {}, datasheet {}\n",
-             percent(share["measured"]), percent(share["interpolated"]), percent(share["fitted"]),
+             percent(share["measured"]),
+             percent(share["interpolated"]),
+             percent(share["fitted"]),
              percent(share["datasheet"]));
   for (const Json& note : document["notes"]) {
     fmt::print(out, "note: {}\n", note.get<std::string>());

@@ -54,13 +54,16 @@ HardwareSource sized_for(HardwareSource hardware, std::int64_t devices) {
   }
   const bool is_profile_alone = hardware.profile && !cluster.measured;
   if (!is_profile_alone) {
-    throw InputError("--devices", std::to_string(devices) + " is more than the " +
-                                      std::to_string(cluster.max_devices) + " that " +
-                                      cluster.name + " names as max_devices");
+    throw InputError("--devices",
+                     std::to_string(devices) + " is more than the " +
+                         std::to_string(cluster.max_devices) + " that " + cluster.name +
+                         " names as max_devices");
   }
   hardware.notes.push_back(cluster.name + " was measured on " +
-                           std::to_string(cluster.max_devices) + " devices; its outermost link "
-                           "level is extended to " + std::to_string(devices) +
+                           std::to_string(cluster.max_devices) +
+                           " devices; its outermost link "
+                           "level is extended to " +
+                           std::to_string(devices) +
                            ", so communication may be anything between none and twice what is "
                            "given: the band is widened by it");
   for (auto* levels : {&cluster.levels, &hardware.profile->levels}) {

@@ -14,8 +14,8 @@ namespace forerun {
 
 struct HardwareSource {
   Cluster cluster;
-  std::optional<Profile> profile;   ///< when something was measured
-  std::vector<std::string> notes;   ///< what the reader must know about its use here
+  std::optional<Profile> profile;  ///< when something was measured
+  std::vector<std::string> notes;  ///< what the reader must know about its use here
 };
 
 /// A name that ends in .json is a profile; a cluster file with `measured` brings its profile: the

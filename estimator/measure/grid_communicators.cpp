@@ -14,8 +14,8 @@ GridDegrees degrees_of(const ParallelLayout& layout) {
 
 GridCommunicators::GridCommunicators(Communicator& world, const ParallelLayout& layout)
     : world_(world), grid_(degrees_of(layout)), here_(grid_.coordinates(world.rank())) {
-  constexpr std::array kinds{GroupKind::tensor, GroupKind::data_context, GroupKind::pipeline,
-                             GroupKind::embedding};
+  constexpr std::array kinds{
+      GroupKind::tensor, GroupKind::data_context, GroupKind::pipeline, GroupKind::embedding};
   for (const GroupKind kind : kinds) {
     const auto groups = grid_.groups(kind);
     // Ranks in no group of the kind form a group of their own, which nothing uses.

@@ -19,7 +19,9 @@ class GridCommunicators {
   GridCommunicators(Communicator& world, const ParallelLayout& layout);
 
   [[nodiscard]] const ProcessGrid& grid() const { return grid_; }
+
   [[nodiscard]] GridCoordinates here() const { return here_; }
+
   /// The group of this kind that this rank belongs to; a middle pipeline stage has a group of one
   /// as its embedding group.
   [[nodiscard]] Communicator& of(GroupKind kind);

@@ -21,9 +21,12 @@ constexpr std::size_t pattern_elements = std::size_t{1} << 18;
 // Saved statistics must look like ones: positive and well away from zero, or exponentials overflow
 // and denormals slow the kernel down.
 bool is_statistic(std::string_view name) {
-  constexpr std::array names{std::string_view("rstd"), std::string_view("stats"),
-                             std::string_view("lse"), std::string_view("row_max"),
-                             std::string_view("sums"), std::string_view("v")};
+  constexpr std::array names{std::string_view("rstd"),
+                             std::string_view("stats"),
+                             std::string_view("lse"),
+                             std::string_view("row_max"),
+                             std::string_view("sums"),
+                             std::string_view("v")};
   return std::ranges::find(names, name) != names.end();
 }
 
@@ -43,8 +46,8 @@ std::uint16_t bf16_bits(float value) {
 // operand.
 std::vector<char> pattern_for(const KernelKey& key, const Operand& operand) {
   const auto bytes = static_cast<std::size_t>(size_of(operand.type).in(unit::byte));
-  const std::size_t count =
-      std::min(pattern_elements, static_cast<std::size_t>(std::max<std::int64_t>(1, operand.elements)));
+  const std::size_t count = std::min(
+      pattern_elements, static_cast<std::size_t>(std::max<std::int64_t>(1, operand.elements)));
   std::mt19937 random(20240229);
   std::vector<char> pattern(count * bytes);
   std::normal_distribution<float> normal;
@@ -52,7 +55,8 @@ std::vector<char> pattern_for(const KernelKey& key, const Operand& operand) {
   for (std::size_t i = 0; i < count; ++i) {
     char* const at = pattern.data() + i * bytes;
     if (operand.type == DataType::int32) {
-      const auto index = static_cast<std::int32_t>(random() % static_cast<std::uint64_t>(index_limit(key)));
+      const auto index =
+          static_cast<std::int32_t>(random() % static_cast<std::uint64_t>(index_limit(key)));
       std::memcpy(at, &index, bytes);
       continue;
     }
@@ -75,22 +79,35 @@ bool any_rank(Communicator& world, bool here) {
 }
 
 Timing slowest_of(Communicator& world, const Timing& mine) {
-  const auto texts = world.all_gather_text(
-      fmt::format("{} {} {} {} {} {}", mine.median.in(unit::second), mine.low.in(unit::second),
-                  mine.high.in(unit::second), mine.least.in(unit::second),
-                  mine.p95.in(unit::second), mine.samples));
+  const auto texts = world.all_gather_text(fmt::format("{} {} {} {} {} {}",
+                                                       mine.median.in(unit::second),
+                                                       mine.low.in(unit::second),
+                                                       mine.high.in(unit::second),
+                                                       mine.least.in(unit::second),
+                                                       mine.p95.in(unit::second),
+                                                       mine.samples));
   Timing slowest;
   Seconds fastest = Seconds::infinite();
   for (const std::string& text : texts) {
     std::array<double, 5> values{};
     long long samples = 0;
-    if (std::sscanf(text.c_str(), "%lf %lf %lf %lf %lf %lld", values.data(), &values[1], &values[2],
-                    &values[3], &values[4], &samples) != 6) {
+    if (std::sscanf(text.c_str(),
+                    "%lf %lf %lf %lf %lf %lld",
+                    values.data(),
+                    &values[1],
+                    &values[2],
+                    &values[3],
+                    &values[4],
+                    &samples) != 6) {
       continue;
     }
-    const Timing timing{values[0] * unit::second, values[1] * unit::second,
-                        values[2] * unit::second, values[3] * unit::second,
-                        values[4] * unit::second, samples, 0.0};
+    const Timing timing{values[0] * unit::second,
+                        values[1] * unit::second,
+                        values[2] * unit::second,
+                        values[3] * unit::second,
+                        values[4] * unit::second,
+                        samples,
+                        0.0};
     fastest = std::min(fastest, timing.median);
     if (timing.median > slowest.median) {
       slowest = timing;
@@ -105,20 +122,24 @@ std::string content_of(const KernelKey& key, const Operand& operand) {
   if (operand.type == DataType::int32) {
     return fmt::format("int32 below {}", index_limit(key));
   }
-  return fmt::format("{} {}", name_of(operand.type),
-                     is_statistic(operand.name) ? "positive" : "normal");
+  return fmt::format(
+      "{} {}", name_of(operand.type), is_statistic(operand.name) ? "positive" : "normal");
 }
 
 }  // namespace
 
-void OperandArena::fill(Slot& slot, const KernelKey& key, const Operand& operand, std::size_t bytes) {
+void OperandArena::fill(Slot& slot,
+                        const KernelKey& key,
+                        const Operand& operand,
+                        std::size_t bytes) {
   const std::string content = content_of(key, operand);
   if (slot.content == content && slot.filled >= bytes) {
     return;
   }
   const auto pattern = pattern_for(key, operand);
   for (std::size_t at = 0; at < bytes; at += pattern.size()) {
-    device_.copy_in(static_cast<char*>(slot.buffer.data()) + at, pattern.data(),
+    device_.copy_in(static_cast<char*>(slot.buffer.data()) + at,
+                    pattern.data(),
                     std::min(pattern.size(), bytes - at));
   }
   slot.content = content;
@@ -165,9 +186,10 @@ Timing probe_kernel(const ProbePlace& place, const KernelKey& key, const ProbeLi
     const double spent = std::chrono::duration<double>(Clock::now() - start).count();
     const double next = spent * (1.0 + 5.0 / static_cast<double>(samples.size()));
     batch = 5;
-    goes_on = any_rank(world, !is_settled(samples, limits.tolerance) &&
-                                  next < limits.time.in(unit::second) &&
-                                  std::ssize(samples) < limits.samples);
+    goes_on =
+        any_rank(world,
+                 !is_settled(samples, limits.tolerance) && next < limits.time.in(unit::second) &&
+                     std::ssize(samples) < limits.samples);
   }
   return slowest_of(world, timing_of(std::move(samples)));
 }

@@ -13,13 +13,13 @@ namespace forerun {
 
 /// How long a probe may go on and how sure it must be.
 struct ProbeLimits {
-  Seconds time;               ///< for this key
-  double tolerance = 0.01;    ///< half-width of the 95 % interval of the median
-  std::int64_t samples = 300; ///< at most
+  Seconds time;                ///< for this key
+  double tolerance = 0.01;     ///< half-width of the 95 % interval of the median
+  std::int64_t samples = 300;  ///< at most
 };
 
-/// Memory that probes share: allocating and filling gigabytes anew for every key would spend most of
-/// a time budget.
+/// Memory that probes share: allocating and filling gigabytes anew for every key would spend most
+/// of a time budget.
 class OperandArena {
  public:
   explicit OperandArena(Device& device) : device_(device) {}
@@ -30,8 +30,8 @@ class OperandArena {
  private:
   struct Slot {
     DeviceBuffer buffer;
-    std::string content;        ///< what kind of values it holds
-    std::size_t filled = 0;     ///< bytes of them
+    std::string content;     ///< what kind of values it holds
+    std::size_t filled = 0;  ///< bytes of them
   };
 
   void fill(Slot& slot, const KernelKey& key, const Operand& operand, std::size_t bytes);

@@ -59,6 +59,7 @@ class Measurement {
 
  private:
   [[nodiscard]] bool is_root() const { return machine_.host_world.rank() == 0; }
+
   [[nodiscard]] std::string journal_path() const { return options_.out + ".journal"; }
 
   [[nodiscard]] Seconds elapsed() const {
@@ -67,9 +68,11 @@ class Measurement {
 
   void add_jobs() {
     for (const Job& job : options_.jobs) {
-      const MeasuredJob measured{job.model.name, text_of(job.layout),
+      const MeasuredJob measured{job.model.name,
+                                 text_of(job.layout),
                                  std::string(name_of(job.recipe.precision)),
-                                 job.recipe.micro_batch, job.recipe.sequence};
+                                 job.recipe.micro_batch,
+                                 job.recipe.sequence};
       if (std::ranges::find(profile_.jobs, measured) == profile_.jobs.end()) {
         profile_.jobs.push_back(measured);
       }
@@ -137,6 +140,7 @@ class Measurement {
       Seconds doubt;
       std::variant<KernelKey, PlannedCollective> what;
     };
+
     std::vector<Candidate> candidates;
     const auto add = [&](const Timing& timing, double tolerance, auto what) {
       const Seconds width = timing.high - timing.low;
@@ -184,7 +188,8 @@ class Measurement {
       profile_.skipped.push_back(text_of(key) + ": " + refusal.value_or("time budget"));
       return;
     }
-    const KernelRecord record{key, probe_kernel({machine_.device, machine_.host_world, arena_}, key, limits)};
+    const KernelRecord record{
+        key, probe_kernel({machine_.device, machine_.host_world, arena_}, key, limits)};
     keep(record, kernels_, profile_.kernels);
     note(to_json(record), text_of(key), record.timing);
   }
@@ -196,10 +201,11 @@ class Measurement {
     }
     auto groups = groups_.find(planned.layout);
     if (groups == groups_.end()) {
-      groups = groups_
-                   .emplace(planned.layout, std::make_unique<GridCommunicators>(
-                                                machine_.data_world, planned.layout))
-                   .first;
+      groups =
+          groups_
+              .emplace(planned.layout,
+                       std::make_unique<GridCommunicators>(machine_.data_world, planned.layout))
+              .first;
     }
     const CollectivePlace place{machine_.device, machine_.host_world, *groups->second};
     const CollectiveRecord record{planned.key, probe_collective(place, planned, limits)};
@@ -223,9 +229,12 @@ class Measurement {
       return;
     }
     journal_->append(record);
-    progress_ << fmt::format("measure {:3d}/{}  {:>9} +-{:4.1f} % n={:<3d}  {}\n", done_,
-                             total_, text_of(timing.median),
-                             50.0 * ((timing.high - timing.low) / timing.median), timing.samples,
+    progress_ << fmt::format("measure {:3d}/{}  {:>9} +-{:4.1f} % n={:<3d}  {}\n",
+                             done_,
+                             total_,
+                             text_of(timing.median),
+                             50.0 * ((timing.high - timing.low) / timing.median),
+                             timing.samples,
                              key)
               << std::flush;
   }

@@ -14,9 +14,9 @@
 namespace forerun {
 
 struct MeasureOptions {
-  std::vector<Job> jobs;      ///< whose keys are measured; layouts multiply to the world's size
-  Seconds budget;             ///< infinite: until everything is settled
-  std::string out;            ///< profile; the journal lies beside it
+  std::vector<Job> jobs;  ///< whose keys are measured; layouts multiply to the world's size
+  Seconds budget;         ///< infinite: until everything is settled
+  std::string out;        ///< profile; the journal lies beside it
   enum class Start { afresh, resume } start = Start::afresh;
 };
 
@@ -31,7 +31,9 @@ struct Machine {
 /// the profile is made from it by rename at the end. Progress goes to `progress` on rank 0. Returns
 /// the profile on every rank. Throws InputError for a --resume that does not fit, and
 /// std::runtime_error when writing fails: the journal then keeps what was measured.
-[[nodiscard]] Profile measure(const MeasureOptions& options, const Machine& machine, std::ostream& progress);
+[[nodiscard]] Profile measure(const MeasureOptions& options,
+                              const Machine& machine,
+                              std::ostream& progress);
 
 /// Ranks on this rank's node, from the host names of all ranks.
 [[nodiscard]] std::int64_t ranks_per_node(const std::vector<std::string>& hosts);

@@ -34,8 +34,10 @@ class Plan {
 
   // Every collective over every group in use, at a few sizes up to the largest one asked for.
   void add_ladders() {
-    constexpr std::array ops{Collective::all_reduce, Collective::all_gather,
-                             Collective::reduce_scatter, Collective::all_to_all,
+    constexpr std::array ops{Collective::all_reduce,
+                             Collective::all_gather,
+                             Collective::reduce_scatter,
+                             Collective::all_to_all,
                              Collective::send_recv};
     const auto asked = collectives_;
     std::map<std::pair<GroupShape, DataType>, std::pair<std::int64_t, PlannedCollective>> largest;
@@ -66,7 +68,8 @@ class Plan {
     for (const auto& [key, planned] : collectives_) {
       plan.collectives.push_back(planned);
     }
-    std::ranges::stable_sort(plan.collectives, std::greater<>(),
+    std::ranges::stable_sort(plan.collectives,
+                             std::greater<>(),
                              [](const PlannedCollective& planned) { return planned.key.bytes; });
     return plan;
   }

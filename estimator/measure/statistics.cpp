@@ -14,8 +14,8 @@ Timing timing_of(std::vector<Seconds> samples) {
   };
   Timing timing;
   const std::size_t middle = samples.size() / 2;
-  timing.median = samples.size() % 2 == 1 ? samples[middle]
-                                          : (samples[middle - 1] + samples[middle]) / 2.0;
+  timing.median =
+      samples.size() % 2 == 1 ? samples[middle] : (samples[middle - 1] + samples[middle]) / 2.0;
   timing.low = at(std::floor(n / 2.0 - 0.98 * std::sqrt(n)));
   timing.high = at(std::ceil(n / 2.0 + 0.98 * std::sqrt(n)));
   timing.least = samples.front();

@@ -1,8 +1,5 @@
 #include "estimator/profile/journal.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -10,7 +7,9 @@
 #include <fstream>
 #include <stdexcept>
 
+#include <fcntl.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "estimator/profile/profile_json.hpp"
 #include "units/input_error.hpp"
@@ -51,9 +50,9 @@ void drop_torn_line(const std::string& path) {
 void check_head(const Json& found, const Json& wanted, const std::string& path) {
   for (const auto& [key, value] : wanted.items()) {
     if (found.value(key, Json()) != value) {
-      throw InputError("--resume", path + " was measured with " + key + " " +
-                                       found.value(key, Json()).dump() + ", this run has " +
-                                       value.dump() + " (choose another --out)");
+      throw InputError("--resume",
+                       path + " was measured with " + key + " " + found.value(key, Json()).dump() +
+                           ", this run has " + value.dump() + " (choose another --out)");
     }
   }
 }
@@ -80,7 +79,9 @@ Journal::~Journal() {
   }
 }
 
-void Journal::append(const Json& record) { write_all(file_, record.dump() + "\n", path_); }
+void Journal::append(const Json& record) {
+  write_all(file_, record.dump() + "\n", path_);
+}
 
 void resume_records(const std::string& profile_path,
                     const std::string& journal_path,
@@ -107,7 +108,8 @@ void resume_records(const std::string& profile_path,
                 {"cores_per_device", earlier.device.cores},
                 {"ranks", earlier.ranks},
                 {"ranks_per_node", earlier.ranks_per_node}},
-               head, profile_path);
+               head,
+               profile_path);
     profile.jobs = earlier.jobs;
     profile.kernels = earlier.kernels;
     profile.collectives = earlier.collectives;

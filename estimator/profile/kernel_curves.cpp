@@ -10,21 +10,26 @@
 namespace forerun {
 namespace {
 
-constexpr std::size_t neighbours = 8;                // modelling.md 10.5: the best of the methods
-const double reach = std::log(16.0);  // sizes further apart are another regime
+constexpr std::size_t neighbours = 8;  // modelling.md 10.5: the best of the methods
+const double reach = std::log(16.0);   // sizes further apart are another regime
 
 struct SizesVisitor {
   std::vector<double> operator()(const GemmShape& s) const { return logs({s.m, s.n, s.k}); }
+
   std::vector<double> operator()(const AttentionKeyShape& s) const {
     return logs({s.batch, s.length, s.heads, s.kv_heads, s.head_size});
   }
+
   std::vector<double> operator()(const RowsShape& s) const { return logs({s.rows, s.columns}); }
+
   std::vector<double> operator()(const HeadsShape& s) const {
     return logs({s.tokens, s.heads, s.kv_heads, s.head_size});
   }
+
   std::vector<double> operator()(const TableShape& s) const {
     return logs({s.tokens, s.columns, s.table_rows});
   }
+
   std::vector<double> operator()(const FlatShape& s) const { return logs({s.elements}); }
 
  private:
@@ -47,7 +52,9 @@ double distance(const std::vector<double>& a, const std::vector<double>& b) {
 
 }  // namespace
 
-std::vector<double> log_sizes(const KernelKey& key) { return std::visit(SizesVisitor{}, key.shape); }
+std::vector<double> log_sizes(const KernelKey& key) {
+  return std::visit(SizesVisitor{}, key.shape);
+}
 
 bool same_family(const KernelKey& a, const KernelKey& b) {
   if (a.op != b.op || a.type != b.type) {

@@ -85,9 +85,10 @@ class Measurements {
 
  private:
   [[noreturn]] void refuse(const std::string& key, const std::string& why) const {
-    throw InputError(profile_.path, "has no price for '" + key + "': " + why +
-                                        " (run 'forerun measure' with this model, layout and "
-                                        "precision, and --resume to add to the profile)");
+    throw InputError(profile_.path,
+                     "has no price for '" + key + "': " + why +
+                         " (run 'forerun measure' with this model, layout and "
+                         "precision, and --resume to add to the profile)");
   }
 
   double family_error(const KernelKey& key) {
@@ -189,10 +190,10 @@ Price datasheet_price(const Cluster& cluster, const KernelKey& key) {
   }
   const auto peak = device.peak.find(key.type);
   if (peak == device.peak.end()) {
-    throw InputError(cluster.name, "has no peak for " + std::string(name_of(key.type)) +
-                                       ", so '" + text_of(key) +
-                                       "' cannot be priced (add it to [device] peak, or run "
-                                       "'forerun measure' there)");
+    throw InputError(cluster.name,
+                     "has no peak for " + std::string(name_of(key.type)) + ", so '" + text_of(key) +
+                         "' cannot be priced (add it to [device] peak, or run "
+                         "'forerun measure' there)");
   }
   double fraction = efficiency.gemm_fraction;
   if (key.op == KernelOp::attention_forward) {
@@ -200,8 +201,10 @@ Price datasheet_price(const Cluster& cluster, const KernelKey& key) {
   } else if (key.op == KernelOp::attention_backward) {
     fraction = efficiency.attention_backward_fraction;
   }
-  return {smooth_roofline(efficiency.launch, hardware_flops(key) / (fraction * peak->second), memory),
-          Tier::datasheet, datasheet_error};
+  return {
+      smooth_roofline(efficiency.launch, hardware_flops(key) / (fraction * peak->second), memory),
+      Tier::datasheet,
+      datasheet_error};
 }
 
 }  // namespace
@@ -214,9 +217,10 @@ PriceList prices_from(const Profile& profile, Strictness strictness) {
 
 PriceList prices_from(const Cluster& cluster, Strictness strictness) {
   if (strictness == Strictness::interpolated_or_better) {
-    throw InputError("--strict", cluster.name +
-                                     " is a datasheet: nothing was measured on it (expected a "
-                                     "profile from 'forerun measure')");
+    throw InputError("--strict",
+                     cluster.name +
+                         " is a datasheet: nothing was measured on it (expected a "
+                         "profile from 'forerun measure')");
   }
   return {[cluster](const KernelKey& key) { return datasheet_price(cluster, key); },
           [cluster](const CollectiveKey& key) {

@@ -63,8 +63,8 @@ Fit fit_alpha_beta(const std::vector<const CollectiveRecord*>& records) {
   }
   for (const CollectiveRecord* record : records) {
     const double t = record->timing.median.in(unit::second);
-    const double modelled = fit.latency_s * ring_steps(record->key) +
-                            fit.seconds_per_byte * wire_bytes(record->key);
+    const double modelled =
+        fit.latency_s * ring_steps(record->key) + fit.seconds_per_byte * wire_bytes(record->key);
     fit.error += std::abs(modelled - t) / t / static_cast<double>(records.size());
   }
   return fit;

@@ -19,7 +19,7 @@ namespace forerun {
 /// the maximum over ranks.
 struct Timing {
   Seconds median;
-  Seconds low;   ///< 95 % confidence interval of the median, from order statistics
+  Seconds low;  ///< 95 % confidence interval of the median, from order statistics
   Seconds high;
   Seconds least;
   Seconds p95;
@@ -58,7 +58,7 @@ struct Profile {
   std::vector<MeasuredJob> jobs;
   std::vector<KernelRecord> kernels;
   std::vector<CollectiveRecord> collectives;
-  std::vector<LinkLevel> levels;  ///< fitted to the collectives; innermost first
+  std::vector<LinkLevel> levels;     ///< fitted to the collectives; innermost first
   std::vector<double> level_errors;  ///< mean relative error of each level's fit
   std::vector<std::string> skipped;  ///< keys that the time budget left out
   double elapsed_s = 0.0;

@@ -32,8 +32,12 @@ Seconds seconds_at(const Json& object, const char* key) {
 }
 
 Timing timing_of(const Json& line) {
-  return {seconds_at(line, "median_s"), seconds_at(line, "low_s"), seconds_at(line, "high_s"),
-          seconds_at(line, "least_s"),  seconds_at(line, "p95_s"), line.at("samples").get<std::int64_t>(),
+  return {seconds_at(line, "median_s"),
+          seconds_at(line, "low_s"),
+          seconds_at(line, "high_s"),
+          seconds_at(line, "least_s"),
+          seconds_at(line, "p95_s"),
+          line.at("samples").get<std::int64_t>(),
           line.at("rank_spread").get<double>()};
 }
 
@@ -93,8 +97,7 @@ void read_topology(const Json& topology, Profile& profile) {
     LinkLevel level;
     level.name = line.at("name").get<std::string>();
     level.devices = line.at("devices").get<std::int64_t>();
-    level.bandwidth =
-        line.at("bandwidth_bytes_per_s").get<double>() * unit::byte / unit::second;
+    level.bandwidth = line.at("bandwidth_bytes_per_s").get<double>() * unit::byte / unit::second;
     level.latency = seconds_at(line, "latency_s");
     level.source = "measured";
     profile.levels.push_back(level);
@@ -108,8 +111,7 @@ void read_device(const Json& document, Profile& profile) {
   profile.device.name = device.at("name").get<std::string>();
   profile.device.cores = device.at("cores_per_device").get<std::int64_t>();
   profile.device.memory = device.at("memory_bytes").get<double>() * unit::byte;
-  profile.device.last_level_cache =
-      device.at("last_level_cache_bytes").get<double>() * unit::byte;
+  profile.device.last_level_cache = device.at("last_level_cache_bytes").get<double>() * unit::byte;
   profile.device.pci_id = device.at("pci_id").get<std::string>();
   for (const auto& [name, version] : document.at("software").items()) {
     profile.device.software.emplace_back(name, version.get<std::string>());
@@ -130,7 +132,8 @@ Json jobs_json(const Profile& profile) {
 
 void read_jobs(const Json& jobs, Profile& profile) {
   for (const Json& job : jobs) {
-    profile.jobs.push_back({job.at("model").get<std::string>(), job.at("layout").get<std::string>(),
+    profile.jobs.push_back({job.at("model").get<std::string>(),
+                            job.at("layout").get<std::string>(),
                             job.at("precision").get<std::string>(),
                             job.at("micro_batch").get<std::int64_t>(),
                             job.at("seq").get<std::int64_t>()});
@@ -155,7 +158,9 @@ Profile profile_of(const Json& document) {
 
 }  // namespace
 
-Json to_json(const KernelRecord& record) { return timing_json(text_of(record.key), record.timing); }
+Json to_json(const KernelRecord& record) {
+  return timing_json(text_of(record.key), record.timing);
+}
 
 Json to_json(const CollectiveRecord& record) {
   return timing_json(text_of(record.key), record.timing);
@@ -182,7 +187,8 @@ Json to_json(const Profile& profile) {
     document["collectives"].push_back(to_json(record));
   }
   document["overlap"] = nullptr;
-  document["overlap_note"] = "not measured: computation and communication are priced one after the other";
+  document["overlap_note"] =
+      "not measured: computation and communication are priced one after the other";
   document["skipped"] = profile.skipped;
   document["elapsed_s"] = profile.elapsed_s;
   return document;
@@ -195,28 +201,33 @@ void add_record(const Json& line, Profile& profile) {
   } else if (const auto collective = collective_key_from(text)) {
     profile.collectives.push_back({*collective, timing_of(line)});
   } else {
-    throw InputError("profile", "'" + text + "' names no kernel or collective that this build knows");
+    throw InputError("profile",
+                     "'" + text + "' names no kernel or collective that this build knows");
   }
 }
 
 Profile read_profile(const std::string& path) {
   std::ifstream file(path);
   if (!file) {
-    throw InputError(path, "cannot be read (expected a profile that 'forerun measure --out' wrote)");
+    throw InputError(path,
+                     "cannot be read (expected a profile that 'forerun measure --out' wrote)");
   }
   const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   const Json document = Json::parse(text, nullptr, false);
   if (document.is_discarded()) {
-    throw InputError(path, "is not valid JSON: truncated, or not a profile (if a 'measure' was "
-                           "killed, run it again with --resume)");
+    throw InputError(path,
+                     "is not valid JSON: truncated, or not a profile (if a 'measure' was "
+                     "killed, run it again with --resume)");
   }
   if (!document.is_object() || document.value("kind", "") != "profile") {
-    throw InputError(path, "is JSON but not a profile (expected \"kind\": \"profile\", as 'forerun "
-                           "measure --out' writes)");
+    throw InputError(path,
+                     "is JSON but not a profile (expected \"kind\": \"profile\", as 'forerun "
+                     "measure --out' writes)");
   }
   if (document.value("schema_version", 0) != known_schema) {
-    throw InputError(path, "has schema_version " + document.value("schema_version", Json()).dump() +
-                               " (this build reads " + std::to_string(known_schema) + ")");
+    throw InputError(path,
+                     "has schema_version " + document.value("schema_version", Json()).dump() +
+                         " (this build reads " + std::to_string(known_schema) + ")");
   }
   try {
     Profile profile = profile_of(document);

@@ -13,8 +13,8 @@ namespace forerun {
 [[nodiscard]] nlohmann::ordered_json to_json(const KernelRecord& record);
 [[nodiscard]] nlohmann::ordered_json to_json(const CollectiveRecord& record);
 
-/// Throws InputError when the file cannot be read, is truncated, is not JSON, or is not a profile of
-/// a schema version that this build knows.
+/// Throws InputError when the file cannot be read, is truncated, is not JSON, or is not a profile
+/// of a schema version that this build knows.
 [[nodiscard]] Profile read_profile(const std::string& path);
 
 /// One journal line: a kernel or a collective record, appended to the profile. Throws

@@ -53,8 +53,9 @@ class ShardComparison {
           }
           // Rows of padding vocabulary exist on some splits only; their gradient is zero.
           const double expected =
-              row < whole.rows ? static_cast<double>(reference_.gradients[static_cast<std::size_t>(from + j)])
-                               : 0.0;
+              row < whole.rows
+                  ? static_cast<double>(reference_.gradients[static_cast<std::size_t>(from + j)])
+                  : 0.0;
           const double difference =
               static_cast<double>(gradients[static_cast<std::size_t>(at + j)]) - expected;
           squares.difference += difference * difference;
@@ -85,8 +86,8 @@ class ShardComparison {
 };
 
 std::string name_text(TensorId id) {
-  return fmt::format("{}{}", weight_name(id.name),
-                     id.layer >= 0 ? fmt::format(" of layer {}", id.layer) : "");
+  return fmt::format(
+      "{}{}", weight_name(id.name), id.layer >= 0 ? fmt::format(" of layer {}", id.layer) : "");
 }
 
 TensorError worst_of(Communicator& world, const TensorError& mine) {
@@ -110,11 +111,15 @@ TensorError worst_of(Communicator& world, const TensorError& mine) {
   return worst;
 }
 
-bool near(double a, double b, double tolerance) { return std::abs(a - b) <= tolerance * std::abs(b); }
+bool near(double a, double b, double tolerance) {
+  return std::abs(a - b) <= tolerance * std::abs(b);
+}
 
 }  // namespace
 
-double equality_tolerance(Precision precision) { return precision == Precision::fp32 ? 1e-5 : 3e-2; }
+double equality_tolerance(Precision precision) {
+  return precision == Precision::fp32 ? 1e-5 : 3e-2;
+}
 
 double mean_loss(double loss_sum, const Job& job, Communicator& world) {
   double sum = 0.0;
@@ -122,7 +127,8 @@ double mean_loss(double loss_sum, const Job& job, Communicator& world) {
     sum += std::stod(text);
   }
   // Every tensor rank of the last stage counted the same tokens.
-  return sum / static_cast<double>(job.layout.tensor * job.recipe.global_batch * job.recipe.sequence);
+  return sum /
+         static_cast<double>(job.layout.tensor * job.recipe.global_batch * job.recipe.sequence);
 }
 
 ReferenceStep reference_step(const Job& job, Device& device, std::uint64_t seed) {
@@ -167,8 +173,8 @@ EqualityReport compare_with(const ReferenceStep& reference,
     const Squares squares = shards.compare(spec, gradients, valid);
     const auto count = static_cast<double>(spec.rows * spec.columns);
     const double size = std::max(squares.size, shards.mean_square(spec.id) * count);
-    const double relative = size > 0.0 ? std::sqrt(squares.difference / size)
-                                       : std::sqrt(squares.difference);
+    const double relative =
+        size > 0.0 ? std::sqrt(squares.difference / size) : std::sqrt(squares.difference);
     if (std::isnan(relative) || relative >= worst.relative) {
       worst = {relative, name_text(spec.id)};
       if (std::isnan(relative)) {

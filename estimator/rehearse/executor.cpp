@@ -30,7 +30,10 @@ std::size_t byte_count(const Operand& operand) {
 
 }  // namespace
 
-Executor::Executor(const Job& job, const Placement& placement, Device& device, GridCommunicators& groups)
+Executor::Executor(const Job& job,
+                   const Placement& placement,
+                   Device& device,
+                   GridCommunicators& groups)
     : job_(job),
       device_(device),
       groups_(groups),
@@ -46,8 +49,8 @@ StepMeasurement Executor::run_step(std::int64_t step, Ending ending) {
   now_ = {};
   step_ = step;
   const Stopwatch watch;
-  store_.zero_gradients();
-  const PipelineShape shape{job_.layout.pipeline, job_.layout.virtual_pipeline, micro_batches(job_)};
+  const PipelineShape shape{
+      job_.layout.pipeline, job_.layout.virtual_pipeline, micro_batches(job_)};
   for (const PipelineOp& op : stage_program(schedule_of(job_), shape, work_.stage)) {
     const ChunkWork& chunk = work_.chunks[static_cast<std::size_t>(op.chunk)];
     if (op.pass == Pass::forward) {
@@ -70,7 +73,9 @@ StepMeasurement Executor::run_step(std::int64_t step, Ending ending) {
   return now_;
 }
 
-std::int64_t Executor::stage_of(std::int64_t chunk) const { return chunk % job_.layout.pipeline; }
+std::int64_t Executor::stage_of(std::int64_t chunk) const {
+  return chunk % job_.layout.pipeline;
+}
 
 void Executor::run_forward(const ChunkWork& chunk, std::int64_t micro_batch) {
   if (chunk.holds_embedding || chunk.holds_head) {
@@ -107,7 +112,8 @@ void Executor::load_batch(std::int64_t micro_batch) {
   const TokenBatch batch = token_batch(job_, step_, global, seed_);
   const std::size_t bytes = batch.tokens.size() * sizeof(std::int32_t);
   device_.copy_in(store_.at({TensorName::tokens}, micro_batch, bytes), batch.tokens.data(), bytes);
-  device_.copy_in(store_.at({TensorName::targets}, micro_batch, bytes), batch.targets.data(), bytes);
+  device_.copy_in(
+      store_.at({TensorName::targets}, micro_batch, bytes), batch.targets.data(), bytes);
 }
 
 void Executor::receive(TensorId id, std::int64_t micro_batch, std::int64_t from_stage) {
@@ -116,7 +122,9 @@ void Executor::receive(TensorId id, std::int64_t micro_batch, std::int64_t from_
   const auto count = static_cast<std::int64_t>(static_cast<double>(work_.boundary->bytes) /
                                                size_of(work_.boundary->type).in(unit::byte));
   groups_.pipeline(id.gradient ? Pass::backward : Pass::forward)
-      .receive(store_.at(id, micro_batch, bytes), count, work_.boundary->type,
+      .receive(store_.at(id, micro_batch, bytes),
+               count,
+               work_.boundary->type,
                static_cast<int>(from_stage));
   device_.synchronize();
   now_.pipeline_wait += watch.elapsed();
@@ -128,7 +136,9 @@ void Executor::send(TensorId id, std::int64_t micro_batch, std::int64_t to_stage
   const auto count = static_cast<std::int64_t>(static_cast<double>(work_.boundary->bytes) /
                                                size_of(work_.boundary->type).in(unit::byte));
   groups_.pipeline(id.gradient ? Pass::backward : Pass::forward)
-      .start_send(store_.at(id, micro_batch, bytes), count, work_.boundary->type,
+      .start_send(store_.at(id, micro_batch, bytes),
+                  count,
+                  work_.boundary->type,
                   static_cast<int>(to_stage));
   in_flight_.emplace_back(id, micro_batch);
   now_.pipeline_wait += watch.elapsed();
@@ -191,18 +201,24 @@ void Executor::run_collective(const CollectiveWork& collective, std::int64_t mic
     case Collective::all_reduce:
       group.all_reduce(store_.at(collective.from, micro_batch, whole),
                        store_.at(collective.to, micro_batch, whole),
-                       static_cast<std::int64_t>(whole / element), key.type, collective.reduce);
+                       static_cast<std::int64_t>(whole / element),
+                       key.type,
+                       collective.reduce);
       break;
     case Collective::all_gather: {
       auto* const to = static_cast<char*>(store_.at(collective.to, micro_batch, whole));
-      group.all_gather(in_place ? to + own : store_.at(collective.from, micro_batch, share), to,
-                       count, key.type);
+      group.all_gather(in_place ? to + own : store_.at(collective.from, micro_batch, share),
+                       to,
+                       count,
+                       key.type);
       break;
     }
     case Collective::reduce_scatter: {
       auto* const from = static_cast<char*>(store_.at(collective.from, micro_batch, whole));
-      group.reduce_scatter(from, in_place ? from + own : store_.at(collective.to, micro_batch, share),
-                           count, key.type);
+      group.reduce_scatter(from,
+                           in_place ? from + own : store_.at(collective.to, micro_batch, share),
+                           count,
+                           key.type);
       break;
     }
     case Collective::broadcast:
@@ -220,22 +236,28 @@ void Executor::run_tail(Ending ending) {
     } else if (ending == Ending::without_optimizer) {
       return;
     } else {
-      const KernelWork& kernel = std::get<KernelWork>(item.work);
-      std::vector<void*> operands;
-      for (const TensorId id : kernel.operands) {
-        auto* memory = static_cast<char*>(store_.at(id, 0, 0));
-        const auto first = static_cast<std::size_t>(store_.shard_first());
-        if (id.name == TensorName::flat_gradient) {
-          memory += first * sizeof(float);
-        } else if (id.name == TensorName::flat_weight) {
-          memory += first * static_cast<std::size_t>(size_of(kernel.key.type).in(unit::byte));
-        }
-        operands.push_back(memory);
-      }
-      device_.run(kernel.key, operands, scalars_for(kernel.key));
+      run_flat_kernel(std::get<KernelWork>(item.work));
     }
     charge(item.part, watch.elapsed());
   }
+}
+
+// The optimizer works on this rank's shard of the flat buffers, the rest on all of them.
+void Executor::run_flat_kernel(const KernelWork& kernel) {
+  const auto first = kernel.key.op == KernelOp::adamw
+                         ? static_cast<std::size_t>(store_.shard_first())
+                         : std::size_t{0};
+  std::vector<void*> operands;
+  for (const TensorId id : kernel.operands) {
+    auto* memory = static_cast<char*>(store_.at(id, 0, 0));
+    if (id.name == TensorName::flat_gradient) {
+      memory += first * sizeof(float);
+    } else if (id.name == TensorName::flat_weight) {
+      memory += first * static_cast<std::size_t>(size_of(kernel.key.type).in(unit::byte));
+    }
+    operands.push_back(memory);
+  }
+  device_.run(kernel.key, operands, scalars_for(kernel.key));
 }
 
 KernelScalars Executor::scalars_for(const KernelKey& key) const {
@@ -253,7 +275,8 @@ KernelScalars Executor::scalars_for(const KernelKey& key) const {
     case KernelOp::cross_entropy_sum:
     case KernelOp::cross_entropy_gradient:
       scalars.first = tensor_rank * vocabulary;
-      scalars.valid = std::clamp<std::int64_t>(job_.model.vocabulary - scalars.first, 0, vocabulary);
+      scalars.valid =
+          std::clamp<std::int64_t>(job_.model.vocabulary - scalars.first, 0, vocabulary);
       break;
     case KernelOp::position_forward:
     case KernelOp::position_backward: {
@@ -272,7 +295,8 @@ void Executor::collect_loss(std::int64_t micro_batch) {
   const TensorId id{TensorName::row_loss, job_.model.layers};
   std::vector<float> rows(static_cast<std::size_t>(job_.recipe.sequence * job_.recipe.micro_batch));
   device_.synchronize();
-  device_.copy_out(rows.data(), store_.at(id, micro_batch, rows.size() * sizeof(float)),
+  device_.copy_out(rows.data(),
+                   store_.at(id, micro_batch, rows.size() * sizeof(float)),
                    rows.size() * sizeof(float));
   store_.release(id, micro_batch);
   for (const float loss : rows) {

@@ -38,11 +38,13 @@ class Executor {
   void initialise(std::uint64_t seed);
 
   /// One optimizer step on the batch of `step`. Collective over the groups. `without_optimizer`
-  /// stops when the gradients are reduced, to look at them.
+  /// stops when the gradients are reduced, to look at them; `initialise` before the next step.
   StepMeasurement run_step(std::int64_t step, Ending ending);
 
   [[nodiscard]] const TensorStore& store() const { return store_; }
+
   [[nodiscard]] const StageWork& work() const { return work_; }
+
   [[nodiscard]] std::int64_t tensor_rank() const { return groups_.here().tensor; }
 
  private:
@@ -52,6 +54,7 @@ class Executor {
   void run_kernel(const KernelWork& kernel, std::int64_t micro_batch);
   void run_collective(const CollectiveWork& collective, std::int64_t micro_batch);
   void run_tail(Ending ending);
+  void run_flat_kernel(const KernelWork& kernel);
   void load_batch(std::int64_t micro_batch);
   void receive(TensorId id, std::int64_t micro_batch, std::int64_t from_stage);
   void send(TensorId id, std::int64_t micro_batch, std::int64_t to_stage);

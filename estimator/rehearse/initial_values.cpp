@@ -34,8 +34,9 @@ std::vector<float> initial_weight(const WeightSpec& spec,
   }
   const bool is_vocabulary =
       spec.id.name == TensorName::w_embedding || spec.id.name == TensorName::w_head;
-  const std::uint64_t stream = hashed(seed ^ hashed(static_cast<std::uint64_t>(spec.id.name) * 65536U +
-                                                    static_cast<std::uint64_t>(spec.id.layer + 1)));
+  const std::uint64_t stream =
+      hashed(seed ^ hashed(static_cast<std::uint64_t>(spec.id.name) * 65536U +
+                           static_cast<std::uint64_t>(spec.id.layer + 1)));
   const ShardPlace place = shard_place(spec, job, tensor_rank);
   for (const RowBlock& block : place.rows) {
     for (std::int64_t i = 0; i < block.count; ++i) {
@@ -44,7 +45,8 @@ std::vector<float> initial_weight(const WeightSpec& spec,
         continue;
       }
       float* const to = values.data() + (block.local_first + i) * spec.columns;
-      const auto first = static_cast<std::uint64_t>(row * place.global_columns + place.first_column);
+      const auto first =
+          static_cast<std::uint64_t>(row * place.global_columns + place.first_column);
       for (std::int64_t j = 0; j < spec.columns; ++j) {
         to[j] = half_width * uniform(stream + first + static_cast<std::uint64_t>(j));
       }
@@ -53,7 +55,10 @@ std::vector<float> initial_weight(const WeightSpec& spec,
   return values;
 }
 
-TokenBatch token_batch(const Job& job, std::int64_t step, std::int64_t micro_batch, std::uint64_t seed) {
+TokenBatch token_batch(const Job& job,
+                       std::int64_t step,
+                       std::int64_t micro_batch,
+                       std::uint64_t seed) {
   const std::int64_t batch = job.recipe.micro_batch;
   const std::int64_t length = job.recipe.sequence;
   const auto vocabulary = static_cast<std::uint64_t>(job.model.vocabulary);

@@ -15,10 +15,14 @@
 namespace forerun {
 namespace {
 
-constexpr std::array parts{&StepMeasurement::total,          &StepMeasurement::compute,
-                           &StepMeasurement::recompute,      &StepMeasurement::tensor_parallel,
-                           &StepMeasurement::pipeline_wait,  &StepMeasurement::data_parallel,
-                           &StepMeasurement::optimizer,      &StepMeasurement::host};
+constexpr std::array parts{&StepMeasurement::total,
+                           &StepMeasurement::compute,
+                           &StepMeasurement::recompute,
+                           &StepMeasurement::tensor_parallel,
+                           &StepMeasurement::pipeline_wait,
+                           &StepMeasurement::data_parallel,
+                           &StepMeasurement::optimizer,
+                           &StepMeasurement::host};
 
 StepMeasurement median_of(const std::vector<StepMeasurement>& steps) {
   StepMeasurement median;
@@ -88,24 +92,31 @@ class Rehearsal {
                              ", more than half of this device's " + text_of(available);
       return;
     }
-    say(fmt::format("rehearse {} {}: one-rank step for comparison\n", job.model.name,
-                    text_of(job.layout)));
+    say(fmt::format(
+        "rehearse {} {}: one-rank step for comparison\n", job.model.name, text_of(job.layout)));
     if (!reference_ || reference_key_ != key_of(job)) {
       reference_ = reference_step(job, machine_.device, options_.seed);
       reference_key_ = key_of(job);
     }
     result.equality = compare_with(*reference_, job, executor, machine_.host_world, options_.seed);
     say(fmt::format("rehearse {} {}: loss {:.6f}, one rank {:.6f}; worst gradient {} {:.1e}: {}\n",
-                    job.model.name, text_of(job.layout), result.equality->first_loss,
-                    result.equality->reference_first_loss, result.equality->worst_tensor,
+                    job.model.name,
+                    text_of(job.layout),
+                    result.equality->first_loss,
+                    result.equality->reference_first_loss,
+                    result.equality->worst_tensor,
                     result.equality->worst_gradient_error,
                     result.equality->equal ? "equal" : "NOT EQUAL"));
   }
 
   // Jobs that differ in layout only share their one-rank step.
   static std::string key_of(const Job& job) {
-    return fmt::format("{} {} {} {} {} {}", job.model.name, job.recipe.global_batch,
-                       job.recipe.micro_batch, job.recipe.sequence, name_of(job.recipe.precision),
+    return fmt::format("{} {} {} {} {} {}",
+                       job.model.name,
+                       job.recipe.global_batch,
+                       job.recipe.micro_batch,
+                       job.recipe.sequence,
+                       name_of(job.recipe.precision),
                        name_of(job.recipe.recompute));
   }
 
@@ -120,8 +131,11 @@ class Rehearsal {
       steps.push_back(measured);
       const auto totals = gather(machine_.host_world, {measured.total.in(unit::second)});
       result.steps.push_back(std::ranges::max(totals).front() * unit::second);
-      say(fmt::format("rehearse {} {}: step {}/{} {}\n", result.predicted.job.model.name,
-                      text_of(result.predicted.job.layout), step, options_.steps,
+      say(fmt::format("rehearse {} {}: step {}/{} {}\n",
+                      result.predicted.job.model.name,
+                      text_of(result.predicted.job.layout),
+                      step,
+                      options_.steps,
                       text_of(result.steps.back())));
     }
     result.measured = timing_of(result.steps).median;
@@ -146,12 +160,11 @@ class Rehearsal {
 
   void measure_memory(const Executor& executor, RehearsedRun& result) {
     for (const StageMemory& stage : result.predicted.estimate.memory) {
-      result.predicted_memory = std::max(
-          result.predicted_memory, stage.weights + stage.gradients + stage.optimizer_states +
-                                       stage.activations + stage.transient);
+      result.predicted_memory = std::max(result.predicted_memory,
+                                         stage.weights + stage.gradients + stage.optimizer_states +
+                                             stage.activations + stage.transient);
     }
-    const auto peaks =
-        gather(machine_.host_world, {executor.store().peak_memory().in(unit::byte)});
+    const auto peaks = gather(machine_.host_world, {executor.store().peak_memory().in(unit::byte)});
     result.measured_memory = std::ranges::max(peaks).front() * unit::byte;
   }
 

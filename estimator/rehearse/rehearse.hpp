@@ -21,13 +21,13 @@ struct PredictedRun {
 
 struct RehearsedRun {
   PredictedRun predicted;
-  Seconds measured;                  ///< median over steps of the slowest rank's step
-  std::vector<Seconds> steps;        ///< of the slowest rank, each
-  StepMeasurement parts;             ///< medians over the steps, of the stage that the estimate names
-  Bytes predicted_memory;            ///< largest stage, tensors only
-  Bytes measured_memory;             ///< most that any rank allocated for tensors
+  Seconds measured;            ///< median over steps of the slowest rank's step
+  std::vector<Seconds> steps;  ///< of the slowest rank, each
+  StepMeasurement parts;       ///< medians over the steps, of the stage that the estimate names
+  Bytes predicted_memory;      ///< largest stage, tensors only
+  Bytes measured_memory;       ///< most that any rank allocated for tensors
   std::optional<EqualityReport> equality;
-  std::string equality_note;         ///< why there is none
+  std::string equality_note;  ///< why there is none
 };
 
 struct RehearseOptions {

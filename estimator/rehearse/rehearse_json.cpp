@@ -101,19 +101,32 @@ std::string text(const Json& value) {
 }
 
 void print_run(const Json& run, std::ostream& out) {
-  fmt::print(out, "\n{} {}: batch {} x {} tokens, micro-batch {}, {}\n",
-             run["model"].get<std::string>(), run["layout"].get<std::string>(),
-             run["batch"].get<std::int64_t>(), run["seq"].get<std::int64_t>(),
-             run["micro_batch"].get<std::int64_t>(), run["precision"].get<std::string>());
+  fmt::print(out,
+             "\n{} {}: batch {} x {} tokens, micro-batch {}, {}\n",
+             run["model"].get<std::string>(),
+             run["layout"].get<std::string>(),
+             run["batch"].get<std::int64_t>(),
+             run["seq"].get<std::int64_t>(),
+             run["micro_batch"].get<std::int64_t>(),
+             run["precision"].get<std::string>());
   fmt::print(out, "  {:<16} {:>10} {:>10} {:>8}\n", "", "predicted", "measured", "error");
-  fmt::print(out, "  {:<16} {:>10} {:>10} {:>+7.1f}%\n", "step", text(run["predicted_s"]),
-             text(run["measured_s"]), 100.0 * run["error"].get<double>());
+  fmt::print(out,
+             "  {:<16} {:>10} {:>10} {:>+7.1f}%\n",
+             "step",
+             text(run["predicted_s"]),
+             text(run["measured_s"]),
+             100.0 * run["error"].get<double>());
   for (const auto& [part, times] : run["parts"].items()) {
-    fmt::print(out, "    {:<14} {:>10} {:>10}\n", part, text(times["predicted_s"]),
+    fmt::print(out,
+               "    {:<14} {:>10} {:>10}\n",
+               part,
+               text(times["predicted_s"]),
                text(times["measured_s"]));
   }
   const Json& memory = run["memory"];
-  fmt::print(out, "  {:<16} {:>10} {:>10}\n", "tensor memory",
+  fmt::print(out,
+             "  {:<16} {:>10} {:>10}\n",
+             "tensor memory",
              text_of(memory["predicted_bytes"].get<double>() * unit::byte),
              text_of(memory["measured_bytes"].get<double>() * unit::byte));
   const Json& equality = run["equality"];
@@ -121,15 +134,18 @@ void print_run(const Json& run, std::ostream& out) {
     fmt::print(out, "  equality with one rank: {}\n", equality["note"].get<std::string>());
     return;
   }
-  fmt::print(out,
-             "  {} with the one-rank step at {:.0e}: loss {:.6f} and {:.6f}, after one update {:.6f} "
-             "and {:.6f}; worst gradient {:.1e} ({})\n",
-             equality["equal"].get<bool>() ? "EQUAL" : "NOT EQUAL",
-             equality["tolerance"].get<double>(), equality["loss"].get<double>(),
-             equality["one_rank_loss"].get<double>(), equality["second_step_loss"].get<double>(),
-             equality["one_rank_second_step_loss"].get<double>(),
-             equality["worst_gradient_error"].get<double>(),
-             equality["worst_gradient"].get<std::string>());
+  fmt::print(
+      out,
+      "  {} with the one-rank step at {:.0e}: loss {:.6f} and {:.6f}, after one update {:.6f} "
+      "and {:.6f}; worst gradient {:.1e} ({})\n",
+      equality["equal"].get<bool>() ? "EQUAL" : "NOT EQUAL",
+      equality["tolerance"].get<double>(),
+      equality["loss"].get<double>(),
+      equality["one_rank_loss"].get<double>(),
+      equality["second_step_loss"].get<double>(),
+      equality["one_rank_second_step_loss"].get<double>(),
+      equality["worst_gradient_error"].get<double>(),
+      equality["worst_gradient"].get<std::string>());
 }
 
 }  // namespace
@@ -181,8 +197,10 @@ void print_rehearsal(const Json& document, std::ostream& out) {
   for (const Json& run : document["runs"]) {
     print_run(run, out);
   }
-  fmt::print(out, "\nmean error {:.1f} %, bias {:+.1f} %, over {} runs\n",
-             100.0 * document["mape"].get<double>(), 100.0 * document["bias"].get<double>(),
+  fmt::print(out,
+             "\nmean error {:.1f} %, bias {:+.1f} %, over {} runs\n",
+             100.0 * document["mape"].get<double>(),
+             100.0 * document["bias"].get<double>(),
              document["runs"].size());
 }
 

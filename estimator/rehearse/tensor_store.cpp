@@ -51,7 +51,10 @@ void BufferPool::give_back(DeviceBuffer buffer) {
   free_.emplace(bytes, std::move(buffer));
 }
 
-TensorStore::TensorStore(Device& device, const Job& job, const StageWork& work, std::int64_t data_rank)
+TensorStore::TensorStore(Device& device,
+                         const Job& job,
+                         const StageWork& work,
+                         std::int64_t data_rank)
     : device_(device),
       weights_(work.weights),
       type_(data_type_of(job.recipe.precision)),
@@ -84,10 +87,8 @@ void TensorStore::initialise(const Job& job, std::int64_t tensor_rank, std::uint
   }
   device_.set_zero(moment1_.data(), moment1_.bytes());
   device_.set_zero(moment2_.data(), moment2_.bytes());
-  zero_gradients();
+  device_.set_zero(gradient_.data(), gradient_.bytes());
 }
-
-void TensorStore::zero_gradients() { device_.set_zero(gradient_.data(), gradient_.bytes()); }
 
 void* TensorStore::resident(TensorId id) const {
   const auto element = [](const DeviceBuffer& buffer, std::int64_t index, std::size_t bytes) {
@@ -140,8 +141,8 @@ std::vector<float> TensorStore::gradients() const {
 }
 
 Bytes TensorStore::peak_memory() const {
-  const std::size_t flat = weight_.bytes() + gradient_.bytes() + master_.bytes() +
-                           moment1_.bytes() + moment2_.bytes();
+  const std::size_t flat =
+      weight_.bytes() + gradient_.bytes() + master_.bytes() + moment1_.bytes() + moment2_.bytes();
   return static_cast<double>(flat + pool_.peak_bytes()) * unit::byte;
 }
 

@@ -23,6 +23,7 @@ class BufferPool {
   void give_back(DeviceBuffer buffer);
 
   [[nodiscard]] std::size_t live_bytes() const { return live_; }
+
   [[nodiscard]] std::size_t peak_bytes() const { return peak_; }
 
  private:
@@ -41,16 +42,18 @@ class TensorStore {
 
   /// Writes the initial weights of this tensor rank; moments and gradients become zero.
   void initialise(const Job& job, std::int64_t tensor_rank, std::uint64_t seed);
-  void zero_gradients();
 
   /// The memory of a tensor; an activation is made on first use, `bytes` large.
   [[nodiscard]] void* at(TensorId id, std::int64_t micro_batch, std::size_t bytes);
   void release(TensorId id, std::int64_t micro_batch);
 
   [[nodiscard]] const StageWeights& weights() const { return weights_; }
+
   /// The elements of the flat buffers that this rank's optimizer updates.
   [[nodiscard]] std::int64_t shard_first() const { return shard_first_; }
+
   [[nodiscard]] std::int64_t shard_elements() const { return shard_elements_; }
+
   /// This rank's gradients, fp32, in the order of the flat buffer.
   [[nodiscard]] std::vector<float> gradients() const;
 

@@ -39,8 +39,9 @@ void WorkBuilder::embedding_backward(std::vector<WorkItem>& items) const {
   gather(items, hidden, full, Part::tensor_parallel);
   items.push_back(
       {Part::compute,
-       KernelWork{table_key(KernelOp::embedding_backward, size_.tokens, size_.vocabulary),
-                  {{TensorName::tokens}, gathered(hidden, full), gradient_of({TensorName::w_embedding})}},
+       KernelWork{
+           table_key(KernelOp::embedding_backward, size_.tokens, size_.vocabulary),
+           {{TensorName::tokens}, gathered(hidden, full), gradient_of({TensorName::w_embedding})}},
        {}});
 }
 
@@ -50,7 +51,8 @@ void WorkBuilder::head_forward(std::vector<WorkItem>& items) const {
   const TensorId row_max{TensorName::row_max, end};
   const TensorId sums{TensorName::row_sums, end};
   norm_forward(items, final_norm(), Part::compute);
-  gather(items, {TensorName::final_norm, end}, {TensorName::final_full, end}, Part::tensor_parallel);
+  gather(
+      items, {TensorName::final_norm, end}, {TensorName::final_full, end}, Part::tensor_parallel);
   linear_forward(items, head_linear(), Part::compute);
   items.push_back({Part::compute,
                    KernelWork{rows_key(KernelOp::cross_entropy_max, size_.tokens, size_.vocabulary),
@@ -59,7 +61,9 @@ void WorkBuilder::head_forward(std::vector<WorkItem>& items) const {
   if (tensor_parallel()) {
     WorkItem item = grid_collective(Part::tensor_parallel,
                                     {Collective::all_reduce, 4 * size_.tokens, DataType::fp32, {}},
-                                    GroupKind::tensor, row_max, row_max);
+                                    GroupKind::tensor,
+                                    row_max,
+                                    row_max);
     std::get<CollectiveWork>(item.work).reduce = ReduceOp::max;
     items.push_back(std::move(item));
   }
@@ -70,7 +74,9 @@ void WorkBuilder::head_forward(std::vector<WorkItem>& items) const {
   if (tensor_parallel()) {
     items.push_back(grid_collective(Part::tensor_parallel,
                                     {Collective::all_reduce, 8 * size_.tokens, DataType::fp32, {}},
-                                    GroupKind::tensor, sums, sums));
+                                    GroupKind::tensor,
+                                    sums,
+                                    sums));
   }
 }
 
@@ -81,10 +87,14 @@ void WorkBuilder::head_backward(std::vector<WorkItem>& items) const {
   items.push_back(
       {Part::compute,
        KernelWork{rows_key(KernelOp::cross_entropy_gradient, size_.tokens, size_.vocabulary),
-                  {logits, {TensorName::row_max, end}, {TensorName::row_sums, end},
-                   {TensorName::targets}, {TensorName::row_loss, end}}},
+                  {logits,
+                   {TensorName::row_max, end},
+                   {TensorName::row_sums, end},
+                   {TensorName::targets},
+                   {TensorName::row_loss, end}}},
        {}});
-  input_gradient(items, head_linear(),
+  input_gradient(items,
+                 head_linear(),
                  {.input = {TensorName::final_norm, end},
                   .input_full = {TensorName::final_full, end},
                   .gradient = logits,
@@ -105,7 +115,9 @@ std::vector<WorkItem> WorkBuilder::tail(const StageWeights& weights, std::int64_
     items.push_back(grid_collective(
         Part::tensor_parallel,
         {Collective::all_reduce, 4 * weights.tensor_summed_elements, DataType::fp32, {}},
-        GroupKind::tensor, norms, norms));
+        GroupKind::tensor,
+        norms,
+        norms));
   }
   const bool is_end = stage == 0 || stage == job_.layout.pipeline - 1;
   if (job_.model.tied_embeddings && job_.layout.pipeline > 1 && is_end) {
@@ -113,19 +125,28 @@ std::vector<WorkItem> WorkBuilder::tail(const StageWeights& weights, std::int64_
     items.push_back(grid_collective(
         Part::data_parallel,
         {Collective::all_reduce, 4 * size_.vocabulary * size_.hidden, DataType::fp32, {}},
-        GroupKind::embedding, embedding, embedding));
+        GroupKind::embedding,
+        embedding,
+        embedding));
   }
   if (replicas > 1) {
-    items.push_back(grid_collective(
-        Part::data_parallel,
-        {sharded ? Collective::reduce_scatter : Collective::all_reduce, 4 * weights.elements,
-         DataType::fp32, {}},
-        GroupKind::data_context, gradient, gradient));
+    items.push_back(grid_collective(Part::data_parallel,
+                                    {sharded ? Collective::reduce_scatter : Collective::all_reduce,
+                                     4 * weights.elements,
+                                     DataType::fp32,
+                                     {}},
+                                    GroupKind::data_context,
+                                    gradient,
+                                    gradient));
   }
-  std::vector<TensorId> state{gradient, weight, {TensorName::flat_moment1}, {TensorName::flat_moment2}};
+  std::vector<TensorId> state{
+      gradient, weight, {TensorName::flat_moment1}, {TensorName::flat_moment2}};
   if (type_ != DataType::fp32) {
-    state = {gradient, {TensorName::flat_master}, {TensorName::flat_moment1},
-             {TensorName::flat_moment2}, weight};
+    state = {gradient,
+             {TensorName::flat_master},
+             {TensorName::flat_moment1},
+             {TensorName::flat_moment2},
+             weight};
   }
   items.push_back(
       {Part::optimizer,
@@ -133,11 +154,17 @@ std::vector<WorkItem> WorkBuilder::tail(const StageWeights& weights, std::int64_
                   std::move(state)},
        {}});
   if (replicas > 1 && sharded) {
-    items.push_back(grid_collective(
-        Part::data_parallel,
-        {Collective::all_gather, weight_bytes * weights.elements, type_, {}},
-        GroupKind::data_context, weight, weight));
+    items.push_back(
+        grid_collective(Part::data_parallel,
+                        {Collective::all_gather, weight_bytes * weights.elements, type_, {}},
+                        GroupKind::data_context,
+                        weight,
+                        weight));
   }
+  items.push_back(
+      {Part::optimizer,
+       KernelWork{{KernelOp::zero, DataType::fp32, FlatShape{weights.elements}}, {gradient}},
+       {}});
   return items;
 }
 

@@ -3,42 +3,58 @@
 
 namespace forerun {
 
-void WorkBuilder::attention_forward(std::vector<WorkItem>& items, std::int64_t layer, Part part) const {
+void WorkBuilder::attention_forward(std::vector<WorkItem>& items,
+                                    std::int64_t layer,
+                                    Part part) const {
   const AttentionShape& attention = job_.model.attention;
   const Linear qkv = qkv_linear(layer);
   const TensorId raw{qkv.output, layer};
   const TensorId packed{TensorName::qkv, layer};
-  gather(items, {TensorName::norm1, layer}, {TensorName::norm1_full, layer},
+  gather(items,
+         {TensorName::norm1, layer},
+         {TensorName::norm1_full, layer},
          part == Part::recompute ? Part::recompute : Part::tensor_parallel);
   linear_forward(items, qkv, part);
   if (attention.qkv_bias) {
-    add_bias(items, {TensorName::b_qkv, layer}, raw,
-             rows_key(KernelOp::bias_forward, size_.tokens, size_.qkv_width), part);
+    add_bias(items,
+             {TensorName::b_qkv, layer},
+             raw,
+             rows_key(KernelOp::bias_forward, size_.tokens, size_.qkv_width),
+             part);
   }
   if (attention.qk_norm) {
     items.push_back({part,
                      KernelWork{heads_key(KernelOp::qk_norm_forward),
-                                {raw, {TensorName::w_q_norm, layer}, {TensorName::w_k_norm, layer},
-                                 packed, {TensorName::qk_stats, layer}}},
+                                {raw,
+                                 {TensorName::w_q_norm, layer},
+                                 {TensorName::w_k_norm, layer},
+                                 packed,
+                                 {TensorName::qk_stats, layer}}},
                      {}});
   }
   if (job_.model.position == Position::rope) {
     items.push_back({part, KernelWork{heads_key(KernelOp::rope_forward), {packed}}, {}});
   }
-  items.push_back({part,
-                   KernelWork{attention_key(KernelOp::attention_forward),
-                              {packed, {TensorName::attended, layer}, {TensorName::log_sum_exp, layer}}},
-                   {}});
+  items.push_back(
+      {part,
+       KernelWork{attention_key(KernelOp::attention_forward),
+                  {packed, {TensorName::attended, layer}, {TensorName::log_sum_exp, layer}}},
+       {}});
 }
 
 void WorkBuilder::mlp_forward(std::vector<WorkItem>& items, std::int64_t layer, Part part) const {
   const TensorId up{TensorName::up, layer};
-  gather(items, {TensorName::norm2, layer}, {TensorName::norm2_full, layer},
+  gather(items,
+         {TensorName::norm2, layer},
+         {TensorName::norm2_full, layer},
          part == Part::recompute ? Part::recompute : Part::tensor_parallel);
   linear_forward(items, up_linear(layer), part);
   if (job_.model.mlp_bias) {
-    add_bias(items, {TensorName::b_up, layer}, up,
-             rows_key(KernelOp::bias_forward, size_.tokens, size_.up_width), part);
+    add_bias(items,
+             {TensorName::b_up, layer},
+             up,
+             rows_key(KernelOp::bias_forward, size_.tokens, size_.up_width),
+             part);
   }
   const KernelOp activation = job_.model.activation == Activation::swiglu ? KernelOp::swiglu_forward
                                                                           : KernelOp::gelu_forward;
@@ -88,8 +104,11 @@ void WorkBuilder::mlp_backward(std::vector<WorkItem>& items, std::int64_t layer)
                                   : KernelOp::gelu_backward;
 
   if (job_.model.mlp_bias) {
-    add_bias(items, {TensorName::b_down, layer}, arriving,
-             rows_key(KernelOp::bias_backward, size_.row_tokens, size_.hidden), Part::compute);
+    add_bias(items,
+             {TensorName::b_down, layer},
+             arriving,
+             rows_key(KernelOp::bias_backward, size_.row_tokens, size_.hidden),
+             Part::compute);
   }
   gather(items, arriving, full, Part::tensor_parallel);
   linear_dgrad(items, down_linear(layer), gathered(arriving, full), activated);
@@ -99,10 +118,14 @@ void WorkBuilder::mlp_backward(std::vector<WorkItem>& items, std::int64_t layer)
                               {{TensorName::up, layer}, activated, up}},
                    {}});
   if (job_.model.mlp_bias) {
-    add_bias(items, {TensorName::b_up, layer}, up,
-             rows_key(KernelOp::bias_backward, size_.tokens, size_.up_width), Part::compute);
+    add_bias(items,
+             {TensorName::b_up, layer},
+             up,
+             rows_key(KernelOp::bias_backward, size_.tokens, size_.up_width),
+             Part::compute);
   }
-  input_gradient(items, up_linear(layer),
+  input_gradient(items,
+                 up_linear(layer),
                  {.input = {TensorName::norm2, layer},
                   .input_full = {TensorName::norm2_full, layer},
                   .gradient = up,
@@ -134,13 +157,21 @@ void WorkBuilder::attention_core_backward(std::vector<WorkItem>& items, std::int
     const TensorId k{TensorName::w_k_norm, layer};
     items.push_back({Part::compute,
                      KernelWork{heads_key(KernelOp::qk_norm_backward),
-                                {{TensorName::qkv_raw, layer}, q, k, {TensorName::qk_stats, layer},
-                                 gradient_of(packed), gradient_of(q), gradient_of(k)}},
+                                {{TensorName::qkv_raw, layer},
+                                 q,
+                                 k,
+                                 {TensorName::qk_stats, layer},
+                                 gradient_of(packed),
+                                 gradient_of(q),
+                                 gradient_of(k)}},
                      {}});
   }
   if (job_.model.attention.qkv_bias) {
-    add_bias(items, {TensorName::b_qkv, layer}, gradient_of(packed),
-             rows_key(KernelOp::bias_backward, size_.tokens, size_.qkv_width), Part::compute);
+    add_bias(items,
+             {TensorName::b_qkv, layer},
+             gradient_of(packed),
+             rows_key(KernelOp::bias_backward, size_.tokens, size_.qkv_width),
+             Part::compute);
   }
 }
 
@@ -152,15 +183,19 @@ void WorkBuilder::attention_backward(std::vector<WorkItem>& items, std::int64_t 
   const TensorId branch{TensorName::branch, layer, true};
 
   if (job_.model.attention.output_bias) {
-    add_bias(items, {TensorName::b_out, layer}, middle,
-             rows_key(KernelOp::bias_backward, size_.row_tokens, size_.hidden), Part::compute);
+    add_bias(items,
+             {TensorName::b_out, layer},
+             middle,
+             rows_key(KernelOp::bias_backward, size_.row_tokens, size_.hidden),
+             Part::compute);
   }
   gather(items, middle, full, Part::tensor_parallel);
-  linear_dgrad(items, out_linear(layer), gathered(middle, full),
-               gradient_of({TensorName::attended, layer}));
+  linear_dgrad(
+      items, out_linear(layer), gathered(middle, full), gradient_of({TensorName::attended, layer}));
   linear_wgrad(items, out_linear(layer), gathered(middle, full));
   attention_core_backward(items, layer);
-  input_gradient(items, qkv_linear(layer),
+  input_gradient(items,
+                 qkv_linear(layer),
                  {.input = {TensorName::norm1, layer},
                   .input_full = {TensorName::norm1_full, layer},
                   .gradient = qkv,

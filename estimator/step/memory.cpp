@@ -120,10 +120,13 @@ void add_activation_peak(const Job& job, const StageWork& work, StageMemory& mem
 
 }  // namespace
 
-MemoryOverheads host_overheads() { return {}; }
+MemoryOverheads host_overheads() {
+  return {};
+}
 
 // Context: 0.92 GiB, PyTorch 2.1 with eagerly loaded kernels; NCCL: 392 MB a communicator of 4 to 8
-// GPUs (aiconfigurator's default); allocator: 5 %, Megatron-LM's estimator. All in modelling.md 5.3.
+// GPUs (aiconfigurator's default); allocator: 5 %, Megatron-LM's estimator. All in
+// modelling.md 5.3.
 MemoryOverheads gpu_overheads(const ParallelLayout& layout) {
   double communicators = 0;
   for (const std::int64_t degree : {layout.tensor, layout.pipeline, layout.data}) {
@@ -137,7 +140,9 @@ Bytes total_of(const StageMemory& memory) {
          memory.transient + memory.context + memory.communication + memory.fragmentation;
 }
 
-Bytes kept_bytes(const ChunkWork& chunk) { return sum_of(kept_sizes(chunk)); }
+Bytes kept_bytes(const ChunkWork& chunk) {
+  return sum_of(kept_sizes(chunk));
+}
 
 StageMemory stage_memory(const Job& job, const StageWork& work, const MemoryOverheads& overheads) {
   const DataType type = data_type_of(job.recipe.precision);
@@ -154,10 +159,9 @@ StageMemory stage_memory(const Job& job, const StageWork& work, const MemoryOver
   add_activation_peak(job, work, memory);
   memory.context = overheads.context;
   memory.communication = overheads.communication;
-  memory.fragmentation =
-      overheads.fragmentation_fraction * (memory.weights + memory.gradients +
-                                          memory.optimizer_states + memory.activations +
-                                          memory.transient);
+  memory.fragmentation = overheads.fragmentation_fraction *
+                         (memory.weights + memory.gradients + memory.optimizer_states +
+                          memory.activations + memory.transient);
   return memory;
 }
 

@@ -11,13 +11,16 @@ namespace {
 PipelineOp interleaved_op(const PipelineShape& shape, Pass pass, std::int64_t k) {
   const std::int64_t group = shape.stages * shape.chunks;
   const std::int64_t chunk = k % group / shape.stages;
-  return {pass, pass == Pass::forward ? chunk : shape.chunks - 1 - chunk,
+  return {pass,
+          pass == Pass::forward ? chunk : shape.chunks - 1 - chunk,
           k / group * shape.stages + k % shape.stages};
 }
 
 // `warm_up` forwards, then one forward one backward, then the remaining backwards.
 template <typename OpOf>
-std::vector<PipelineOp> one_forward_one_backward(std::int64_t total, std::int64_t warm_up, OpOf op_of) {
+std::vector<PipelineOp> one_forward_one_backward(std::int64_t total,
+                                                 std::int64_t warm_up,
+                                                 OpOf op_of) {
   std::vector<PipelineOp> program;
   program.reserve(static_cast<std::size_t>(2 * total));
   warm_up = std::min(warm_up, total);
@@ -94,9 +97,8 @@ class Simulation {
     const bool is_remote = receives(op.pass, chunk) && shape_.stages > 1;
     Seconds start = std::max(times.end, *ready);
     if (is_remote) {
-      start = costs_.exchange == Exchange::blocking
-                  ? std::max(times.end, *ready) + costs_.message
-                  : std::max(times.end, *ready + costs_.message);
+      start = costs_.exchange == Exchange::blocking ? std::max(times.end, *ready) + costs_.message
+                                                    : std::max(times.end, *ready + costs_.message);
     }
     const auto& table = op.pass == Pass::forward ? costs_.forward : costs_.backward;
     const Seconds duration = table[s][static_cast<std::size_t>(op.chunk)];
@@ -131,7 +133,9 @@ class Simulation {
 
 }  // namespace
 
-std::vector<PipelineOp> stage_program(Schedule schedule, const PipelineShape& shape, std::int64_t stage) {
+std::vector<PipelineOp> stage_program(Schedule schedule,
+                                      const PipelineShape& shape,
+                                      std::int64_t stage) {
   const std::int64_t p = shape.stages;
   const std::int64_t v = shape.chunks;
   const std::int64_t total = shape.micro_batches * v;

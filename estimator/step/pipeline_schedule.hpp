@@ -23,9 +23,9 @@ struct PipelineOp {
   std::int64_t micro_batch = 0;
 };
 
-/// What `stage` runs, in order: gpipe (all forward, then all backward), 1f1b (Narayanan et al. 2021,
-/// arXiv 2104.04473, figure 4), interleaved (same paper; warm-up 2(p - r - 1) + (v - 1)p chunk
-/// passes, micro-batches in groups of p; needs micro_batches % stages == 0).
+/// What `stage` runs, in order: gpipe (all forward, then all backward), 1f1b (Narayanan et al.
+/// 2021, arXiv 2104.04473, figure 4), interleaved (same paper; warm-up 2(p - r - 1) + (v - 1)p
+/// chunk passes, micro-batches in groups of p; needs micro_batches % stages == 0).
 [[nodiscard]] std::vector<PipelineOp> stage_program(Schedule schedule,
                                                     const PipelineShape& shape,
                                                     std::int64_t stage);
@@ -35,9 +35,9 @@ struct PipelineOp {
 enum class Exchange { blocking, overlapped };
 
 struct PipelineCosts {
-  std::vector<std::vector<Seconds>> forward;   ///< [stage][local chunk], one micro-batch
+  std::vector<std::vector<Seconds>> forward;  ///< [stage][local chunk], one micro-batch
   std::vector<std::vector<Seconds>> backward;
-  Seconds message;                             ///< between neighbouring chunks on different stages
+  Seconds message;  ///< between neighbouring chunks on different stages
   Exchange exchange = Exchange::blocking;
 };
 

@@ -28,10 +28,9 @@ void add_norm(std::vector<WeightSpec>& specs,
 
 void add_attention(std::vector<WeightSpec>& specs, const Job& job, std::int64_t layer) {
   const AttentionShape& attention = job.model.attention;
-  const std::int64_t width =
-      (local_heads(job) + 2 * local_kv_heads(job)) * attention.head_size;
-  specs.push_back({{TensorName::w_qkv, layer}, width, job.model.hidden, Split::qkv_rows,
-                   Initial::normal, 0});
+  const std::int64_t width = (local_heads(job) + 2 * local_kv_heads(job)) * attention.head_size;
+  specs.push_back(
+      {{TensorName::w_qkv, layer}, width, job.model.hidden, Split::qkv_rows, Initial::normal, 0});
   if (attention.qkv_bias) {
     specs.push_back({{TensorName::b_qkv, layer}, width, 1, Split::qkv_rows, Initial::zeros, 0});
   }
@@ -39,8 +38,12 @@ void add_attention(std::vector<WeightSpec>& specs, const Job& job, std::int64_t 
     specs.push_back(vector_of(TensorName::w_q_norm, layer, attention.head_size, Initial::ones));
     specs.push_back(vector_of(TensorName::w_k_norm, layer, attention.head_size, Initial::ones));
   }
-  specs.push_back({{TensorName::w_out, layer}, job.model.hidden,
-                   local_heads(job) * attention.head_size, Split::columns, Initial::normal, 0});
+  specs.push_back({{TensorName::w_out, layer},
+                   job.model.hidden,
+                   local_heads(job) * attention.head_size,
+                   Split::columns,
+                   Initial::normal,
+                   0});
   if (attention.output_bias) {
     specs.push_back(vector_of(TensorName::b_out, layer, job.model.hidden, Initial::zeros));
   }
@@ -78,8 +81,12 @@ std::vector<WeightSpec> unplaced(const Job& job, std::int64_t stage) {
     add_embedding(specs, job, TensorName::w_embedding);
   }
   if (is_first && job.model.position == Position::learned) {
-    specs.push_back({{TensorName::w_position}, job.model.max_positions, job.model.hidden,
-                     Split::replicated, Initial::normal, 0});
+    specs.push_back({{TensorName::w_position},
+                     job.model.max_positions,
+                     job.model.hidden,
+                     Split::replicated,
+                     Initial::normal,
+                     0});
   }
   for (std::size_t chunk = static_cast<std::size_t>(stage); chunk < chunks.size();
        chunk += static_cast<std::size_t>(stages)) {
@@ -110,7 +117,9 @@ int reduction_order(const WeightSpec& spec) {
 
 }  // namespace
 
-std::int64_t local_heads(const Job& job) { return job.model.attention.heads / job.layout.tensor; }
+std::int64_t local_heads(const Job& job) {
+  return job.model.attention.heads / job.layout.tensor;
+}
 
 std::int64_t local_kv_heads(const Job& job) {
   return std::max<std::int64_t>(1, job.model.attention.kv_heads / job.layout.tensor);
@@ -134,8 +143,7 @@ StageWeights stage_weights(const Job& job, std::int64_t stage) {
       weights.tensor_summed_elements = weights.elements;
     }
   }
-  weights.elements =
-      rounded_up(weights.elements, alignment * job.layout.data * job.layout.context);
+  weights.elements = rounded_up(weights.elements, alignment * job.layout.data * job.layout.context);
   return weights;
 }
 

@@ -16,11 +16,11 @@ enum class Initial { normal, ones, zeros };
 /// A weight matrix W[rows x columns] of a Linear layer (out x in), a table, or a vector (rows = 1).
 struct WeightSpec {
   TensorId id;
-  std::int64_t rows = 0;     ///< of the local shard
+  std::int64_t rows = 0;  ///< of the local shard
   std::int64_t columns = 0;
   Split split = Split::replicated;  ///< over the tensor group
   Initial initial = Initial::normal;
-  std::int64_t offset = 0;   ///< of its first element in the flat buffers
+  std::int64_t offset = 0;  ///< of its first element in the flat buffers
 };
 
 struct StageWeights {
@@ -28,8 +28,8 @@ struct StageWeights {
   /// The flat buffers' head whose gradients are sums over the tensor group: everything replicated
   /// with sequence parallelism (each rank saw its tokens), else only the norms of the heads.
   std::int64_t tensor_summed_elements = 0;
-  std::int64_t elements = 0;             ///< of a flat buffer, padded to a multiple of 16 * dp * cp
-  std::int64_t parameters = 0;           ///< without padding between weights
+  std::int64_t elements = 0;    ///< of a flat buffer, padded to a multiple of 16 * dp * cp
+  std::int64_t parameters = 0;  ///< without padding between weights
 };
 
 /// Weights of the chunks that `stage` holds. A tied head on another stage than the embedding is a
@@ -49,7 +49,10 @@ struct ShardPlace {
   std::int64_t first_column = 0;
   std::int64_t global_columns = 0;
 };
-[[nodiscard]] ShardPlace shard_place(const WeightSpec& spec, const Job& job, std::int64_t tensor_rank);
+
+[[nodiscard]] ShardPlace shard_place(const WeightSpec& spec,
+                                     const Job& job,
+                                     std::int64_t tensor_rank);
 
 /// Query and KV heads of one tensor rank; KV heads are replicated when there are fewer than ranks.
 [[nodiscard]] std::int64_t local_heads(const Job& job);

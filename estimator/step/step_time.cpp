@@ -104,7 +104,7 @@ class Pricing {
 };
 
 struct StageCost {
-  std::vector<PassTime> forward;   // by local chunk, one micro-batch
+  std::vector<PassTime> forward;  // by local chunk, one micro-batch
   std::vector<PassTime> backward;
 };
 
@@ -161,7 +161,9 @@ TailCost tail_cost(Pricing& pricing, const StageWork& work, const StageCost& cos
   return tail;
 }
 
-PipelineCosts pipeline_costs(const std::vector<StageCost>& stages, Seconds message, Exchange exchange) {
+PipelineCosts pipeline_costs(const std::vector<StageCost>& stages,
+                             Seconds message,
+                             Exchange exchange) {
   PipelineCosts costs;
   costs.message = message;
   costs.exchange = exchange;
@@ -231,7 +233,67 @@ Flops hardware_flops_of(const Job& job, const std::vector<StageWork>& works) {
     }
     per_replica += static_cast<double>(micro_batches(job)) * micro_batch + executed(work.tail);
   }
-  return static_cast<double>(job.layout.tensor * job.layout.data * job.layout.context) * per_replica;
+  return static_cast<double>(job.layout.tensor * job.layout.data * job.layout.context) *
+         per_replica;
+}
+
+// The stages of a job with what their passes and their tails cost.
+struct PricedStages {
+  std::vector<StageWork> works;
+  std::vector<StageCost> costs;
+  std::vector<TailCost> tails;
+  Seconds message;
+};
+
+void add_stage(StageWork work, Pricing& pricing, PricedStages& stages) {
+  StageCost cost;
+  for (const ChunkWork& chunk : work.chunks) {
+    cost.forward.push_back(pricing.pass(chunk.forward));
+    cost.backward.push_back(pricing.pass(chunk.backward));
+  }
+  if (work.boundary) {
+    stages.message = pricing.of(*work.boundary).time;
+  }
+  stages.tails.push_back(tail_cost(pricing, work, cost));
+  stages.costs.push_back(std::move(cost));
+  stages.works.push_back(std::move(work));
+}
+
+// Schedules the pipeline and takes the parts of the stage that ends last, which is returned. Its
+// waiting is bubble as far as it remains with messages that cost nothing.
+std::size_t add_timeline(const Job& job,
+                         Exchange exchange,
+                         const PricedStages& stages,
+                         StepBreakdown& breakdown) {
+  const PipelineShape shape{job.layout.pipeline, job.layout.virtual_pipeline, micro_batches(job)};
+  const auto simulate = [&](Seconds message) {
+    return simulate_pipeline(
+        schedule_of(job), shape, pipeline_costs(stages.costs, message, exchange));
+  };
+  const auto times = simulate(stages.message);
+  const auto without_messages = simulate(Seconds());
+  std::size_t slowest = 0;
+  const auto end_of = [&](std::size_t stage) {
+    return times[stage].end + stages.tails[stage].total();
+  };
+  for (std::size_t stage = 1; stage < times.size(); ++stage) {
+    slowest = end_of(stage) > end_of(slowest) ? stage : slowest;
+  }
+  PassTime passes;
+  for (std::size_t chunk = 0; chunk < stages.costs[slowest].forward.size(); ++chunk) {
+    passes += static_cast<double>(shape.micro_batches) * stages.costs[slowest].forward[chunk];
+    passes += static_cast<double>(shape.micro_batches) * stages.costs[slowest].backward[chunk];
+  }
+  breakdown.compute = passes.compute;
+  breakdown.recompute = passes.recompute;
+  breakdown.tensor_parallel = passes.tensor_parallel + stages.tails[slowest].tensor_parallel;
+  breakdown.bubble =
+      std::max(Seconds(), without_messages[slowest].end - without_messages[slowest].busy);
+  breakdown.pipeline_p2p =
+      std::max(Seconds(), times[slowest].end - times[slowest].busy - breakdown.bubble);
+  breakdown.data_parallel = stages.tails[slowest].data_parallel;
+  breakdown.optimizer = stages.tails[slowest].optimizer;
+  return slowest;
 }
 
 }  // namespace
@@ -247,59 +309,20 @@ StepEstimate estimate_step(const Job& job,
                            Overlap overlap,
                            const MemoryOverheads& overheads) {
   Pricing pricing(prices, overlap);
+  PricedStages stages;
   StepEstimate estimate;
-  std::vector<StageWork> works;
-  std::vector<StageCost> costs;
-  std::vector<TailCost> tails;
-  Seconds message;
   for (std::int64_t stage = 0; stage < job.layout.pipeline; ++stage) {
-    works.push_back(stage_work(job, placement, stage));
-    const StageWork& work = works.back();
-    StageCost cost;
-    for (const ChunkWork& chunk : work.chunks) {
-      cost.forward.push_back(pricing.pass(chunk.forward));
-      cost.backward.push_back(pricing.pass(chunk.backward));
-    }
-    tails.push_back(tail_cost(pricing, work, cost));
-    costs.push_back(std::move(cost));
-    estimate.memory.push_back(stage_memory(job, work, overheads));
-    if (work.boundary) {
-      message = pricing.of(*work.boundary).time;
-    }
+    add_stage(stage_work(job, placement, stage), pricing, stages);
+    estimate.memory.push_back(stage_memory(job, stages.works.back(), overheads));
   }
-
-  const PipelineShape shape{job.layout.pipeline, job.layout.virtual_pipeline, micro_batches(job)};
-  const Exchange exchange = exchange_of(job, overlap);
-  const auto times =
-      simulate_pipeline(schedule_of(job), shape, pipeline_costs(costs, message, exchange));
-  const auto without_messages =
-      simulate_pipeline(schedule_of(job), shape, pipeline_costs(costs, Seconds(), exchange));
-
-  std::size_t slowest = 0;
-  for (std::size_t stage = 1; stage < times.size(); ++stage) {
-    if (times[stage].end + tails[stage].total() > times[slowest].end + tails[slowest].total()) {
-      slowest = stage;
-    }
-  }
-  PassTime passes;
-  for (std::size_t chunk = 0; chunk < costs[slowest].forward.size(); ++chunk) {
-    passes += static_cast<double>(shape.micro_batches) * costs[slowest].forward[chunk];
-    passes += static_cast<double>(shape.micro_batches) * costs[slowest].backward[chunk];
-  }
+  const std::size_t slowest =
+      add_timeline(job, exchange_of(job, overlap), stages, estimate.breakdown);
   estimate.slowest_stage = static_cast<std::int64_t>(slowest);
-  StepBreakdown& breakdown = estimate.breakdown;
-  breakdown.compute = passes.compute;
-  breakdown.recompute = passes.recompute;
-  breakdown.tensor_parallel = passes.tensor_parallel + tails[slowest].tensor_parallel;
-  breakdown.bubble = without_messages[slowest].end - without_messages[slowest].busy;
-  breakdown.pipeline_p2p = times[slowest].end - times[slowest].busy - breakdown.bubble;
-  breakdown.data_parallel = tails[slowest].data_parallel;
-  breakdown.optimizer = tails[slowest].optimizer;
-  estimate.bubble_fraction = breakdown.bubble / total_of(breakdown);
-  estimate.provenance = provenance_of(pricing, job, works[slowest]);
+  estimate.bubble_fraction = estimate.breakdown.bubble / total_of(estimate.breakdown);
+  estimate.provenance = provenance_of(pricing, job, stages.works[slowest]);
   const auto tokens = static_cast<double>(job.recipe.global_batch * job.recipe.sequence);
   estimate.model_flops = tokens * model_flops_per_token(job.model, job.recipe.sequence);
-  estimate.hardware_flops = hardware_flops_of(job, works);
+  estimate.hardware_flops = hardware_flops_of(job, stages.works);
   return estimate;
 }
 

@@ -33,19 +33,19 @@ enum class TensorName {
   b_final_norm,
   w_head,
   // Activations of one micro-batch; with `gradient` set, the gradient of the loss by them.
-  embedded,     ///< embedding rows before they are reduced over the tensor group
-  hidden,       ///< residual stream entering layer `layer`; layer L leaves the last one
-  norm1,        ///< shard of the sequence, with sequence parallelism
+  embedded,  ///< embedding rows before they are reduced over the tensor group
+  hidden,    ///< residual stream entering layer `layer`; layer L leaves the last one
+  norm1,     ///< shard of the sequence, with sequence parallelism
   norm1_stats,
-  norm1_full,   ///< gathered over the tensor group
-  qkv_raw,      ///< before the norm of every head
+  norm1_full,  ///< gathered over the tensor group
+  qkv_raw,     ///< before the norm of every head
   qk_stats,
   qkv,
   attended,
   log_sum_exp,
   projected_full,  ///< partial sum, before the reduction over the tensor group
   projected,
-  middle,          ///< residual stream between attention and FFN
+  middle,  ///< residual stream between attention and FFN
   norm2,
   norm2_stats,
   norm2_full,
@@ -53,7 +53,7 @@ enum class TensorName {
   activated,
   down_full,
   down,
-  branch,          ///< gradient that a norm sends back, before it joins the residual stream's
+  branch,  ///< gradient that a norm sends back, before it joins the residual stream's
   final_norm,
   final_stats,
   final_full,

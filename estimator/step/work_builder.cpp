@@ -11,8 +11,7 @@ namespace {
 MicroBatchSizes sizes_of(const Job& job) {
   MicroBatchSizes size;
   const std::int64_t tp = job.layout.tensor;
-  const bool shards_sequence =
-      tp > 1 && job.recipe.sequence_parallel == SequenceParallel::on;
+  const bool shards_sequence = tp > 1 && job.recipe.sequence_parallel == SequenceParallel::on;
   size.batch = job.recipe.micro_batch;
   size.tokens = job.recipe.sequence * job.recipe.micro_batch;
   size.row_tokens = shards_sequence ? size.tokens / tp : size.tokens;
@@ -39,39 +38,47 @@ WorkBuilder::WorkBuilder(const Job& job, const Placement& placement)
       type_(data_type_of(job.recipe.precision)),
       size_(sizes_of(job)) {}
 
-bool WorkBuilder::sequence_parallel() const { return size_.row_tokens != size_.tokens; }
+bool WorkBuilder::sequence_parallel() const {
+  return size_.row_tokens != size_.tokens;
+}
 
 KernelKey WorkBuilder::rows_key(KernelOp op, std::int64_t rows, std::int64_t columns) const {
   return {op, type_, RowsShape{rows, columns}};
 }
 
 KernelKey WorkBuilder::heads_key(KernelOp op) const {
-  return {op, type_, HeadsShape{size_.tokens, size_.batch, size_.heads, size_.kv_heads, size_.head_size}};
+  return {op,
+          type_,
+          HeadsShape{size_.tokens, size_.batch, size_.heads, size_.kv_heads, size_.head_size}};
 }
 
 KernelKey WorkBuilder::attention_key(KernelOp op) const {
   return {op,
           type_,
-          AttentionKeyShape{size_.batch, job_.recipe.sequence, size_.heads, size_.kv_heads,
-                            size_.head_size, Mask::causal}};
+          AttentionKeyShape{size_.batch,
+                            job_.recipe.sequence,
+                            size_.heads,
+                            size_.kv_heads,
+                            size_.head_size,
+                            Mask::causal}};
 }
 
 KernelKey WorkBuilder::table_key(KernelOp op, std::int64_t tokens, std::int64_t rows) const {
   return {op, type_, TableShape{tokens, size_.batch, size_.hidden, rows}};
 }
 
-WorkItem WorkBuilder::grid_collective(Part part,
-                                      CollectiveKey key,
-                                      GroupKind group,
-                                      TensorId from,
-                                      TensorId to) const {
+WorkItem WorkBuilder::grid_collective(
+    Part part, CollectiveKey key, GroupKind group, TensorId from, TensorId to) const {
   key.group = grid_.shape(group, ranks_per_node_);
   return {part, CollectiveWork{key, group, ReduceOp::sum, from, to, {}}, {}};
 }
 
-WorkItem WorkBuilder::tensor_collective(Part part, Collective op, TensorId from, TensorId to) const {
-  const auto bytes = static_cast<std::int64_t>(
-      static_cast<double>(size_.tokens * size_.hidden) * size_of(type_).in(unit::byte));
+WorkItem WorkBuilder::tensor_collective(Part part,
+                                        Collective op,
+                                        TensorId from,
+                                        TensorId to) const {
+  const auto bytes = static_cast<std::int64_t>(static_cast<double>(size_.tokens * size_.hidden) *
+                                               size_of(type_).in(unit::byte));
   return grid_collective(part, {op, bytes, type_, {}}, GroupKind::tensor, from, to);
 }
 
@@ -81,7 +88,10 @@ CollectiveKey WorkBuilder::boundary() const {
   return {Collective::send_recv, bytes, type_, grid_.shape(GroupKind::pipeline, ranks_per_node_)};
 }
 
-void WorkBuilder::gather(std::vector<WorkItem>& items, TensorId shard, TensorId full, Part part) const {
+void WorkBuilder::gather(std::vector<WorkItem>& items,
+                         TensorId shard,
+                         TensorId full,
+                         Part part) const {
   if (sequence_parallel()) {
     items.push_back(tensor_collective(part, Collective::all_gather, shard, full));
   }
@@ -95,7 +105,10 @@ TensorId WorkBuilder::partial(TensorId whole, TensorId full) const {
   return sequence_parallel() ? full : whole;
 }
 
-void WorkBuilder::reduce(std::vector<WorkItem>& items, TensorId from, TensorId whole, Part part) const {
+void WorkBuilder::reduce(std::vector<WorkItem>& items,
+                         TensorId from,
+                         TensorId whole,
+                         Part part) const {
   if (sequence_parallel()) {
     items.push_back(tensor_collective(part, Collective::reduce_scatter, from, whole));
   } else if (tensor_parallel()) {
@@ -129,15 +142,17 @@ void WorkBuilder::norm_forward(std::vector<WorkItem>& items, const Norm3& norm, 
   const TensorId output{norm.output, norm.layer};
   const TensorId stats{norm.stats, norm.layer};
   if (job_.model.norm == Norm::rms_norm) {
-    items.push_back({part,
-                     KernelWork{rows_key(KernelOp::rms_norm_forward, size_.row_tokens, size_.hidden),
-                                {input, weight, output, stats}},
-                     {}});
+    items.push_back(
+        {part,
+         KernelWork{rows_key(KernelOp::rms_norm_forward, size_.row_tokens, size_.hidden),
+                    {input, weight, output, stats}},
+         {}});
   } else {
-    items.push_back({part,
-                     KernelWork{rows_key(KernelOp::layer_norm_forward, size_.row_tokens, size_.hidden),
-                                {input, weight, bias, output, stats}},
-                     {}});
+    items.push_back(
+        {part,
+         KernelWork{rows_key(KernelOp::layer_norm_forward, size_.row_tokens, size_.hidden),
+                    {input, weight, bias, output, stats}},
+         {}});
   }
 }
 
@@ -148,56 +163,64 @@ void WorkBuilder::norm_backward(std::vector<WorkItem>& items,
   const TensorId weight{norm.weight, norm.weight_layer};
   const TensorId input{norm.input, norm.layer};
   const TensorId stats{norm.stats, norm.layer};
-  std::vector<TensorId> operands{input, weight, stats, gradient_in, gradient_out, gradient_of(weight)};
+  std::vector<TensorId> operands{
+      input, weight, stats, gradient_in, gradient_out, gradient_of(weight)};
   KernelOp op = KernelOp::rms_norm_backward;
   if (job_.model.norm == Norm::layer_norm) {
     op = KernelOp::layer_norm_backward;
     operands.push_back(gradient_of({norm.bias, norm.weight_layer}));
   }
-  items.push_back(
-      {Part::compute, KernelWork{rows_key(op, size_.row_tokens, size_.hidden), std::move(operands)}, {}});
+  items.push_back({Part::compute,
+                   KernelWork{rows_key(op, size_.row_tokens, size_.hidden), std::move(operands)},
+                   {}});
 }
 
-void WorkBuilder::linear_forward(std::vector<WorkItem>& items, const Linear& linear, Part part) const {
-  items.push_back({part,
-                   KernelWork{{KernelOp::gemm, type_,
-                               GemmShape{size_.tokens, linear.out, linear.in, GemmLayout::nt,
-                                         GemmOutput::store}},
-                              {{linear.input, linear.layer},
-                               {linear.weight, linear.weight_layer},
-                               {linear.output, linear.layer}}},
-                   {}});
+void WorkBuilder::linear_forward(std::vector<WorkItem>& items,
+                                 const Linear& linear,
+                                 Part part) const {
+  items.push_back(
+      {part,
+       KernelWork{
+           {KernelOp::gemm,
+            type_,
+            GemmShape{size_.tokens, linear.out, linear.in, GemmLayout::nt, GemmOutput::store}},
+           {{linear.input, linear.layer},
+            {linear.weight, linear.weight_layer},
+            {linear.output, linear.layer}}},
+       {}});
 }
 
 void WorkBuilder::linear_dgrad(std::vector<WorkItem>& items,
                                const Linear& linear,
                                TensorId gradient,
                                TensorId to) const {
-  items.push_back({Part::compute,
-                   KernelWork{{KernelOp::gemm, type_,
-                               GemmShape{size_.tokens, linear.in, linear.out, GemmLayout::nn,
-                                         GemmOutput::store}},
-                              {gradient, {linear.weight, linear.weight_layer}, to}},
-                   {}});
+  items.push_back(
+      {Part::compute,
+       KernelWork{
+           {KernelOp::gemm,
+            type_,
+            GemmShape{size_.tokens, linear.in, linear.out, GemmLayout::nn, GemmOutput::store}},
+           {gradient, {linear.weight, linear.weight_layer}, to}},
+       {}});
 }
 
 void WorkBuilder::linear_wgrad(std::vector<WorkItem>& items,
                                const Linear& linear,
                                TensorId gradient) const {
   const TensorId weight{linear.weight, linear.weight_layer};
-  items.push_back({Part::compute,
-                   KernelWork{{KernelOp::gemm, type_,
-                               GemmShape{linear.out, linear.in, size_.tokens, GemmLayout::tn,
-                                         GemmOutput::accumulate_fp32}},
-                              {gradient, {linear.input, linear.layer}, gradient_of(weight)}},
-                   {}});
+  items.push_back(
+      {Part::compute,
+       KernelWork{
+           {KernelOp::gemm,
+            type_,
+            GemmShape{
+                linear.out, linear.in, size_.tokens, GemmLayout::tn, GemmOutput::accumulate_fp32}},
+           {gradient, {linear.input, linear.layer}, gradient_of(weight)}},
+       {}});
 }
 
-void WorkBuilder::add_bias(std::vector<WorkItem>& items,
-                           TensorId bias,
-                           TensorId rows,
-                           KernelKey key,
-                           Part part) const {
+void WorkBuilder::add_bias(
+    std::vector<WorkItem>& items, TensorId bias, TensorId rows, KernelKey key, Part part) const {
   if (key.op == KernelOp::bias_forward) {
     items.push_back({part, KernelWork{key, {bias, rows}}, {}});
   } else {
@@ -206,48 +229,84 @@ void WorkBuilder::add_bias(std::vector<WorkItem>& items,
 }
 
 WorkBuilder::Norm3 WorkBuilder::norm1(std::int64_t layer) const {
-  return {TensorName::w_norm1, TensorName::b_norm1, TensorName::hidden, TensorName::norm1,
-          TensorName::norm1_stats, layer, layer};
+  return {TensorName::w_norm1,
+          TensorName::b_norm1,
+          TensorName::hidden,
+          TensorName::norm1,
+          TensorName::norm1_stats,
+          layer,
+          layer};
 }
 
 WorkBuilder::Norm3 WorkBuilder::norm2(std::int64_t layer) const {
-  return {TensorName::w_norm2, TensorName::b_norm2, TensorName::middle, TensorName::norm2,
-          TensorName::norm2_stats, layer, layer};
+  return {TensorName::w_norm2,
+          TensorName::b_norm2,
+          TensorName::middle,
+          TensorName::norm2,
+          TensorName::norm2_stats,
+          layer,
+          layer};
 }
 
 WorkBuilder::Norm3 WorkBuilder::final_norm() const {
-  return {TensorName::w_final_norm, TensorName::b_final_norm, TensorName::hidden,
-          TensorName::final_norm, TensorName::final_stats, -1, job_.model.layers};
+  return {TensorName::w_final_norm,
+          TensorName::b_final_norm,
+          TensorName::hidden,
+          TensorName::final_norm,
+          TensorName::final_stats,
+          -1,
+          job_.model.layers};
 }
 
 WorkBuilder::Linear WorkBuilder::qkv_linear(std::int64_t layer) const {
-  const TensorName output =
-      job_.model.attention.qk_norm ? TensorName::qkv_raw : TensorName::qkv;
-  return {TensorName::w_qkv, sequence_parallel() ? TensorName::norm1_full : TensorName::norm1,
-          output, layer, layer, size_.hidden, size_.qkv_width};
+  const TensorName output = job_.model.attention.qk_norm ? TensorName::qkv_raw : TensorName::qkv;
+  return {TensorName::w_qkv,
+          sequence_parallel() ? TensorName::norm1_full : TensorName::norm1,
+          output,
+          layer,
+          layer,
+          size_.hidden,
+          size_.qkv_width};
 }
 
 WorkBuilder::Linear WorkBuilder::out_linear(std::int64_t layer) const {
-  return {TensorName::w_out, TensorName::attended,
+  return {TensorName::w_out,
+          TensorName::attended,
           sequence_parallel() ? TensorName::projected_full : TensorName::projected,
-          layer, layer, size_.heads * size_.head_size, size_.hidden};
+          layer,
+          layer,
+          size_.heads * size_.head_size,
+          size_.hidden};
 }
 
 WorkBuilder::Linear WorkBuilder::up_linear(std::int64_t layer) const {
-  return {TensorName::w_up, sequence_parallel() ? TensorName::norm2_full : TensorName::norm2,
-          TensorName::up, layer, layer, size_.hidden, size_.up_width};
+  return {TensorName::w_up,
+          sequence_parallel() ? TensorName::norm2_full : TensorName::norm2,
+          TensorName::up,
+          layer,
+          layer,
+          size_.hidden,
+          size_.up_width};
 }
 
 WorkBuilder::Linear WorkBuilder::down_linear(std::int64_t layer) const {
-  return {TensorName::w_down, TensorName::activated,
+  return {TensorName::w_down,
+          TensorName::activated,
           sequence_parallel() ? TensorName::down_full : TensorName::down,
-          layer, layer, size_.ffn, size_.hidden};
+          layer,
+          layer,
+          size_.ffn,
+          size_.hidden};
 }
 
 WorkBuilder::Linear WorkBuilder::head_linear() const {
   return {job_.model.tied_embeddings ? TensorName::w_embedding : TensorName::w_head,
           sequence_parallel() ? TensorName::final_full : TensorName::final_norm,
-          TensorName::logits, -1, job_.model.layers, size_.hidden, size_.vocabulary};
+          TensorName::logits,
+          -1,
+          job_.model.layers,
+          size_.hidden,
+          size_.vocabulary};
 }
 
 }  // namespace forerun

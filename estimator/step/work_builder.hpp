@@ -16,8 +16,8 @@ struct MicroBatchSizes {
   std::int64_t tokens = 0;      ///< sequence * batch
   std::int64_t row_tokens = 0;  ///< tokens of the residual stream here: tokens / tp with SP
   std::int64_t hidden = 0;
-  std::int64_t heads = 0;       ///< local
-  std::int64_t kv_heads = 0;    ///< local
+  std::int64_t heads = 0;     ///< local
+  std::int64_t kv_heads = 0;  ///< local
   std::int64_t head_size = 0;
   std::int64_t qkv_width = 0;
   std::int64_t ffn = 0;         ///< local
@@ -37,7 +37,7 @@ class WorkBuilder {
   /// Final norm, vocabulary-parallel logits and cross-entropy.
   void head_forward(std::vector<WorkItem>& items) const;
   void head_backward(std::vector<WorkItem>& items) const;
-  /// Gradient reductions, optimizer, parameter gather.
+  /// Gradient reductions, optimizer, parameter gather, gradients set to zero.
   [[nodiscard]] std::vector<WorkItem> tail(const StageWeights& weights, std::int64_t stage) const;
   /// The activation or gradient that neighbouring chunks exchange.
   [[nodiscard]] CollectiveKey boundary() const;
@@ -47,6 +47,7 @@ class WorkBuilder {
     TensorName weight, bias, input, output, stats;
     std::int64_t weight_layer, layer;
   };
+
   struct Linear {
     TensorName weight, input, output;
     std::int64_t weight_layer, layer;
@@ -61,25 +62,27 @@ class WorkBuilder {
   };
 
   [[nodiscard]] bool sequence_parallel() const;
+
   [[nodiscard]] bool tensor_parallel() const { return job_.layout.tensor > 1; }
+
   [[nodiscard]] KernelKey rows_key(KernelOp op, std::int64_t rows, std::int64_t columns) const;
   [[nodiscard]] KernelKey heads_key(KernelOp op) const;
   [[nodiscard]] KernelKey attention_key(KernelOp op) const;
   [[nodiscard]] KernelKey table_key(KernelOp op, std::int64_t tokens, std::int64_t rows) const;
-  [[nodiscard]] WorkItem tensor_collective(Part part, Collective op, TensorId from, TensorId to) const;
-  [[nodiscard]] WorkItem grid_collective(Part part,
-                                         CollectiveKey key,
-                                         GroupKind group,
-                                         TensorId from,
-                                         TensorId to) const;
+  [[nodiscard]] WorkItem tensor_collective(Part part,
+                                           Collective op,
+                                           TensorId from,
+                                           TensorId to) const;
+  [[nodiscard]] WorkItem grid_collective(
+      Part part, CollectiveKey key, GroupKind group, TensorId from, TensorId to) const;
 
   void norm_forward(std::vector<WorkItem>& items, const Norm3& norm, Part part) const;
   void norm_backward(std::vector<WorkItem>& items,
                      const Norm3& norm,
                      TensorId gradient_in,
                      TensorId gradient_out) const;
-  /// With SP, gathers `shard` into `full` over the tensor group; else nothing: `gathered` says which
-  /// of the two to read.
+  /// With SP, gathers `shard` into `full` over the tensor group; else nothing: `gathered` says
+  /// which of the two to read.
   void gather(std::vector<WorkItem>& items, TensorId shard, TensorId full, Part part) const;
   /// Sums partial results over the tensor group: reduce-scatter with SP, all-reduce without.
   void reduce(std::vector<WorkItem>& items, TensorId partial, TensorId whole, Part part) const;
@@ -88,11 +91,17 @@ class WorkBuilder {
 
   void linear_forward(std::vector<WorkItem>& items, const Linear& linear, Part part) const;
   /// dgrad then wgrad; `gradient` is that of the output.
-  void linear_dgrad(std::vector<WorkItem>& items, const Linear& linear, TensorId gradient, TensorId to) const;
+  void linear_dgrad(std::vector<WorkItem>& items,
+                    const Linear& linear,
+                    TensorId gradient,
+                    TensorId to) const;
   void linear_wgrad(std::vector<WorkItem>& items, const Linear& linear, TensorId gradient) const;
   /// Gather of the input under dgrad, dgrad, wgrad, reduction of dX under wgrad.
-  void input_gradient(std::vector<WorkItem>& items, const Linear& linear, const GradientPath& path) const;
-  void add_bias(std::vector<WorkItem>& items, TensorId bias, TensorId rows, KernelKey key, Part part) const;
+  void input_gradient(std::vector<WorkItem>& items,
+                      const Linear& linear,
+                      const GradientPath& path) const;
+  void add_bias(
+      std::vector<WorkItem>& items, TensorId bias, TensorId rows, KernelKey key, Part part) const;
 
   void attention_forward(std::vector<WorkItem>& items, std::int64_t layer, Part part) const;
   void mlp_forward(std::vector<WorkItem>& items, std::int64_t layer, Part part) const;

@@ -69,7 +69,10 @@ void mark_releases(std::vector<WorkItem>& items, const std::set<TensorId>& spare
   }
 }
 
-ChunkWork chunk_work(const Job& job, const WorkBuilder& builder, std::int64_t index, ChunkLayers layers) {
+ChunkWork chunk_work(const Job& job,
+                     const WorkBuilder& builder,
+                     std::int64_t index,
+                     ChunkLayers layers) {
   const std::int64_t chunks = job.layout.pipeline * job.layout.virtual_pipeline;
   const bool recomputes = job.recipe.recompute == Recompute::full;
   const std::int64_t end = layers.first + layers.count;
@@ -142,7 +145,8 @@ DataType data_type_of(Precision precision) {
 }
 
 std::optional<std::string> unsupported_because(const Job& job) {
-  const std::string only = "; so far the step is modelled for dense decoders split by tp, pp and dp";
+  const std::string only =
+      "; so far the step is modelled for dense decoders split by tp, pp and dp";
   if (const std::string reason = family_reason(job.model); !reason.empty()) {
     return reason + only;
   }

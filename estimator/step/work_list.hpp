@@ -50,15 +50,15 @@ struct ChunkWork {
   bool holds_head = false;
   std::vector<WorkItem> forward;
   std::vector<WorkItem> backward;
-  TensorId input;                     ///< received from the chunk before, unless it holds_embedding
-  TensorId output;                    ///< sent to the chunk after, unless it holds_head
-  std::vector<TensorId> kept;         ///< activations that live from forward to backward
+  TensorId input;              ///< received from the chunk before, unless it holds_embedding
+  TensorId output;             ///< sent to the chunk after, unless it holds_head
+  std::vector<TensorId> kept;  ///< activations that live from forward to backward
 };
 
 /// Everything that one rank of a stage does in one optimizer step.
 struct StageWork {
   std::int64_t stage = 0;
-  std::vector<ChunkWork> chunks;          ///< vp of them, in model order
+  std::vector<ChunkWork> chunks;  ///< vp of them, in model order
   StageWeights weights;
   std::optional<CollectiveKey> boundary;  ///< one message between neighbouring chunks; pp > 1
   std::vector<WorkItem> tail;             ///< after the last backward: reductions, optimizer
@@ -85,6 +85,7 @@ struct WorkKeys {
   std::vector<KernelKey> kernels;
   std::vector<CollectiveKey> collectives;
 };
+
 [[nodiscard]] WorkKeys work_keys(const Job& job, const Placement& placement);
 
 }  // namespace forerun

@@ -330,6 +330,10 @@ void KernelLauncher::start(const FlatShape& shape, const Call& call) const {
     const auto bytes =
         static_cast<std::size_t>(shape.elements) * (call.key.type == DataType::bf16 ? 2 : 4);
     FORERUN_CUDA_CHECK(cudaMemcpyAsync(at[1], at[0], bytes, cudaMemcpyDeviceToDevice, stream_));
+  } else if (call.key.op == KernelOp::zero) {
+    const auto bytes =
+        static_cast<std::size_t>(shape.elements) * (call.key.type == DataType::bf16 ? 2 : 4);
+    FORERUN_CUDA_CHECK(cudaMemsetAsync(at[0], 0, bytes, stream_));
   } else if (call.key.op == KernelOp::adamw) {
     launch_adamw(stream_,
                  {.gradient = floats(at[0]),

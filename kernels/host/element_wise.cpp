@@ -65,6 +65,15 @@ void bias_backward(const KernelCall& call) {
   d_bias.add_to(call.floats(1));
 }
 
+void zero(const KernelCall& call) {
+  const auto bytes_each = static_cast<std::int64_t>(size_of(call.key.type).in(unit::byte));
+  auto* values = static_cast<std::byte*>(call.operands[0]);
+  parallel_ranges(call.shape<FlatShape>().elements, 1, [&](const ThreadRange& range) {
+    const std::int64_t bytes = (range.last - range.first) * bytes_each;
+    std::memset(values + range.first * bytes_each, 0, static_cast<std::size_t>(bytes));
+  });
+}
+
 void copy(const KernelCall& call) {
   const auto bytes_each = static_cast<std::int64_t>(size_of(call.key.type).in(unit::byte));
   const auto* from = static_cast<const std::byte*>(call.operands[0]);

@@ -42,6 +42,7 @@ constexpr auto row_kernels = std::to_array<std::pair<KernelOp, RowKernel>>({
     {KernelOp::cross_entropy_sum, cross_entropy_sum},
     {KernelOp::cross_entropy_gradient, cross_entropy_gradient},
     {KernelOp::adamw, adamw},
+    {KernelOp::zero, zero},
     {KernelOp::copy, copy},
 });
 

@@ -29,6 +29,7 @@ void gelu_backward(const KernelCall& call);
 void add(const KernelCall& call);
 void bias_forward(const KernelCall& call);
 void bias_backward(const KernelCall& call);
+void zero(const KernelCall& call);
 void copy(const KernelCall& call);
 
 void embedding_forward(const KernelCall& call);

@@ -9,8 +9,7 @@
 namespace forerun {
 namespace {
 
-constexpr const char* run_405b =
-    FORERUN_BIN_DIR
+constexpr const char* run_405b = FORERUN_BIN_DIR
     "/forerun estimate --model llama-3.1-405b --cluster dgx-h100 --devices 16384 --layout "
     "tp=8,pp=16,vp=8,dp=128 --batch 2048 --micro-batch 1 --seq 8192 --format json > /dev/null 2>&1";
 

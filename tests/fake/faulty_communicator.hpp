@@ -17,6 +17,7 @@ class FaultyCommunicator final : public Communicator {
   FaultyCommunicator(Communicator& sound, Collective broken) : sound_(sound), broken_(broken) {}
 
   int rank() const override { return sound_.rank(); }
+
   int size() const override { return sound_.size(); }
 
   std::unique_ptr<Communicator> split(int color, int key) override {
@@ -28,7 +29,8 @@ class FaultyCommunicator final : public Communicator {
 
   void barrier() override { sound_.barrier(); }
 
-  void all_reduce(const void* send, void* receive, std::int64_t count, DataType type, ReduceOp op) override {
+  void all_reduce(
+      const void* send, void* receive, std::int64_t count, DataType type, ReduceOp op) override {
     sound_.all_reduce(send, receive, count, type, op);
     spoil(Collective::all_reduce, receive, count);
   }

@@ -1,13 +1,12 @@
-#include "program.hpp"
-
-#include <sys/wait.h>
-#include <unistd.h>
+#include "tests/golden/program.hpp"
 
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace forerun {
 
@@ -31,7 +30,8 @@ Outcome run_program(const std::string& arguments, const fs::path& folder, int ra
   const std::string command = "cd '" + folder.string() + "' && " + launcher + FORERUN_BIN_DIR +
                               "/forerun " + arguments + " > out.txt 2> log.txt";
   const int raw = std::system(command.c_str());
-  return {WIFEXITED(raw) ? WEXITSTATUS(raw) : -1, text_of_file(folder / "out.txt"),
+  return {WIFEXITED(raw) ? WEXITSTATUS(raw) : -1,
+          text_of_file(folder / "out.txt"),
           text_of_file(folder / "log.txt")};
 }
 
@@ -42,12 +42,16 @@ TestFolder::TestFolder() {
   fs::create_directories(path_);
 }
 
-TestFolder::~TestFolder() { fs::remove_all(path_); }
+TestFolder::~TestFolder() {
+  fs::remove_all(path_);
+}
 
 void TestFolder::write(const std::string& name, const std::string& text) const {
   std::ofstream(path_ / name) << text;
 }
 
-std::string TestFolder::read(const std::string& name) const { return text_of_file(path_ / name); }
+std::string TestFolder::read(const std::string& name) const {
+  return text_of_file(path_ / name);
+}
 
 }  // namespace forerun

@@ -30,6 +30,7 @@ class TestFolder {
   ~TestFolder();
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
   void write(const std::string& name, const std::string& text) const;
   [[nodiscard]] std::string read(const std::string& name) const;
 

@@ -4,45 +4,51 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "program.hpp"
+#include "tests/golden/program.hpp"
 
 namespace forerun {
 namespace {
 
 using nlohmann::json;
 
-const std::string tiny = "--model tiny.json --layout 'tp=2;pp=2;dp=2' --seq 32 --batch 4 --precision fp32 ";
+const std::string tiny =
+    "--model tiny.json --layout 'tp=2;pp=2;dp=2' --seq 32 --batch 4 --precision fp32 ";
 
 TEST(MainJob, MeasuresRehearsesEstimatesAndForecasts) {
   const TestFolder folder;
   folder.write("tiny.json", tiny_llama);
-  const auto measured = run_program("measure " + tiny + "--time-budget 10s --out profile.json", folder.path(), 2);
+  const auto measured =
+      run_program("measure " + tiny + "--time-budget 10s --out profile.json", folder.path(), 2);
   ASSERT_EQ(measured.status, 0) << measured.log;
   const json profile = json::parse(folder.read("profile.json"));
   EXPECT_EQ(profile["topology"]["ranks"], 2);
   EXPECT_GT(profile["kernels"].size(), 20U);
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "profile.json.journal"));
 
-  const auto rehearsed =
-      run_program("rehearse " + tiny + "--cluster profile.json --steps 2 --format json", folder.path(), 2);
+  const auto rehearsed = run_program(
+      "rehearse " + tiny + "--cluster profile.json --steps 2 --format json", folder.path(), 2);
   ASSERT_EQ(rehearsed.status, 0) << rehearsed.log;
   const json runs = json::parse(rehearsed.out)["runs"];
   ASSERT_EQ(runs.size(), 3U);
   for (const json& run : runs) {
     EXPECT_TRUE(run["equality"]["equal"].get<bool>()) << run.dump(1);
     EXPECT_LE(run["equality"]["worst_gradient_error"].get<double>(), 1e-5);
-    EXPECT_NEAR(run["memory"]["predicted_bytes"].get<double>() / run["memory"]["measured_bytes"].get<double>(),
-                1.0, 0.1);
+    EXPECT_NEAR(run["memory"]["predicted_bytes"].get<double>() /
+                    run["memory"]["measured_bytes"].get<double>(),
+                1.0,
+                0.1);
   }
 
   const auto estimate = run_program(
-      "estimate --model tiny.json --cluster profile.json --layout dp=2 --seq 32 --batch 4 --format json", folder.path());
+      "estimate --model tiny.json --cluster profile.json --layout dp=2 --seq 32 --batch 4 --format "
+      "json",
+      folder.path());
   ASSERT_EQ(estimate.status, 0) << estimate.log;
   // The very keys that were measured.
   EXPECT_DOUBLE_EQ(json::parse(estimate.out)["provenance"]["measured"].get<double>(), 1.0);
 
-  const auto forecast =
-      run_program("forecast --cluster profile.json --devices 2 --days 30 --format json", folder.path());
+  const auto forecast = run_program(
+      "forecast --cluster profile.json --devices 2 --days 30 --format json", folder.path());
   ASSERT_EQ(forecast.status, 0) << forecast.log;
 }
 
@@ -82,7 +88,8 @@ TEST(MainJob, ResumesFromItsJournal) {
 TEST(MainJob, RefusesAProfileOfOtherCores) {
   const TestFolder folder;
   folder.write("tiny.json", tiny_llama);
-  ASSERT_EQ(run_program("measure " + tiny + "--time-budget 5s --out p.json", folder.path(), 2).status, 0);
+  ASSERT_EQ(
+      run_program("measure " + tiny + "--time-budget 5s --out p.json", folder.path(), 2).status, 0);
   json profile = json::parse(folder.read("p.json"));
   profile["device"]["cores_per_device"] = 77;
   folder.write("p.json", profile.dump());
@@ -95,7 +102,8 @@ TEST(MainJob, AFullDiskEndsTheMeasurementWithoutATrace) {
   const TestFolder folder;
   folder.write("tiny.json", tiny_llama);
   std::filesystem::create_symlink("/dev/full", folder.path() / "p.json.journal");
-  const auto full = run_program("measure " + tiny + "--resume --time-budget 5s --out p.json", folder.path(), 2);
+  const auto full =
+      run_program("measure " + tiny + "--resume --time-budget 5s --out p.json", folder.path(), 2);
   EXPECT_NE(full.status, 0);
   EXPECT_THAT(full.log, testing::HasSubstr("p.json.journal"));
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "p.json"));
@@ -110,7 +118,8 @@ TEST(MainJob, CudaThatWasNotBuiltOrFoundSaysSo) {
     GTEST_SKIP() << "this machine has a GPU";
   }
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_THAT(outcome.log, testing::AnyOf(testing::HasSubstr("forerun_cuda.so"), testing::HasSubstr("no GPU")));
+  EXPECT_THAT(outcome.log,
+              testing::AnyOf(testing::HasSubstr("forerun_cuda.so"), testing::HasSubstr("no GPU")));
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "program.hpp"
+#include "tests/golden/program.hpp"
 
 namespace forerun {
 namespace {
@@ -41,20 +41,36 @@ INSTANTIATE_TEST_SUITE_P(
         WrongCall{"Value", "estimate --model gpt2 --precision bf61", "bf16"},
         WrongCall{"Model", "estimate --model gtp2 --cluster dgx-h100 --devices 8", "gpt2"},
         WrongCall{"Cluster", "estimate --model gpt2 --cluster dgx-h10 --devices 8", "dgx-h100"},
-        WrongCall{"Product", "estimate --model gpt2 --cluster dgx-h100 --devices 8 --layout tp=3,dp=4", "8"},
-        WrongCall{"Heads", "estimate --model gpt2 --cluster dgx-h100 --devices 8 --layout tp=8", "heads"},
+        WrongCall{"Product",
+                  "estimate --model gpt2 --cluster dgx-h100 --devices 8 --layout tp=3,dp=4",
+                  "8"},
+        WrongCall{
+            "Heads", "estimate --model gpt2 --cluster dgx-h100 --devices 8 --layout tp=8", "heads"},
         WrongCall{"Count", "estimate --model gpt2 --cluster dgx-h100 --devices 8 --batch 2k", "2k"},
-        WrongCall{"Tokens", "estimate --model gpt2 --cluster dgx-h100 --devices 8 --tokens 15X", "15X"},
-        WrongCall{"EmptyConfig", "estimate --model empty.json --cluster dgx-h100 --devices 8", "empty.json"},
-        WrongCall{"BrokenConfig", "estimate --model broken.json --cluster dgx-h100 --devices 8", "broken.json:3"},
+        WrongCall{
+            "Tokens", "estimate --model gpt2 --cluster dgx-h100 --devices 8 --tokens 15X", "15X"},
+        WrongCall{"EmptyConfig",
+                  "estimate --model empty.json --cluster dgx-h100 --devices 8",
+                  "empty.json"},
+        WrongCall{"BrokenConfig",
+                  "estimate --model broken.json --cluster dgx-h100 --devices 8",
+                  "broken.json:3"},
         WrongCall{"Family", "estimate --model alien.json --cluster dgx-h100 --devices 8", "llama"},
-        WrongCall{"Truncated", "estimate --model gpt2 --cluster truncated.json --devices 2", "truncated.json"},
-        WrongCall{"Foreign", "estimate --model gpt2 --cluster foreign.json --devices 2", "not a profile"},
-        WrongCall{"Toml", "estimate --model gpt2 --cluster broken.toml --devices 2", "broken.toml:2"},
-        WrongCall{"Fabric", "estimate --model gpt2 --cluster dgx-h100 --devices 10M --batch 10M", "max_devices"},
+        WrongCall{"Truncated",
+                  "estimate --model gpt2 --cluster truncated.json --devices 2",
+                  "truncated.json"},
+        WrongCall{
+            "Foreign", "estimate --model gpt2 --cluster foreign.json --devices 2", "not a profile"},
+        WrongCall{
+            "Toml", "estimate --model gpt2 --cluster broken.toml --devices 2", "broken.toml:2"},
+        WrongCall{"Fabric",
+                  "estimate --model gpt2 --cluster dgx-h100 --devices 10M --batch 10M",
+                  "max_devices"},
         WrongCall{"Scenario", "forecast --year 2030 --scenario steinhard-2023", "steinhardt-2023"},
         WrongCall{"Year", "forecast --scenario steinhardt-2023", "--year"},
-        WrongCall{"Experts", "estimate --model mixtral-8x7b --cluster dgx-h100 --devices 8", "mixture of experts"}),
+        WrongCall{"Experts",
+                  "estimate --model mixtral-8x7b --cluster dgx-h100 --devices 8",
+                  "mixture of experts"}),
     [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

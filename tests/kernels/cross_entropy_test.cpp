@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include "kernel_check.hpp"
 #include "kernels/host/host_device.hpp"
+#include "tests/kernels/kernel_check.hpp"
 
 namespace forerun {
 namespace {

@@ -11,7 +11,7 @@
 
 #include <gtest/gtest.h>
 
-#include "kernel_check.hpp"
+#include "tests/kernels/kernel_check.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -104,6 +104,7 @@ INSTANTIATE_TEST_SUITE_P(ElementWise,
                                          "bias_forward rows=32 columns=512",
                                          "bias_backward rows=33 columns=517",
                                          "bias_backward rows=700 columns=512",
+                                         "zero elements=40001",
                                          "copy elements=40001",
                                          "adamw elements=40001",
                                          "adamw elements=40000"),

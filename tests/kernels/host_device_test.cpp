@@ -10,9 +10,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "kernel_check.hpp"
 #include "kernels/host/cpu.hpp"
 #include "kernels/host/fast_exp.hpp"
+#include "tests/kernels/kernel_check.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {

@@ -5,8 +5,8 @@
 
 #include <gtest/gtest.h>
 
-#include "kernel_check.hpp"
 #include "kernels/host/host_device.hpp"
+#include "tests/kernels/kernel_check.hpp"
 
 namespace forerun {
 namespace {
@@ -112,6 +112,7 @@ INSTANTIATE_TEST_SUITE_P(ElementWise,
                                          "bias_forward rows=33 columns=517",
                                          "bias_backward rows=33 columns=517",
                                          "copy elements=1",
+                                         "zero elements=40001",
                                          "copy elements=40001",
                                          "adamw elements=1",
                                          "adamw elements=40001"),

@@ -1,5 +1,5 @@
 // Random operands, conversion to and from storage, comparison with the reference.
-#include "kernel_check.hpp"
+#include "tests/kernels/kernel_check.hpp"
 
 #include <algorithm>
 #include <bit>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernels/device.hpp"
-#include "reference.hpp"
+#include "tests/kernels/reference.hpp"
 
 namespace forerun {
 

@@ -37,6 +37,7 @@ constexpr auto lines = std::to_array<const char*>({
     "cross_entropy_sum bf16 rows=1024 columns=50304",
     "cross_entropy_gradient bf16 rows=1024 columns=50304",
     "adamw bf16 elements=124439808",
+    "zero fp32 elements=124439808",
     "copy fp32 elements=9007199254740993",
 });
 

@@ -1,8 +1,8 @@
 // AdamW over several steps, against the published formula.
 #include <gtest/gtest.h>
 
-#include "kernel_check.hpp"
 #include "kernels/host/host_device.hpp"
+#include "tests/kernels/kernel_check.hpp"
 
 namespace forerun {
 namespace {

@@ -1,10 +1,11 @@
 // Reference: dispatch, matrix product, tables, heads, flat arrays.
-#include "reference.hpp"
+#include "tests/kernels/reference.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 
-#include "reference_detail.hpp"
+#include "tests/kernels/reference_detail.hpp"
 
 namespace forerun {
 
@@ -144,6 +145,10 @@ void reference(const ReferenceCall& call, const TableShape& s) {
 }
 
 void reference(const ReferenceCall& call, const FlatShape& s) {
+  if (call.op == KernelOp::zero) {
+    std::ranges::fill(call.at(0), 0.0);
+    return;
+  }
   if (call.op == KernelOp::copy) {
     call.at(1) = call.at(0);
     return;

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstddef>
 
-#include "reference_detail.hpp"
+#include "tests/kernels/reference_detail.hpp"
 
 namespace forerun {
 namespace {

@@ -1,7 +1,7 @@
 // The parts of the reference, by kind of shape.
 #pragma once
 
-#include "reference.hpp"
+#include "tests/kernels/reference.hpp"
 
 namespace forerun {
 

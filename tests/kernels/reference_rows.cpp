@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <numbers>
 
-#include "reference_detail.hpp"
+#include "tests/kernels/reference_detail.hpp"
 
 namespace forerun {
 namespace {

@@ -1,13 +1,13 @@
 // The reference's backward kernels against central differences of its forward ones, so that the
 // devices are compared with derivatives that are right.
-#include "reference.hpp"
+#include "tests/kernels/reference.hpp"
 
 #include <algorithm>
 #include <cmath>
 
 #include <gtest/gtest.h>
 
-#include "kernel_check.hpp"
+#include "tests/kernels/kernel_check.hpp"
 
 namespace forerun {
 namespace {

@@ -12,7 +12,9 @@ TEST(Nearest, FindsTheSmallestEditDistance) {
   EXPECT_EQ(nearest("gtp2", models), "gpt2");
 }
 
-TEST(Nearest, IsEmptyWithoutCandidates) { EXPECT_EQ(nearest("x", {}), ""); }
+TEST(Nearest, IsEmptyWithoutCandidates) {
+  EXPECT_EQ(nearest("x", {}), "");
+}
 
 TEST(Listed, ReadsLikeASentence) {
   EXPECT_EQ(listed(std::vector<std::string>{"a", "b", "c"}), "a, b or c");

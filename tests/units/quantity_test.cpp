@@ -9,7 +9,9 @@ namespace forerun {
 namespace {
 
 template <typename A, typename B>
-concept Addable = requires(A a, B b) { a + b; };
+concept Addable = requires(A a, B b) {
+  a + b;
+};
 
 static_assert(Addable<Seconds, Seconds>);
 static_assert(!Addable<Seconds, Bytes>);
@@ -38,7 +40,9 @@ TEST(Quantity, PowerTimesTimeIsEnergy) {
   EXPECT_DOUBLE_EQ(energy.in(unit::kilowatt_hour), 1.0);
 }
 
-TEST(Quantity, YearIsJulian) { EXPECT_DOUBLE_EQ(unit::year.in(unit::minute), 525960.0); }
+TEST(Quantity, YearIsJulian) {
+  EXPECT_DOUBLE_EQ(unit::year.in(unit::minute), 525960.0);
+}
 
 }  // namespace
 }  // namespace forerun

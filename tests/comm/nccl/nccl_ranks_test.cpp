@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "comm/nccl/nccl_communicator.hpp"
-#include "nccl_thread_host.hpp"
+#include "tests/comm/nccl/nccl_thread_host.hpp"
 
 namespace forerun {
 namespace {

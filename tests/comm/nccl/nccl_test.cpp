@@ -8,7 +8,7 @@
 
 #include "comm/nccl/nccl_check.hpp"
 #include "comm/nccl/nccl_communicator.hpp"
-#include "nccl_thread_host.hpp"
+#include "tests/comm/nccl/nccl_thread_host.hpp"
 
 namespace forerun {
 namespace {

@@ -1,5 +1,5 @@
 // Threads that gather texts, split into groups and drive one GPU each.
-#include "nccl_thread_host.hpp"
+#include "tests/comm/nccl/nccl_thread_host.hpp"
 
 #include <cstring>
 #include <exception>

@@ -30,7 +30,8 @@ JobEstimate on(const char* cluster, const Job& job) {
 }
 
 double tflops(const JobEstimate& e) {
-  return (e.step.model_flops / e.step_time / static_cast<double>(e.devices)).in(unit::teraflop / unit::second);
+  return (e.step.model_flops / e.step_time / static_cast<double>(e.devices))
+      .in(unit::teraflop / unit::second);
 }
 
 // Published: 400 TFLOP/s a GPU. The prices are datasheet numbers and nothing was fitted to it; the
@@ -41,10 +42,11 @@ TEST(Estimate, OfThe405bRunIsOfThePublishedSize) {
   EXPECT_LT(rate, 800.0);
 }
 
-// Its bubble: 15/16 of the work instead of 15/128, so (1 + 15/128) / (1 + 15/16) = 0.577 of the rate
-// if nothing else mattered.
+// Its bubble: 15/16 of the work instead of 15/128, so (1 + 15/128) / (1 + 15/16) = 0.577 of the
+// rate if nothing else mattered.
 TEST(Estimate, OfThe405bRunWithoutInterleavingComesToThreeFifths) {
-  const double ratio = tflops(on("dgx-h100", llama_405b(1))) / tflops(on("dgx-h100", llama_405b(8)));
+  const double ratio =
+      tflops(on("dgx-h100", llama_405b(1))) / tflops(on("dgx-h100", llama_405b(8)));
   EXPECT_NEAR(ratio, 0.6, 0.03);
 }
 
@@ -76,10 +78,25 @@ TEST(Estimate, DocumentPartsSumToTotals) {
 
 TEST(Estimate, DocumentHasTheContractsKeys) {
   const auto document = to_json(on("dgx-h100", llama_405b(8)));
-  for (const char* key :
-       {"schema_version", "forerun", "inputs", "step_time_s", "breakdown_s", "model_flops_per_step",
-        "hardware_flops_per_step", "tflops_per_device", "mfu", "hfu", "tokens_per_s", "memory_peak_bytes",
-        "memory_bytes", "feasible", "infeasible_reason", "bubble_fraction", "provenance", "error_band_s", "run"}) {
+  for (const char* key : {"schema_version",
+                          "forerun",
+                          "inputs",
+                          "step_time_s",
+                          "breakdown_s",
+                          "model_flops_per_step",
+                          "hardware_flops_per_step",
+                          "tflops_per_device",
+                          "mfu",
+                          "hfu",
+                          "tokens_per_s",
+                          "memory_peak_bytes",
+                          "memory_bytes",
+                          "feasible",
+                          "infeasible_reason",
+                          "bubble_fraction",
+                          "provenance",
+                          "error_band_s",
+                          "run"}) {
     EXPECT_TRUE(document.contains(key)) << key;
   }
 }
@@ -89,8 +106,10 @@ TEST(Estimate, RatesFollowFromTheStepTime) {
   // 2.5240e12 FLOP a token (modelling notes, section 0), 2048 x 8192 tokens, 16384 GPUs.
   const double step = document["step_time_s"].get<double>();
   EXPECT_NEAR(document["tflops_per_device"].get<double>(),
-              2.5240e12 * 2048 * 8192 / step / 16384 / 1e12, 0.1);
-  EXPECT_NEAR(document["mfu"].get<double>(), document["tflops_per_device"].get<double>() / 989.0, 1e-9);
+              2.5240e12 * 2048 * 8192 / step / 16384 / 1e12,
+              0.1);
+  EXPECT_NEAR(
+      document["mfu"].get<double>(), document["tflops_per_device"].get<double>() / 989.0, 1e-9);
   EXPECT_NEAR(document["tokens_per_s"].get<double>(), 2048 * 8192 / step, 1e-3);
 }
 

@@ -40,16 +40,20 @@ TEST(MeasurementPlan, NamesEachKeyOnce) {
 
 TEST(MeasurementPlan, CoversEveryCollectiveOverTheGroupsInUse) {
   const MeasurementPlan plan = plan_measurement({small_llama({.tensor = 2})}, {2});
-  for (const Collective op : {Collective::all_reduce, Collective::all_gather, Collective::reduce_scatter,
-                              Collective::all_to_all, Collective::send_recv}) {
-    EXPECT_TRUE(std::ranges::any_of(
-        plan.collectives, [&](const PlannedCollective& planned) { return planned.key.op == op; }))
-        << name_of(op);
+  for (const Collective op : {Collective::all_reduce,
+                              Collective::all_gather,
+                              Collective::reduce_scatter,
+                              Collective::all_to_all,
+                              Collective::send_recv}) {
+    EXPECT_TRUE(std::ranges::any_of(plan.collectives, [&](const PlannedCollective& planned) {
+      return planned.key.op == op;
+    })) << name_of(op);
   }
 }
 
 TEST(MeasurementPlan, GivesEveryRankWholeElements) {
-  for (const PlannedCollective& planned : plan_measurement({small_llama({.tensor = 4})}, {4}).collectives) {
+  for (const PlannedCollective& planned :
+       plan_measurement({small_llama({.tensor = 4})}, {4}).collectives) {
     EXPECT_EQ(planned.key.bytes % (planned.key.group.ranks * 4), 0) << text_of(planned.key);
   }
 }

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "estimator/profile/profile_json.hpp"
-#include "made_profile.hpp"
+#include "tests/estimator/profile/made_profile.hpp"
 #include "units/input_error.hpp"
 
 namespace forerun {
@@ -19,12 +19,14 @@ namespace fs = std::filesystem;
 class JournalFile : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::temp_directory_path() /
-              (std::string("forerun_journal_") + testing::UnitTest::GetInstance()->current_test_info()->name());
+    folder_ =
+        fs::temp_directory_path() / (std::string("forerun_journal_") +
+                                     testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::create_directories(folder_);
     profile_path_ = (folder_ / "p.json").string();
     journal_path_ = (folder_ / "p.json.journal").string();
   }
+
   void TearDown() override { fs::remove_all(folder_); }
 
   void write_two_records() {
@@ -40,7 +42,8 @@ class JournalFile : public testing::Test {
     return profile;
   }
 
-  nlohmann::ordered_json head_{{"device", "a CPU"}, {"cores_per_device", 4}, {"ranks", 2}, {"ranks_per_node", 2}};
+  nlohmann::ordered_json head_{
+      {"device", "a CPU"}, {"cores_per_device", 4}, {"ranks", 2}, {"ranks_per_node", 2}};
   fs::path folder_;
   std::string profile_path_;
   std::string journal_path_;
@@ -87,7 +90,8 @@ TEST_F(JournalFile, SaysWhichFileCannotBeWritten) {
 
 // /dev/full accepts the open and refuses every write, as a full disk does.
 TEST_F(JournalFile, AFullDiskIsAnErrorNotALoss) {
-  EXPECT_THROW(Journal("/dev/full", head_).append(to_json(made_profile().kernels[0])), std::runtime_error);
+  EXPECT_THROW(Journal("/dev/full", head_).append(to_json(made_profile().kernels[0])),
+               std::runtime_error);
 }
 
 TEST_F(JournalFile, WriteAtomicallyLeavesTheOldFileWhenItFails) {

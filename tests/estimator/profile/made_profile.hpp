@@ -24,7 +24,8 @@ inline Profile made_profile() {
   Profile profile;
   profile.path = "made.json";
   profile.date = "2026-01-01T00:00:00Z";
-  profile.device = {"host", "a CPU", 4, 16.0 * unit::gibibyte, 32.0 * unit::mebibyte, {{"onednn", "2.6.3"}}, ""};
+  profile.device = {
+      "host", "a CPU", 4, 16.0 * unit::gibibyte, 32.0 * unit::mebibyte, {{"onednn", "2.6.3"}}, ""};
   profile.node.host = "n0";
   profile.hosts = {"n0", "n0"};
   profile.ranks = 2;

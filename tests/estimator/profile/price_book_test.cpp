@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "made_profile.hpp"
+#include "tests/estimator/profile/made_profile.hpp"
 #include "topologies/read_cluster.hpp"
 #include "units/input_error.hpp"
 
@@ -27,7 +27,8 @@ TEST(ProfilePrices, InterpolateBetweenSizes) {
 }
 
 TEST(ProfilePrices, FallToTheMedianRateFarFromAnyMeasurement) {
-  const KernelKey attention{KernelOp::attention_forward, DataType::fp32,
+  const KernelKey attention{KernelOp::attention_forward,
+                            DataType::fp32,
                             AttentionKeyShape{1, 128, 4, 4, 64, Mask::causal}};
   const Price price = prices_from(made_profile(), Strictness::any_tier).kernel(attention);
   EXPECT_EQ(price.tier, Tier::fitted);
@@ -48,14 +49,16 @@ TEST(ProfilePrices, RefuseAKeyOfWhoseKindNothingWasMeasured) {
 TEST(ProfilePrices, StrictRefusesBelowInterpolated) {
   const PriceList strict = prices_from(made_profile(), Strictness::interpolated_or_better);
   EXPECT_EQ(strict.kernel(gemm_key(1024)).tier, Tier::interpolated);
-  const KernelKey attention{KernelOp::attention_forward, DataType::fp32,
+  const KernelKey attention{KernelOp::attention_forward,
+                            DataType::fp32,
                             AttentionKeyShape{1, 128, 4, 4, 64, Mask::causal}};
   EXPECT_THROW((void)strict.kernel(attention), InputError);
 }
 
 TEST(ProfilePrices, InterpolateCollectivesLogLog) {
   // Half way between 64 KiB and 1 MiB in log: 256 KiB at the geometric mean of their times.
-  const Price price = prices_from(made_profile(), Strictness::any_tier).collective(all_reduce_key(262144));
+  const Price price =
+      prices_from(made_profile(), Strictness::any_tier).collective(all_reduce_key(262144));
   EXPECT_EQ(price.tier, Tier::interpolated);
   const double small = 1e-5 + 65536 / 1e10;
   const double large = 1e-5 + 1048576 / 1e10;
@@ -65,13 +68,15 @@ TEST(ProfilePrices, InterpolateCollectivesLogLog) {
 TEST(ProfilePrices, PriceOtherGroupsByTheFittedLink) {
   Profile profile = made_profile();
   profile.levels[0].devices = 4;
-  const Price price = prices_from(profile, Strictness::any_tier).collective(all_reduce_key(1048576, 4));
+  const Price price =
+      prices_from(profile, Strictness::any_tier).collective(all_reduce_key(1048576, 4));
   EXPECT_EQ(price.tier, Tier::fitted);
   EXPECT_GT(price.time.in(unit::second), 1048576 / 1e10);
 }
 
 TEST(ProfilePrices, OneRankCommunicatesForNothing) {
-  const Price price = prices_from(made_profile(), Strictness::any_tier).collective(all_reduce_key(1048576, 1));
+  const Price price =
+      prices_from(made_profile(), Strictness::any_tier).collective(all_reduce_key(1048576, 1));
   EXPECT_EQ(price.time, Seconds());
 }
 
@@ -83,7 +88,8 @@ TEST(DatasheetPrices, FollowTheRooflineOfTheClass) {
   cluster.device.efficiency = ClassEfficiency{0.5, 0.4, 0.3, 0.8, 1e-6 * unit::second, "test"};
   const PriceList prices = prices_from(cluster, Strictness::any_tier);
   // 2 * 8192^3 FLOP at 0.5e15 is 2.199 ms; 3 * 2 * 8192^2 bytes at 0.8e12 is 0.503 ms.
-  const KernelKey gemm{KernelOp::gemm, DataType::bf16,
+  const KernelKey gemm{KernelOp::gemm,
+                       DataType::bf16,
                        GemmShape{8192, 8192, 8192, GemmLayout::nt, GemmOutput::store}};
   EXPECT_NEAR(prices.kernel(gemm).time.in(unit::millisecond), 2.2015, 0.001);
   EXPECT_EQ(prices.kernel(gemm).tier, Tier::datasheet);

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "estimator/profile/journal.hpp"
-#include "made_profile.hpp"
+#include "tests/estimator/profile/made_profile.hpp"
 #include "units/input_error.hpp"
 
 namespace forerun {
@@ -19,9 +19,11 @@ class ProfileFile : public testing::Test {
  protected:
   void SetUp() override {
     path_ = (std::filesystem::temp_directory_path() /
-             (std::string("forerun_") + testing::UnitTest::GetInstance()->current_test_info()->name() + ".json"))
+             (std::string("forerun_") +
+              testing::UnitTest::GetInstance()->current_test_info()->name() + ".json"))
                 .string();
   }
+
   void TearDown() override { std::filesystem::remove(path_); }
 
   void expect_refused(const std::string& text, const char* because) {
@@ -74,7 +76,8 @@ TEST(FitLevels, RecoversTheLinkThatTheNumbersWereMadeFrom) {
 
 TEST(ClusterOf, TakesTheFastestGemmAsPeak) {
   const Cluster cluster = cluster_of(made_profile());
-  EXPECT_NEAR(cluster.device.peak.at(DataType::fp32).in(unit::gigaflop / unit::second), 100.0, 1e-6);
+  EXPECT_NEAR(
+      cluster.device.peak.at(DataType::fp32).in(unit::gigaflop / unit::second), 100.0, 1e-6);
   EXPECT_EQ(cluster.device.cores, 4);
   EXPECT_EQ(cluster.max_devices, 2);
 }

@@ -29,7 +29,8 @@ TEST(InitialWeight, OfShardsIsThatOfTheWhole) {
             for (std::int64_t j = 0; j < spec.columns; ++j) {
               const auto from = (block.global_first + i) * full.columns + place.first_column + j;
               const auto at = (block.local_first + i) * spec.columns + j;
-              ASSERT_EQ(shard[static_cast<std::size_t>(at)], expected[static_cast<std::size_t>(from)]);
+              ASSERT_EQ(shard[static_cast<std::size_t>(at)],
+                        expected[static_cast<std::size_t>(from)]);
             }
           }
         }
@@ -60,7 +61,8 @@ TEST(TokenBatch, TargetsAreTheTokensThatFollow) {
   ASSERT_EQ(batch.tokens.size(), 64U);
   for (std::size_t position = 0; position + 1 < 32; ++position) {
     for (std::size_t sequence = 0; sequence < 2; ++sequence) {
-      EXPECT_EQ(batch.targets[position * 2 + sequence], batch.tokens[(position + 1) * 2 + sequence]);
+      EXPECT_EQ(batch.targets[position * 2 + sequence],
+                batch.tokens[(position + 1) * 2 + sequence]);
     }
   }
   for (const std::int32_t token : batch.tokens) {

@@ -13,7 +13,9 @@
 namespace forerun {
 namespace {
 
-std::unique_ptr<Communicator> world() { return std::make_unique<MpiCommunicator>(); }
+std::unique_ptr<Communicator> world() {
+  return std::make_unique<MpiCommunicator>();
+}
 
 std::unique_ptr<Device> one_thread_device() {
   return std::make_unique<host::HostDevice>(DeviceChoice{.local_rank = 0, .local_ranks = 1000});
@@ -110,11 +112,13 @@ TEST(Rehearsal, ShowsEveryBrokenCollective) {
   if (ranks->size() != 2) {
     GTEST_SKIP() << "one size is enough";
   }
+
   struct Case {
     Collective broken;
     ParallelLayout layout;
     SequenceParallel sp;
   };
+
   const Case cases[] = {
       {Collective::all_gather, {.tensor = 2}, SequenceParallel::on},
       {Collective::reduce_scatter, {.tensor = 2}, SequenceParallel::on},

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "step_jobs.hpp"
+#include "tests/estimator/step/step_jobs.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -79,7 +79,8 @@ TEST(Memory, PartsSumToTheTotal) {
 TEST(Memory, EarlierStagesHoldMoreMicroBatches) {
   Job job = llama_3_8b_layer_sizes({.pipeline = 4});
   const auto activations = [&](std::int64_t stage) {
-    return stage_memory(job, stage_work(job, {8}, stage), host_overheads()).activations.in(unit::byte);
+    return stage_memory(job, stage_work(job, {8}, stage), host_overheads())
+        .activations.in(unit::byte);
   };
   // One layer a stage in flight 3 and 2 times; the ends also hold embedding and head.
   EXPECT_NEAR(activations(1) / activations(2), 1.5, 0.01);

@@ -12,7 +12,9 @@ namespace forerun {
 namespace {
 
 // F = 1 and B = 2 for a whole stage, shared evenly by its chunks; no communication unless given.
-double makespan(Schedule schedule, const PipelineShape& shape, double message = 0.0,
+double makespan(Schedule schedule,
+                const PipelineShape& shape,
+                double message = 0.0,
                 Exchange exchange = Exchange::overlapped) {
   PipelineCosts costs;
   const auto chunks = static_cast<std::size_t>(shape.chunks);

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "jobs/parameter_count.hpp"
-#include "step_jobs.hpp"
+#include "tests/estimator/step/step_jobs.hpp"
 
 namespace forerun {
 namespace {
@@ -21,23 +21,27 @@ std::int64_t parameters_of_all_stages(const Job& job) {
 
 // Rows that padding the vocabulary to 128 * tp adds to each table.
 std::int64_t padding(const Job& job, std::int64_t tables) {
-  return tables * (padded_vocabulary(job.model.vocabulary, job.layout.tensor) - job.model.vocabulary) *
+  return tables *
+         (padded_vocabulary(job.model.vocabulary, job.layout.tensor) - job.model.vocabulary) *
          job.model.hidden;
 }
 
 TEST(StageWeights, OfOneRankAreTheModel) {
   const Job llama = small_llama({});
-  EXPECT_EQ(parameters_of_all_stages(llama), count_parameters(llama.model).total + padding(llama, 2));
+  EXPECT_EQ(parameters_of_all_stages(llama),
+            count_parameters(llama.model).total + padding(llama, 2));
   const Job gpt2 = small_gpt2({});
   EXPECT_EQ(parameters_of_all_stages(gpt2), count_parameters(gpt2.model).total + padding(gpt2, 1));
 }
 
 TEST(StageWeights, OfAllStagesAreTheModelAndACopyOfTiedEmbeddings) {
   const Job llama = small_llama({.pipeline = 4});
-  EXPECT_EQ(parameters_of_all_stages(llama), count_parameters(llama.model).total + padding(llama, 2));
+  EXPECT_EQ(parameters_of_all_stages(llama),
+            count_parameters(llama.model).total + padding(llama, 2));
   const Job gpt2 = small_gpt2({.pipeline = 4});
-  EXPECT_EQ(parameters_of_all_stages(gpt2), count_parameters(gpt2.model).total + padding(gpt2, 2) +
-                                                gpt2.model.vocabulary * gpt2.model.hidden);
+  EXPECT_EQ(parameters_of_all_stages(gpt2),
+            count_parameters(gpt2.model).total + padding(gpt2, 2) +
+                gpt2.model.vocabulary * gpt2.model.hidden);
 }
 
 TEST(StageWeights, OverlapNowhereInTheFlatBuffer) {

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/kernel_cost.hpp"
-#include "step_jobs.hpp"
+#include "tests/estimator/step/step_jobs.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -22,8 +22,12 @@ PriceList simple_prices(double flops_per_s, double wire_bytes_per_s) {
           }};
 }
 
-double step_seconds(const Job& job, double flops = 1e12, double wire = 1e10, Overlap overlap = Overlap::off) {
-  return total_of(estimate_step(job, {4}, simple_prices(flops, wire), overlap, host_overheads()).breakdown)
+double step_seconds(const Job& job,
+                    double flops = 1e12,
+                    double wire = 1e10,
+                    Overlap overlap = Overlap::off) {
+  return total_of(estimate_step(job, {4}, simple_prices(flops, wire), overlap, host_overheads())
+                      .breakdown)
       .in(unit::second);
 }
 
@@ -31,12 +35,18 @@ TEST(StepTime, PartsAreNeverNegativeAndSumToTheTotal) {
   const Job job = small_llama({.tensor = 2, .pipeline = 2, .data = 2});
   const StepBreakdown b =
       estimate_step(job, {4}, simple_prices(1e12, 1e10), Overlap::off, host_overheads()).breakdown;
-  for (const Seconds part : {b.compute, b.recompute, b.tensor_parallel, b.pipeline_p2p, b.bubble,
-                             b.data_parallel, b.optimizer}) {
+  for (const Seconds part : {b.compute,
+                             b.recompute,
+                             b.tensor_parallel,
+                             b.pipeline_p2p,
+                             b.bubble,
+                             b.data_parallel,
+                             b.optimizer}) {
     EXPECT_GE(part.in(unit::second), 0.0);
   }
-  EXPECT_EQ(total_of(b), b.compute + b.recompute + b.tensor_parallel + b.pipeline_p2p + b.bubble +
-                             b.data_parallel + b.optimizer);
+  EXPECT_EQ(total_of(b),
+            b.compute + b.recompute + b.tensor_parallel + b.pipeline_p2p + b.bubble +
+                b.data_parallel + b.optimizer);
 }
 
 TEST(StepTime, OfOneRankIsTheSumOfItsKernels) {
@@ -88,7 +98,8 @@ TEST(StepTime, OverlapNeverCosts) {
 TEST(StepTime, InterleavingShrinksTheBubbleByItsChunks) {
   Job job = small_llama({.pipeline = 4}, 16);
   const auto bubble = [&] {
-    return estimate_step(job, {4}, simple_prices(1e12, 1e30), Overlap::off, host_overheads()).bubble_fraction;
+    return estimate_step(job, {4}, simple_prices(1e12, 1e30), Overlap::off, host_overheads())
+        .bubble_fraction;
   };
   const double plain = bubble();
   job.layout.virtual_pipeline = 4;

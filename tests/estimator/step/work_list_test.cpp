@@ -8,7 +8,7 @@
 
 #include "kernels/kernel_cost.hpp"
 #include "kernels/operands.hpp"
-#include "step_jobs.hpp"
+#include "tests/estimator/step/step_jobs.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -70,12 +70,13 @@ TEST(WorkList, FullRecomputationRepeatsTheWholeForwardOfALayer) {
   job.recipe.recompute = Recompute::full;
   const StageWork work = stage_work(job, {2}, 0);
   EXPECT_EQ(count_gemms(work.chunks[0].backward), (8 + 4) * 4 + 2);
-  EXPECT_EQ(count_collectives(work.chunks[0].backward, Collective::reduce_scatter, Part::recompute), 2 * 4);
+  EXPECT_EQ(count_collectives(work.chunks[0].backward, Collective::reduce_scatter, Part::recompute),
+            2 * 4);
 }
 
 TEST(WorkList, ZeroOneScattersGradientsAndGathersWeights) {
   const StageWork work = stage_work(small_llama({.data = 2}), {2}, 0);
-  ASSERT_EQ(work.tail.size(), 3U);
+  ASSERT_EQ(work.tail.size(), 4U);
   const auto& scatter = std::get<CollectiveWork>(work.tail[0].work).key;
   const auto& adamw = std::get<KernelWork>(work.tail[1].work).key;
   const auto& gather = std::get<CollectiveWork>(work.tail[2].work).key;
@@ -83,6 +84,9 @@ TEST(WorkList, ZeroOneScattersGradientsAndGathersWeights) {
   EXPECT_EQ(scatter.bytes, 4 * work.weights.elements);
   EXPECT_EQ(std::get<FlatShape>(adamw.shape).elements, work.weights.elements / 2);
   EXPECT_EQ(gather.op, Collective::all_gather);
+  const auto& zero = std::get<KernelWork>(work.tail[3].work).key;
+  EXPECT_EQ(zero.op, KernelOp::zero);
+  EXPECT_EQ(std::get<FlatShape>(zero.shape).elements, work.weights.elements);
 }
 
 // Every operand has the size that the kernel's contract says wherever it is named, and nothing is
@@ -124,7 +128,8 @@ void check_flow(const Job& job) {
 TEST(WorkList, ReadsOnlyWhatIsThere) {
   for (const SequenceParallel sp : {SequenceParallel::off, SequenceParallel::on}) {
     for (const Recompute recompute : {Recompute::none, Recompute::full}) {
-      for (Job job : {small_llama({.tensor = 2, .pipeline = 2}), small_gpt2({.tensor = 2, .pipeline = 2}),
+      for (Job job : {small_llama({.tensor = 2, .pipeline = 2}),
+                      small_gpt2({.tensor = 2, .pipeline = 2}),
                       small_llama({.pipeline = 2, .virtual_pipeline = 3})}) {
         job.model.attention.qk_norm = job.model.family == "llama";
         job.recipe.sequence_parallel = sp;
