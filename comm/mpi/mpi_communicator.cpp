@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <exception>
 #include <limits>
 #include <numeric>
 #include <span>
@@ -18,6 +19,15 @@
 
 namespace forerun {
 namespace {
+
+// No more MPI calls in destructors: MPI has ended, or an exception is on its way out of this rank.
+// Freeing and finalising wait for the other ranks, which may wait for this one; the program ends
+// without them, and mpirun ends the others.
+bool is_over() {
+  int finalized = 0;
+  MPI_Finalized(&finalized);
+  return finalized != 0 || std::uncaught_exceptions() > 0;
+}
 
 constexpr int message_tag = 0;
 
@@ -67,9 +77,7 @@ class ReductionHandle {
   ReductionHandle& operator=(ReductionHandle&&) = delete;
 
   ~ReductionHandle() {
-    int finalized = 0;
-    MPI_Finalized(&finalized);
-    if (finalized == 0) {
+    if (!is_over()) {
       MPI_Op_free(&op_);
     }
   }
@@ -99,9 +107,7 @@ class Environment {
   Environment& operator=(Environment&&) = delete;
 
   ~Environment() {
-    int finalized = 0;
-    MPI_Finalized(&finalized);
-    if (finalizes_ && finalized == 0) {
+    if (finalizes_ && !is_over()) {
       MPI_Finalize();
     }
   }
@@ -125,9 +131,7 @@ class CommHandle {
   CommHandle& operator=(CommHandle&&) = delete;
 
   ~CommHandle() {
-    int finalized = 0;
-    MPI_Finalized(&finalized);
-    if (finalized == 0) {
+    if (!is_over()) {
       MPI_Comm_free(&comm_);
     }
   }

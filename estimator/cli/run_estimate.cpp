@@ -11,6 +11,7 @@
 #include "estimator/estimate/estimate.hpp"
 #include "estimator/estimate/estimate_table.hpp"
 #include "estimator/forecast/forecast.hpp"
+#include "estimator/profile/build_info.hpp"
 #include "jobs/parameter_count.hpp"
 #include "units/input_error.hpp"
 #include "units/unit.hpp"
@@ -74,6 +75,13 @@ JobEstimate best_measured(Options options, const HardwareSource& hardware, std::
   return *best;
 }
 
+// The head that every document starts with, then the body.
+nlohmann::ordered_json with_head(const nlohmann::ordered_json& body) {
+  nlohmann::ordered_json document = document_head();
+  document.update(body);
+  return document;
+}
+
 nlohmann::ordered_json measured_forecast(const Options& options) {
   const HardwareSource hardware = hardware_from(options);
   if (!options.training_time) {
@@ -121,7 +129,7 @@ ExitCode run_estimate(const Options& options, const Streams& streams) {
 
 ExitCode run_forecast(const Options& options, const Streams& streams) {
   if (options.cluster) {
-    write_result(measured_forecast(options), print_forecast, options, streams.out);
+    write_result(with_head(measured_forecast(options)), print_forecast, options, streams.out);
     return ExitCode::answered;
   }
   if (!options.year) {
@@ -130,7 +138,7 @@ ExitCode run_forecast(const Options& options, const Streams& streams) {
                      "--devices and --days to start from a measurement)");
   }
   const ScenarioOptions scenario{options.scenario, *options.year, options.samples, options.seed};
-  write_result(forecast_scenario(scenario), print_forecast, options, streams.out);
+  write_result(with_head(forecast_scenario(scenario)), print_forecast, options, streams.out);
   return ExitCode::answered;
 }
 

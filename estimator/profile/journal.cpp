@@ -60,15 +60,16 @@ void check_head(const Json& found, const Json& wanted, const std::string& path) 
 }  // namespace
 
 Journal::Journal(std::string path, const Json& head) : path_(std::move(path)) {
-  const bool is_new = !std::filesystem::exists(path_);
-  if (!is_new) {
+  if (std::filesystem::is_regular_file(path_)) {
     drop_torn_line(path_);
   }
+  const bool is_empty =
+      !std::filesystem::is_regular_file(path_) || std::filesystem::file_size(path_) == 0;
   file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (file_ < 0) {
     fail(path_, "open for writing");
   }
-  if (is_new || std::filesystem::file_size(path_) == 0) {
+  if (is_empty) {
     append(head);
   }
 }
@@ -87,10 +88,13 @@ void resume_records(const std::string& profile_path,
                     const std::string& journal_path,
                     const Json& head,
                     Profile& profile) {
-  std::ifstream journal(journal_path);
+  std::ifstream journal;
+  if (std::filesystem::is_regular_file(journal_path)) {
+    journal.open(journal_path);
+  }
   std::string line;
   bool is_head = true;
-  while (journal && std::getline(journal, line)) {
+  while (journal.is_open() && std::getline(journal, line)) {
     const Json record = Json::parse(line, nullptr, false);
     if (record.is_discarded()) {
       continue;  // The line that was being written when the run was killed.

@@ -140,14 +140,11 @@ ReferenceStep reference_step(const Job& job, Device& device, std::uint64_t seed)
   Executor executor(whole, {1}, device, groups);
   executor.initialise(seed);
   ReferenceStep reference;
-  reference.first_loss =
-      mean_loss(executor.run_step(0, Ending::without_optimizer).loss_sum, whole, world);
-  reference.gradients = executor.store().gradients();
   reference.weights = executor.store().weights();
-  executor.initialise(seed);
-  (void)executor.run_step(0, Ending::whole);
-  reference.second_loss =
-      mean_loss(executor.run_step(1, Ending::without_optimizer).loss_sum, whole, world);
+  const auto first =
+      executor.run_step(0, [&] { reference.gradients = executor.store().gradients(); });
+  reference.first_loss = mean_loss(first.loss_sum, whole, world);
+  reference.second_loss = mean_loss(executor.run_step(1).loss_sum, whole, world);
   return reference;
 }
 
@@ -161,11 +158,12 @@ EqualityReport compare_with(const ReferenceStep& reference,
   report.reference_first_loss = reference.first_loss;
   report.reference_second_loss = reference.second_loss;
   executor.initialise(seed);
-  report.first_loss =
-      mean_loss(executor.run_step(0, Ending::without_optimizer).loss_sum, job, world);
+  std::vector<float> gradients;
+  const auto first = executor.run_step(0, [&] { gradients = executor.store().gradients(); });
+  report.first_loss = mean_loss(first.loss_sum, job, world);
+  report.second_loss = mean_loss(executor.run_step(1).loss_sum, job, world);
 
   const TensorStore& store = executor.store();
-  const auto gradients = store.gradients();
   const Valid valid{store.shard_first(), store.shard_first() + store.shard_elements()};
   const ShardComparison shards(reference, job, executor.tensor_rank());
   TensorError worst;
@@ -186,10 +184,6 @@ EqualityReport compare_with(const ReferenceStep& reference,
   report.worst_gradient_error = worst.relative;
   report.worst_tensor = worst.name;
 
-  executor.initialise(seed);
-  (void)executor.run_step(0, Ending::whole);
-  report.second_loss =
-      mean_loss(executor.run_step(1, Ending::without_optimizer).loss_sum, job, world);
   // Written so that a NaN anywhere is a difference.
   report.equal = near(report.first_loss, report.reference_first_loss, report.tolerance) &&
                  near(report.second_loss, report.reference_second_loss, report.tolerance) &&

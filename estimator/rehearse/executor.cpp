@@ -45,7 +45,7 @@ void Executor::initialise(std::uint64_t seed) {
   store_.initialise(job_, groups_.here().tensor, seed);
 }
 
-StepMeasurement Executor::run_step(std::int64_t step, Ending ending) {
+StepMeasurement Executor::run_step(std::int64_t step, const std::function<void()>& look) {
   now_ = {};
   step_ = step;
   const Stopwatch watch;
@@ -65,7 +65,7 @@ StepMeasurement Executor::run_step(std::int64_t step, Ending ending) {
     store_.release(id, micro_batch);
   }
   in_flight_.clear();
-  run_tail(ending);
+  run_tail(look);
   device_.synchronize();
   now_.total = watch.elapsed();
   now_.host = now_.total - now_.compute - now_.recompute - now_.tensor_parallel -
@@ -228,15 +228,17 @@ void Executor::run_collective(const CollectiveWork& collective, std::int64_t mic
   }
 }
 
-void Executor::run_tail(Ending ending) {
+void Executor::run_tail(const std::function<void()>& look) {
   for (const WorkItem& item : work_.tail) {
     const Stopwatch watch;
     if (const auto* collective = std::get_if<CollectiveWork>(&item.work)) {
       run_collective(*collective, 0);
-    } else if (ending == Ending::without_optimizer) {
-      return;
     } else {
-      run_flat_kernel(std::get<KernelWork>(item.work));
+      const auto& kernel = std::get<KernelWork>(item.work);
+      if (look && kernel.key.op == KernelOp::adamw) {
+        look();
+      }
+      run_flat_kernel(kernel);
     }
     charge(item.part, watch.elapsed());
   }

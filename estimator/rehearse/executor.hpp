@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 
 #include "estimator/measure/grid_communicators.hpp"
 #include "estimator/rehearse/tensor_store.hpp"
@@ -27,9 +28,6 @@ struct StepMeasurement {
   double loss_sum = 0.0;  ///< over this rank's tokens; nonzero on the last stage only
 };
 
-/// What a step does after its last backward pass.
-enum class Ending { whole, without_optimizer };
-
 class Executor {
  public:
   /// `groups` hold the ranks of the job's layout; both outlive the executor.
@@ -37,9 +35,9 @@ class Executor {
 
   void initialise(std::uint64_t seed);
 
-  /// One optimizer step on the batch of `step`. Collective over the groups. `without_optimizer`
-  /// stops when the gradients are reduced, to look at them; `initialise` before the next step.
-  StepMeasurement run_step(std::int64_t step, Ending ending);
+  /// One optimizer step on the batch of `step`. Collective over the groups. `look` is called when
+  /// the gradients are reduced, before the optimizer uses them.
+  StepMeasurement run_step(std::int64_t step, const std::function<void()>& look = {});
 
   [[nodiscard]] const TensorStore& store() const { return store_; }
 
@@ -53,7 +51,7 @@ class Executor {
   void run_items(const std::vector<WorkItem>& items, std::int64_t micro_batch);
   void run_kernel(const KernelWork& kernel, std::int64_t micro_batch);
   void run_collective(const CollectiveWork& collective, std::int64_t micro_batch);
-  void run_tail(Ending ending);
+  void run_tail(const std::function<void()>& look);
   void run_flat_kernel(const KernelWork& kernel);
   void load_batch(std::int64_t micro_batch);
   void receive(TensorId id, std::int64_t micro_batch, std::int64_t from_stage);

@@ -124,7 +124,7 @@ class Rehearsal {
     std::vector<StepMeasurement> steps;
     for (std::int64_t step = 0; step <= options_.steps; ++step) {
       machine_.host_world.barrier();
-      const StepMeasurement measured = executor.run_step(step, Ending::whole);
+      const StepMeasurement measured = executor.run_step(step);
       if (step == 0) {
         continue;  // Warms caches, page tables and the libraries' own buffers.
       }

@@ -173,7 +173,7 @@ const std::vector<Home>& homes() {
        [](std::string_view file) {
          return is_source(file) || file == "topologies/cluster_table.hpp";
        },
-       "toml++ stays out of headers that others see and of CUDA files"},
+       "toml++ stays out of headers that other folders see and of CUDA files"},
       {std::regex("dlfcn\\.h"),
        in({"estimator/backend", "comm/mpi", "tests/comm", "tests/kernels"}),
        "the dynamic loader lives in estimator/backend, comm/mpi and the tests of modules"},

@@ -18,7 +18,7 @@ TEST(MainJob, MeasuresRehearsesEstimatesAndForecasts) {
   const TestFolder folder;
   folder.write("tiny.json", tiny_llama);
   const auto measured =
-      run_program("measure " + tiny + "--time-budget 10s --out profile.json", folder.path(), 2);
+      run_program("measure " + tiny + "--time-budget 3s --out profile.json", folder.path(), 2);
   ASSERT_EQ(measured.status, 0) << measured.log;
   const json profile = json::parse(folder.read("profile.json"));
   EXPECT_EQ(profile["topology"]["ranks"], 2);
@@ -56,7 +56,7 @@ TEST(MainJob, MeasuresRehearsesEstimatesAndForecasts) {
 TEST(MainJob, ResumesFromItsJournal) {
   const TestFolder folder;
   folder.write("tiny.json", tiny_llama);
-  const std::string call = "measure " + tiny + "--time-budget 10s --out p.json";
+  const std::string call = "measure " + tiny + "--time-budget 3s --out p.json";
   ASSERT_EQ(run_program(call, folder.path(), 2).status, 0);
   const json whole = json::parse(folder.read("p.json"));
   // A journal as a kill leaves it: its head, the first three records, and half of the fourth.
@@ -89,7 +89,7 @@ TEST(MainJob, RefusesAProfileOfOtherCores) {
   const TestFolder folder;
   folder.write("tiny.json", tiny_llama);
   ASSERT_EQ(
-      run_program("measure " + tiny + "--time-budget 5s --out p.json", folder.path(), 2).status, 0);
+      run_program("measure " + tiny + "--time-budget 2s --out p.json", folder.path(), 2).status, 0);
   json profile = json::parse(folder.read("p.json"));
   profile["device"]["cores_per_device"] = 77;
   folder.write("p.json", profile.dump());
@@ -103,7 +103,7 @@ TEST(MainJob, AFullDiskEndsTheMeasurementWithoutATrace) {
   folder.write("tiny.json", tiny_llama);
   std::filesystem::create_symlink("/dev/full", folder.path() / "p.json.journal");
   const auto full =
-      run_program("measure " + tiny + "--resume --time-budget 5s --out p.json", folder.path(), 2);
+      run_program("measure " + tiny + "--resume --time-budget 2s --out p.json", folder.path(), 2);
   EXPECT_NE(full.status, 0);
   EXPECT_THAT(full.log, testing::HasSubstr("p.json.journal"));
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "p.json"));
@@ -113,7 +113,7 @@ TEST(MainJob, CudaThatWasNotBuiltOrFoundSaysSo) {
   const TestFolder folder;
   folder.write("tiny.json", tiny_llama);
   const auto outcome =
-      run_program("measure " + tiny + "--layout dp=1 --device cuda --out p.json", folder.path());
+      run_program("measure --model tiny.json --device cuda --out p.json", folder.path());
   if (outcome.status == 0) {
     GTEST_SKIP() << "this machine has a GPU";
   }

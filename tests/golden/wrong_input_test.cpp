@@ -71,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(
         WrongCall{"Experts",
                   "estimate --model mixtral-8x7b --cluster dgx-h100 --devices 8",
                   "mixture of experts"}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& call) { return std::string(call.param.name); });
 
 }  // namespace
 }  // namespace forerun
