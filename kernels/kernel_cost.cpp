@@ -1,6 +1,8 @@
 // FLOP and bytes of kernels: closed forms for the matrix work, a count per element for the rest.
 #include "kernels/kernel_cost.hpp"
 
+#include <algorithm>
+
 #include "kernels/operands.hpp"
 #include "units/unit.hpp"
 
@@ -97,11 +99,28 @@ Flops hardware_flops(const KernelKey& key) {
          unit::flop;
 }
 
+namespace {
+
+// A look-up touches the rows that its tokens name, at most one for each, never the whole table.
+std::int64_t touched_elements(const KernelKey& key, const Operand& operand) {
+  const auto* table = std::get_if<TableShape>(&key.shape);
+  const bool is_table = operand.name == "table" || operand.name == "d_table";
+  if (table == nullptr || !is_table) {
+    return operand.elements;
+  }
+  const bool is_position =
+      key.op == KernelOp::position_forward || key.op == KernelOp::position_backward;
+  const std::int64_t rows = is_position ? table->tokens / table->batch : table->tokens;
+  return std::min(operand.elements, rows * table->columns);
+}
+
+}  // namespace
+
 Bytes minimum_traffic(const KernelKey& key) {
   Bytes traffic;
   for (const Operand& operand : operands_of(key)) {
     const double passes = operand.access == Access::read_write ? 2.0 : 1.0;
-    traffic += passes * static_cast<double>(operand.elements) * size_of(operand.type);
+    traffic += passes * static_cast<double>(touched_elements(key, operand)) * size_of(operand.type);
   }
   return traffic;
 }

@@ -11,7 +11,8 @@ namespace forerun {
 /// number per element.
 [[nodiscard]] Flops hardware_flops(const KernelKey& key);
 
-/// Every operand read or written once (read_write: twice): the sum over `operands_of(key)`.
+/// Every operand read or written once (read_write: twice): the sum over `operands_of(key)`, but of
+/// a table only the rows that a look-up can touch.
 [[nodiscard]] Bytes minimum_traffic(const KernelKey& key);
 
 }  // namespace forerun

@@ -103,6 +103,9 @@ std::string three_digits(double value) {
 // The largest unit of which there is at least one; `units` run from small to large.
 std::string with_unit(double value, std::span<const Suffix> units, std::string_view space = " ") {
   const Suffix* best = units.data();
+  if (value == 0.0) {
+    return "0";
+  }
   for (const Suffix& unit : units) {
     if (std::abs(value) >= unit.factor * 0.9995) {
       best = &unit;

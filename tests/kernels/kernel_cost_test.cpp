@@ -16,6 +16,18 @@ double bytes(const char* text) {
   return minimum_traffic(kernel_key_from(text).value()).in(unit::byte);
 }
 
+TEST(MinimumTraffic, OfALookUpTouchesTheRowsOfItsTokensOnly) {
+  // 4 bytes of token, one row of 8 bf16 read and one written, for each of 10 tokens.
+  EXPECT_DOUBLE_EQ(bytes("embedding_forward bf16 tokens=10 batch=1 columns=8 table_rows=1000"),
+                   10.0 * (4 + 2 * 8 * 2));
+  // Backward: the gradient row read, an fp32 row of the table's gradient read and written.
+  EXPECT_DOUBLE_EQ(bytes("embedding_backward bf16 tokens=10 batch=1 columns=8 table_rows=1000"),
+                   10.0 * (4 + 8 * 2 + 2 * 8 * 4));
+  // Positions: 10 tokens of 2 sequences stand at 5 positions; x is read and written.
+  EXPECT_DOUBLE_EQ(bytes("position_forward bf16 tokens=10 batch=2 columns=8 table_rows=1000"),
+                   5.0 * 8 * 2 + 2.0 * 10 * 8 * 2);
+}
+
 TEST(HardwareFlops, OfGemmAreTwicePerTerm) {
   // 2 * 1024 * 2304 * 768 = 3 623 878 656.
   EXPECT_DOUBLE_EQ(flop("gemm bf16 m=1024 n=2304 k=768 nt"), 3623878656.0);

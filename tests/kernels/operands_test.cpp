@@ -79,7 +79,11 @@ TEST(Operands, SumToTheMinimumTraffic) {
           static_cast<double>(operand.elements) * size_of(operand.type).in(unit::byte);
       bytes += operand.access == Access::read_write ? 2.0 * once : once;
     }
-    EXPECT_DOUBLE_EQ(minimum_traffic(key).in(unit::byte), bytes) << text_of(key);
+    if (std::holds_alternative<TableShape>(key.shape)) {
+      EXPECT_LE(minimum_traffic(key).in(unit::byte), bytes) << text_of(key);
+    } else {
+      EXPECT_DOUBLE_EQ(minimum_traffic(key).in(unit::byte), bytes) << text_of(key);
+    }
   }
 }
 

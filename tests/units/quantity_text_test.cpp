@@ -62,6 +62,7 @@ TEST(TextOf, KeepsThreeSignificantDigits) {
   EXPECT_EQ(count_text(124439808), "124M");
   EXPECT_EQ(count_text(15e12), "15T");
   EXPECT_EQ(count_text(0), "0");
+  EXPECT_EQ(text_of(Seconds()), "0");
 }
 
 }  // namespace
