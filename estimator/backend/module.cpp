@@ -1,5 +1,6 @@
 #include "estimator/backend/module.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
@@ -49,12 +50,10 @@ void* open_symbol(std::string_view name, const char* symbol, int visibility) {
 }
 
 bool started_by_mpi() {
-  for (const char* variable : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_SIZE", "PMI_RANK"}) {
-    if (std::getenv(variable) != nullptr) {  // NOLINT(concurrency-mt-unsafe): no thread yet
-      return true;
-    }
-  }
-  return false;
+  constexpr std::array variables{"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_SIZE", "PMI_RANK"};
+  return std::ranges::any_of(variables, [](const char* variable) {
+    return std::getenv(variable) != nullptr;  // NOLINT(concurrency-mt-unsafe): no thread yet
+  });
 }
 
 }  // namespace

@@ -43,7 +43,9 @@ JobEstimate estimate_of(const Options& options, const HardwareSource& hardware, 
 
 // The fastest of the layouts that were measured, their dp grown to fill the devices; or the one
 // that the user names.
-JobEstimate best_measured(Options options, const HardwareSource& hardware, std::int64_t devices) {
+JobEstimate best_measured(const Options& options,
+                          const HardwareSource& hardware,
+                          std::int64_t devices) {
   const JobDefaults defaults = job_defaults(kind_of(hardware));
   if (!options.models.empty()) {
     return estimate_of(options, hardware, job_from(options, devices, defaults));

@@ -50,9 +50,11 @@ void drop_torn_line(const std::string& path) {
 void check_head(const Json& found, const Json& wanted, const std::string& path) {
   for (const auto& [key, value] : wanted.items()) {
     if (found.value(key, Json()) != value) {
-      throw InputError("--resume",
-                       path + " was measured with " + key + " " + found.value(key, Json()).dump() +
-                           ", this run has " + value.dump() + " (choose another --out)");
+      std::string problem = path;
+      problem.append(" was measured with ").append(key).append(" ");
+      problem.append(found.value(key, Json()).dump()).append(", this run has ");
+      problem.append(value.dump()).append(" (choose another --out)");
+      throw InputError("--resume", problem);
     }
   }
 }

@@ -38,7 +38,9 @@ class ShardComparison {
     }
   }
 
-  Squares compare(const WeightSpec& spec, const std::vector<float>& gradients, Valid valid) const {
+  [[nodiscard]] Squares compare(const WeightSpec& spec,
+                                const std::vector<float>& gradients,
+                                Valid valid) const {
     const WeightSpec& whole = *whole_.at(spec.id);
     const ShardPlace place = shard_place(spec, job_, tensor_rank_);
     Squares squares;

@@ -28,6 +28,7 @@ StepMeasurement median_of(const std::vector<StepMeasurement>& steps) {
   StepMeasurement median;
   for (const auto part : parts) {
     std::vector<Seconds> values;
+    values.reserve(steps.size());
     for (const StepMeasurement& step : steps) {
       values.push_back(step.*part);
     }

@@ -42,7 +42,7 @@ DeviceBuffer BufferPool::take(std::size_t bytes) {
     free_.erase(found);
     return buffer;
   }
-  return DeviceBuffer(device_, bytes);
+  return {device_, bytes};
 }
 
 void BufferPool::give_back(DeviceBuffer buffer) {

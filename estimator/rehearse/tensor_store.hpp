@@ -63,7 +63,7 @@ class TensorStore {
  private:
   struct Place {
     TensorId id;
-    std::int64_t micro_batch;
+    std::int64_t micro_batch = 0;
     friend auto operator<=>(const Place&, const Place&) = default;
   };
 

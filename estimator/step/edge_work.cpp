@@ -104,12 +104,19 @@ void WorkBuilder::head_backward(std::vector<WorkItem>& items) const {
 }
 
 std::vector<WorkItem> WorkBuilder::tail(const StageWeights& weights, std::int64_t stage) const {
-  const TensorId gradient{TensorName::flat_gradient};
-  const TensorId weight{TensorName::flat_weight};
-  const bool sharded = job_.recipe.zero == ZeroStage::optimizer;
-  const std::int64_t replicas = job_.layout.data * job_.layout.context;
-  const std::int64_t weight_bytes = type_ == DataType::fp32 ? 4 : 2;
   std::vector<WorkItem> items;
+  reduce_gradients(items, weights, stage);
+  update_weights(items, weights);
+  items.push_back({Part::optimizer,
+                   KernelWork{{KernelOp::zero, DataType::fp32, FlatShape{weights.elements}},
+                              {{TensorName::flat_gradient}}},
+                   {}});
+  return items;
+}
+
+void WorkBuilder::reduce_gradients(std::vector<WorkItem>& items,
+                                   const StageWeights& weights,
+                                   std::int64_t stage) const {
   if (weights.tensor_summed_elements > 0) {
     const TensorId norms{TensorName::replicated_gradient};
     items.push_back(grid_collective(
@@ -129,7 +136,9 @@ std::vector<WorkItem> WorkBuilder::tail(const StageWeights& weights, std::int64_
         embedding,
         embedding));
   }
-  if (replicas > 1) {
+  if (job_.layout.data * job_.layout.context > 1) {
+    const TensorId gradient{TensorName::flat_gradient};
+    const bool sharded = job_.recipe.zero == ZeroStage::optimizer;
     items.push_back(grid_collective(Part::data_parallel,
                                     {sharded ? Collective::reduce_scatter : Collective::all_reduce,
                                      4 * weights.elements,
@@ -139,14 +148,21 @@ std::vector<WorkItem> WorkBuilder::tail(const StageWeights& weights, std::int64_
                                     gradient,
                                     gradient));
   }
-  std::vector<TensorId> state{
-      gradient, weight, {TensorName::flat_moment1}, {TensorName::flat_moment2}};
-  if (type_ != DataType::fp32) {
-    state = {gradient,
-             {TensorName::flat_master},
-             {TensorName::flat_moment1},
-             {TensorName::flat_moment2},
-             weight};
+}
+
+void WorkBuilder::update_weights(std::vector<WorkItem>& items, const StageWeights& weights) const {
+  const TensorId weight{TensorName::flat_weight};
+  const bool sharded = job_.recipe.zero == ZeroStage::optimizer;
+  const std::int64_t replicas = job_.layout.data * job_.layout.context;
+  std::vector<TensorId> state{{TensorName::flat_gradient}};
+  if (type_ == DataType::fp32) {
+    state.insert(state.end(), {weight, {TensorName::flat_moment1}, {TensorName::flat_moment2}});
+  } else {
+    state.insert(state.end(),
+                 {{TensorName::flat_master},
+                  {TensorName::flat_moment1},
+                  {TensorName::flat_moment2},
+                  weight});
   }
   items.push_back(
       {Part::optimizer,
@@ -154,6 +170,7 @@ std::vector<WorkItem> WorkBuilder::tail(const StageWeights& weights, std::int64_
                   std::move(state)},
        {}});
   if (replicas > 1 && sharded) {
+    const std::int64_t weight_bytes = type_ == DataType::fp32 ? 4 : 2;
     items.push_back(
         grid_collective(Part::data_parallel,
                         {Collective::all_gather, weight_bytes * weights.elements, type_, {}},
@@ -161,11 +178,6 @@ std::vector<WorkItem> WorkBuilder::tail(const StageWeights& weights, std::int64_
                         weight,
                         weight));
   }
-  items.push_back(
-      {Part::optimizer,
-       KernelWork{{KernelOp::zero, DataType::fp32, FlatShape{weights.elements}}, {gradient}},
-       {}});
-  return items;
 }
 
 }  // namespace forerun

@@ -17,7 +17,7 @@ Bytes size_of_operand(const Operand& operand) {
 
 // Bytes that a rank holds of a collective's result.
 Bytes result_size(const CollectiveKey& key) {
-  const double bytes = static_cast<double>(key.bytes);
+  const auto bytes = static_cast<double>(key.bytes);
   const bool is_shard = key.op == Collective::reduce_scatter;
   return (is_shard ? bytes / static_cast<double>(key.group.ranks) : bytes) * unit::byte;
 }

@@ -88,7 +88,7 @@ std::vector<WeightSpec> unplaced(const Job& job, std::int64_t stage) {
                      Initial::normal,
                      0});
   }
-  for (std::size_t chunk = static_cast<std::size_t>(stage); chunk < chunks.size();
+  for (auto chunk = static_cast<std::size_t>(stage); chunk < chunks.size();
        chunk += static_cast<std::size_t>(stages)) {
     for (std::int64_t i = 0; i < chunks[chunk].count; ++i) {
       const std::int64_t layer = chunks[chunk].first + i;

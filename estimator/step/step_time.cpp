@@ -88,7 +88,7 @@ class Pricing {
     return sum;
   }
 
-  void count(const Price& price, double times, Provenance& provenance) const {
+  static void count(const Price& price, double times, Provenance& provenance) {
     const double weight = times * price.time.in(unit::second);
     provenance.share[static_cast<std::size_t>(price.tier)] += weight;
     provenance.relative_error += weight * price.relative_error;
@@ -192,16 +192,16 @@ Provenance provenance_of(Pricing& pricing, const Job& job, const StageWork& work
   for (const ChunkWork& chunk : work.chunks) {
     for (const auto* items : {&chunk.forward, &chunk.backward}) {
       for (const WorkItem& item : *items) {
-        pricing.count(pricing.exposed(item), count, provenance);
+        Pricing::count(pricing.exposed(item), count, provenance);
       }
     }
   }
   for (const WorkItem& item : work.tail) {
-    pricing.count(pricing.exposed(item), 1.0, provenance);
+    Pricing::count(pricing.exposed(item), 1.0, provenance);
   }
   if (work.boundary) {
     const double messages = 2.0 * count * static_cast<double>(work.chunks.size());
-    pricing.count(pricing.of(*work.boundary), messages, provenance);
+    Pricing::count(pricing.of(*work.boundary), messages, provenance);
   }
   double all = 0.0;
   for (const double share : provenance.share) {

@@ -74,6 +74,7 @@ struct TensorId {
   TensorName name = TensorName::hidden;
   std::int64_t layer = -1;
   bool gradient = false;
+  // NOLINTNEXTLINE(readability-implicit-bool-conversion): clang-tidy 14 sees <=> of bools as one
   friend auto operator<=>(const TensorId&, const TensorId&) = default;
 };
 

@@ -220,7 +220,7 @@ void WorkBuilder::linear_wgrad(std::vector<WorkItem>& items,
 }
 
 void WorkBuilder::add_bias(
-    std::vector<WorkItem>& items, TensorId bias, TensorId rows, KernelKey key, Part part) const {
+    std::vector<WorkItem>& items, TensorId bias, TensorId rows, KernelKey key, Part part) {
   if (key.op == KernelOp::bias_forward) {
     items.push_back({part, KernelWork{key, {bias, rows}}, {}});
   } else {
@@ -228,7 +228,7 @@ void WorkBuilder::add_bias(
   }
 }
 
-WorkBuilder::Norm3 WorkBuilder::norm1(std::int64_t layer) const {
+WorkBuilder::Norm3 WorkBuilder::norm1(std::int64_t layer) {
   return {TensorName::w_norm1,
           TensorName::b_norm1,
           TensorName::hidden,
@@ -238,7 +238,7 @@ WorkBuilder::Norm3 WorkBuilder::norm1(std::int64_t layer) const {
           layer};
 }
 
-WorkBuilder::Norm3 WorkBuilder::norm2(std::int64_t layer) const {
+WorkBuilder::Norm3 WorkBuilder::norm2(std::int64_t layer) {
   return {TensorName::w_norm2,
           TensorName::b_norm2,
           TensorName::middle,

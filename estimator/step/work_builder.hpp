@@ -43,6 +43,11 @@ class WorkBuilder {
   [[nodiscard]] CollectiveKey boundary() const;
 
  private:
+  void reduce_gradients(std::vector<WorkItem>& items,
+                        const StageWeights& weights,
+                        std::int64_t stage) const;
+  void update_weights(std::vector<WorkItem>& items, const StageWeights& weights) const;
+
   struct Norm3 {
     TensorName weight, bias, input, output, stats;
     std::int64_t weight_layer, layer;
@@ -85,7 +90,7 @@ class WorkBuilder {
   /// which of the two to read.
   void gather(std::vector<WorkItem>& items, TensorId shard, TensorId full, Part part) const;
   /// Sums partial results over the tensor group: reduce-scatter with SP, all-reduce without.
-  void reduce(std::vector<WorkItem>& items, TensorId partial, TensorId whole, Part part) const;
+  void reduce(std::vector<WorkItem>& items, TensorId from, TensorId whole, Part part) const;
   [[nodiscard]] TensorId gathered(TensorId shard, TensorId full) const;
   [[nodiscard]] TensorId partial(TensorId whole, TensorId full) const;
 
@@ -100,8 +105,8 @@ class WorkBuilder {
   void input_gradient(std::vector<WorkItem>& items,
                       const Linear& linear,
                       const GradientPath& path) const;
-  void add_bias(
-      std::vector<WorkItem>& items, TensorId bias, TensorId rows, KernelKey key, Part part) const;
+  static void add_bias(
+      std::vector<WorkItem>& items, TensorId bias, TensorId rows, KernelKey key, Part part);
 
   void attention_forward(std::vector<WorkItem>& items, std::int64_t layer, Part part) const;
   void mlp_forward(std::vector<WorkItem>& items, std::int64_t layer, Part part) const;
@@ -114,8 +119,8 @@ class WorkBuilder {
   [[nodiscard]] Linear up_linear(std::int64_t layer) const;
   [[nodiscard]] Linear down_linear(std::int64_t layer) const;
   [[nodiscard]] Linear head_linear() const;
-  [[nodiscard]] Norm3 norm1(std::int64_t layer) const;
-  [[nodiscard]] Norm3 norm2(std::int64_t layer) const;
+  [[nodiscard]] static Norm3 norm1(std::int64_t layer);
+  [[nodiscard]] static Norm3 norm2(std::int64_t layer);
   [[nodiscard]] Norm3 final_norm() const;
 
   const Job& job_;
