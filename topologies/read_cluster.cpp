@@ -211,7 +211,7 @@ Cluster cluster_from(const toml::table& root, const std::string& file) {
 
 Cluster read_cluster_file(const std::string& path) {
   std::ifstream stream(path);
-  if (!stream) {
+  if (!stream || std::filesystem::is_directory(path)) {
     throw InputError("--cluster", fmt::format("the file '{}' cannot be read", path));
   }
   const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};

@@ -12,6 +12,9 @@
 namespace forerun {
 namespace {
 
+// Ten times what any published run uses; a schedule is walked pass by pass.
+constexpr std::int64_t most_micro_batches = 100'000;
+
 Job checked_job(const Options& options,
                 const ModelShape& model,
                 const ParallelLayout& layout,
@@ -32,20 +35,31 @@ Job checked_job(const Options& options,
   if (const auto reason = illegal_because(job)) {
     throw InputError(*reason);
   }
+  if (micro_batches(job) > most_micro_batches) {
+    throw InputError("--batch",
+                     std::to_string(job.recipe.global_batch) + " makes " +
+                         std::to_string(micro_batches(job)) +
+                         " micro-batches a pipeline (at most " +
+                         std::to_string(most_micro_batches) + " are scheduled)");
+  }
   return job;
 }
 
-// tp * cp * pp * dp as far as they are written out; nothing when dp is left to fill up.
-std::optional<std::int64_t> stated_devices(const std::string& spec) {
-  static const std::regex degree("(tp|pp|cp|dp)=([0-9]+)");
+struct StatedDevices {
   std::int64_t product = 1;
-  bool has_data = false;
+  bool names_data = false;  ///< else dp is left to fill up
+};
+
+// tp * cp * pp * dp as far as they are written out.
+StatedDevices stated_devices(const std::string& spec) {
+  static const std::regex degree("(tp|pp|cp|dp)=([0-9]+)");
+  StatedDevices stated;
   for (std::sregex_iterator it(spec.begin(), spec.end(), degree); it != std::sregex_iterator();
        ++it) {
-    product *= parse_whole((*it)[2].str(), 1).value_or(1);
-    has_data = has_data || (*it)[1] == "dp";
+    stated.product *= parse_whole((*it)[2].str(), 1).value_or(1);
+    stated.names_data = stated.names_data || (*it)[1] == "dp";
   }
-  return has_data ? std::optional(product) : std::nullopt;
+  return stated;
 }
 
 }  // namespace
@@ -87,11 +101,15 @@ std::int64_t devices_from(const Options& options, const HardwareSource& hardware
   if (options.devices) {
     return *options.devices;
   }
-  if (const auto stated = options.layout ? stated_devices(*options.layout) : std::nullopt) {
-    return *stated;
+  const StatedDevices stated = stated_devices(options.layout.value_or(""));
+  if (stated.names_data) {
+    return stated.product;
   }
   if (hardware.profile) {
     return hardware.profile->ranks;
+  }
+  if (options.layout) {
+    return stated.product;
   }
   throw InputError(
       "--devices",

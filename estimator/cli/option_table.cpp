@@ -105,7 +105,8 @@ Rows subject_rows() {
       value_row({"devices",
                  job_verbs(),
                  "how many devices the job uses",
-                 "the product of the layout's degrees, or the ranks of a profile"},
+                 "the product of the layout's degrees, where it names dp; else the ranks of a "
+                 "profile or of mpirun"},
                 "N",
                 whole_number,
                 &Options::devices),

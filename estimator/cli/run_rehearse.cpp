@@ -1,4 +1,5 @@
 // The verb `rehearse` on the command line.
+#include <optional>
 #include <ostream>
 
 #include <fmt/ostream.h>
@@ -43,6 +44,34 @@ std::vector<PredictedRun> predict(const Options& options, const std::vector<Job>
   return runs;
 }
 
+// The first layout whose tensors are more than this rank's device holds; running it would end in
+// the system's out-of-memory killer.
+std::optional<std::string> too_large(const std::vector<PredictedRun>& runs, Bytes memory) {
+  for (const PredictedRun& run : runs) {
+    for (const StageMemory& stage : run.estimate.memory) {
+      if (total_of(stage) > memory) {
+        return run.job.model.name + " " + text_of(run.job.layout) + " needs " +
+               text_of(total_of(stage)) + " a rank, which has " + text_of(memory);
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+// What has been predicted, before anything runs.
+void announce(const std::vector<PredictedRun>& runs, const Options& options, std::ostream& log) {
+  for (const PredictedRun& run : runs) {
+    fmt::print(log,
+               "rehearse {} {}: predicted {}\n",
+               run.job.model.name,
+               text_of(run.job.layout),
+               text_of(total_of(run.estimate.breakdown)));
+  }
+  if (options.out) {
+    write_atomically(*options.out, prediction_json(runs).dump(2) + "\n");
+  }
+}
+
 void check_executable(const std::vector<Job>& jobs) {
   for (const Job& job : jobs) {
     if (job.recipe.precision != Precision::bf16 && job.recipe.precision != Precision::fp32) {
@@ -76,16 +105,18 @@ ExitCode run_rehearse(const Options& options, const Streams& streams) {
   }
   const auto predicted = predict(options, jobs);
   if (ranks.is_root()) {
-    for (const PredictedRun& run : predicted) {
+    announce(predicted, options, streams.log);
+    if (!hardware.profile) {
       fmt::print(streams.log,
-                 "rehearse {} {}: predicted {}\n",
-                 run.job.model.name,
-                 text_of(run.job.layout),
-                 text_of(total_of(run.estimate.breakdown)));
+                 "note: {} was not measured here: the prediction is for other devices\n",
+                 hardware.cluster.name);
     }
-    if (options.out) {
-      write_atomically(*options.out, prediction_json(predicted).dump(2) + "\n");
+  }
+  if (const auto reason = too_large(predicted, machine.device.report().memory)) {
+    if (ranks.is_root()) {
+      fmt::print(streams.log, "forerun: infeasible: {}\n", *reason);
     }
+    return ExitCode::infeasible;
   }
   const auto runs = rehearse(predicted, {options.steps, options.seed}, machine, streams.log);
   bool equal = true;

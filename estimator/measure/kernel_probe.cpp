@@ -169,7 +169,7 @@ std::span<void* const> OperandArena::operands_for(const KernelKey& key) {
 
 Timing probe_kernel(const ProbePlace& place, const KernelKey& key, const ProbeLimits& limits) {
   using Clock = std::chrono::steady_clock;
-  auto& [device, world, arena] = place;
+  const auto& [device, world, arena] = place;
   const auto operands = arena.operands_for(key);
   const KernelScalars scalars;
   device.run(key, operands, scalars);

@@ -1,5 +1,6 @@
 #include "estimator/profile/profile_json.hpp"
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -39,6 +40,18 @@ Timing timing_of(const Json& line) {
           seconds_at(line, "p95_s"),
           line.at("samples").get<std::int64_t>(),
           line.at("rank_spread").get<double>()};
+}
+
+// A profile that somebody edited must not price a step with nonsense.
+void check_timing(const std::string& key, const Timing& timing) {
+  const bool is_sane = timing.median > Seconds() && timing.low > Seconds() &&
+                       timing.low <= timing.median && timing.median <= timing.high &&
+                       timing.samples >= 1;
+  if (!is_sane) {
+    throw InputError(
+        "profile",
+        "the times of '" + key + "' are not positive and in order: low <= median <= high");
+  }
 }
 
 Json device_json(const DeviceReport& device) {
@@ -93,6 +106,9 @@ void read_topology(const Json& topology, Profile& profile) {
   profile.node.isa = node.at("isa").get<std::vector<std::string>>();
   profile.node.gpus = node.at("gpus").get<std::vector<std::string>>();
   profile.node.nics = node.at("nics").get<std::vector<std::string>>();
+  if (profile.ranks < 1 || profile.ranks_per_node < 1) {
+    throw InputError("profile", "has fewer than one rank");
+  }
   for (const Json& line : topology.at("levels")) {
     LinkLevel level;
     level.name = line.at("name").get<std::string>();
@@ -196,6 +212,7 @@ Json to_json(const Profile& profile) {
 
 void add_record(const Json& line, Profile& profile) {
   const auto text = line.at("key").get<std::string>();
+  check_timing(text, timing_of(line));
   if (const auto kernel = kernel_key_from(text)) {
     profile.kernels.push_back({*kernel, timing_of(line)});
   } else if (const auto collective = collective_key_from(text)) {
@@ -208,7 +225,7 @@ void add_record(const Json& line, Profile& profile) {
 
 Profile read_profile(const std::string& path) {
   std::ifstream file(path);
-  if (!file) {
+  if (!file || std::filesystem::is_directory(path)) {
     throw InputError(path,
                      "cannot be read (expected a profile that 'forerun measure --out' wrote)");
   }

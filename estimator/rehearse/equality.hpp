@@ -27,13 +27,16 @@ struct EqualityReport {
   double reference_second_loss = 0.0;
   double worst_gradient_error = 0.0;  ///< relative L2 of the worst tensor over all ranks
   std::string worst_tensor;
-  double tolerance = 0.0;
+  bool replicas_agree = false;  ///< data-parallel ranks hold the same bytes of weights afterwards
+  double tolerance = 0.0;       ///< of gradients
   bool equal = false;
 };
 
 /// Relative difference that the number format allows: 1e-5 for fp32; 3e-2 for bf16, whose sums over
 /// ranks are rounded to 8 bits.
 [[nodiscard]] double equality_tolerance(Precision precision);
+/// The same for losses, which average over tokens: 1e-5 for fp32, 1e-3 for bf16.
+[[nodiscard]] double loss_tolerance(Precision precision);
 
 /// Collective over `world`. Runs the first step and the loss of the second on `executor`
 /// (initialised here) and compares losses and every gradient shard with the reference.

@@ -157,6 +157,8 @@ class Rehearsal {
     for (std::size_t i = 0; i < parts.size(); ++i) {
       result.parts.*parts[i] = slowest[i + 1] * unit::second;
     }
+    // A stage that is done early waits for the others, as the estimate counts it.
+    result.parts.pipeline_wait += std::max(Seconds(), result.measured - result.parts.total);
   }
 
   void measure_memory(const Executor& executor, RehearsedRun& result) {

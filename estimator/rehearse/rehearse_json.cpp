@@ -9,6 +9,7 @@
 #include <fmt/ostream.h>
 #include <nlohmann/json.hpp>
 
+#include "estimator/estimate/estimate.hpp"
 #include "estimator/profile/build_info.hpp"
 #include "units/quantity_text.hpp"
 #include "units/unit.hpp"
@@ -42,6 +43,7 @@ Json equality_json(const RehearsedRun& run) {
   const EqualityReport& report = *run.equality;
   return {{"equal", report.equal},
           {"tolerance", report.tolerance},
+          {"replicas_agree", report.replicas_agree},
           {"loss", report.first_loss},
           {"one_rank_loss", report.reference_first_loss},
           {"second_step_loss", report.second_loss},
@@ -56,7 +58,8 @@ Json head_of(const Job& job) {
           {"batch", job.recipe.global_batch},
           {"micro_batch", job.recipe.micro_batch},
           {"seq", job.recipe.sequence},
-          {"precision", name_of(job.recipe.precision)}};
+          {"precision", name_of(job.recipe.precision)},
+          {"inputs", job_json(job)}};
 }
 
 double error_of(const RehearsedRun& run) {

@@ -140,6 +140,16 @@ std::vector<float> TensorStore::gradients() const {
   return values;
 }
 
+std::uint64_t TensorStore::weight_checksum() const {
+  std::vector<unsigned char> bytes(weight_.bytes());
+  device_.copy_out(bytes.data(), weight_.data(), weight_.bytes());
+  std::uint64_t hash = 0xCBF29CE484222325ULL;
+  for (const unsigned char byte : bytes) {
+    hash = (hash ^ byte) * 0x100000001B3ULL;
+  }
+  return hash;
+}
+
 Bytes TensorStore::peak_memory() const {
   const std::size_t flat =
       weight_.bytes() + gradient_.bytes() + master_.bytes() + moment1_.bytes() + moment2_.bytes();

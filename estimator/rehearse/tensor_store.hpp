@@ -57,6 +57,9 @@ class TensorStore {
   /// This rank's gradients, fp32, in the order of the flat buffer.
   [[nodiscard]] std::vector<float> gradients() const;
 
+  /// FNV-1a of the weights' bytes.
+  [[nodiscard]] std::uint64_t weight_checksum() const;
+
   /// Flat buffers plus the most activations alive at once.
   [[nodiscard]] Bytes peak_memory() const;
 

@@ -259,8 +259,8 @@ void add_stage(StageWork work, Pricing& pricing, PricedStages& stages) {
   stages.works.push_back(std::move(work));
 }
 
-// Schedules the pipeline and takes the parts of the stage that ends last, which is returned. Its
-// waiting is bubble as far as it remains with messages that cost nothing.
+// Schedules the pipeline and takes the parts of the stage with the most work, which is returned.
+// What it waits is bubble as far as it remains with messages that cost nothing.
 std::size_t add_timeline(const Job& job,
                          Exchange exchange,
                          const PricedStages& stages,
@@ -270,27 +270,33 @@ std::size_t add_timeline(const Job& job,
     return simulate_pipeline(
         schedule_of(job), shape, pipeline_costs(stages.costs, message, exchange));
   };
-  const auto times = simulate(stages.message);
-  const auto without_messages = simulate(Seconds());
-  std::size_t slowest = 0;
-  const auto end_of = [&](std::size_t stage) {
-    return times[stage].end + stages.tails[stage].total();
+  // When the last stage is done with its tail.
+  const auto finish = [&](const std::vector<StageTimes>& times) {
+    Seconds last;
+    for (std::size_t stage = 0; stage < times.size(); ++stage) {
+      last = std::max(last, times[stage].end + stages.tails[stage].total());
+    }
+    return last;
   };
+  const auto times = simulate(stages.message);
+  const auto work_of = [&](std::size_t stage) {
+    return times[stage].busy + stages.tails[stage].total();
+  };
+  std::size_t slowest = 0;
   for (std::size_t stage = 1; stage < times.size(); ++stage) {
-    slowest = end_of(stage) > end_of(slowest) ? stage : slowest;
+    slowest = work_of(stage) > work_of(slowest) ? stage : slowest;
   }
   PassTime passes;
   for (std::size_t chunk = 0; chunk < stages.costs[slowest].forward.size(); ++chunk) {
     passes += static_cast<double>(shape.micro_batches) * stages.costs[slowest].forward[chunk];
     passes += static_cast<double>(shape.micro_batches) * stages.costs[slowest].backward[chunk];
   }
+  const Seconds without_messages = finish(simulate(Seconds()));
   breakdown.compute = passes.compute;
   breakdown.recompute = passes.recompute;
   breakdown.tensor_parallel = passes.tensor_parallel + stages.tails[slowest].tensor_parallel;
-  breakdown.bubble =
-      std::max(Seconds(), without_messages[slowest].end - without_messages[slowest].busy);
-  breakdown.pipeline_p2p =
-      std::max(Seconds(), times[slowest].end - times[slowest].busy - breakdown.bubble);
+  breakdown.bubble = std::max(Seconds(), without_messages - work_of(slowest));
+  breakdown.pipeline_p2p = std::max(Seconds(), finish(times) - without_messages);
   breakdown.data_parallel = stages.tails[slowest].data_parallel;
   breakdown.optimizer = stages.tails[slowest].optimizer;
   return slowest;

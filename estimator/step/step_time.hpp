@@ -17,7 +17,7 @@ namespace forerun {
 /// ones beside the first forward and last backward pass, as Megatron can on GPUs.
 enum class Overlap { off, on };
 
-/// Parts of the step of the stage that ends last; they sum to the step time.
+/// Parts of the step of the stage with the most work; they sum to the step time.
 struct StepBreakdown {
   Seconds compute;
   Seconds recompute;

@@ -12,7 +12,7 @@ namespace forerun {
 
 /// Passes everything on to another communicator, but multiplies every fp32 result of `broken` by
 /// 1.5. Groups split from it are as faulty.
-class FaultyCommunicator final : public Communicator {
+class FaultyCommunicator : public Communicator {
  public:
   FaultyCommunicator(Communicator& sound, Collective broken) : sound_(sound), broken_(broken) {}
 
@@ -94,6 +94,29 @@ class FaultyCommunicator final : public Communicator {
   std::unique_ptr<Communicator> owned_;
   Communicator& sound_;
   Collective broken_;
+};
+
+/// Its all-gathers move nothing: every rank keeps what its buffer held. Groups split from it alike.
+class IdleGather final : public FaultyCommunicator {
+ public:
+  explicit IdleGather(Communicator& sound)
+      : FaultyCommunicator(sound, Collective::broadcast), sound_(sound) {}
+
+  std::unique_ptr<Communicator> split(int color, int key) override {
+    auto part = sound_.split(color, key);
+    auto idle = std::make_unique<IdleGather>(*part);
+    idle->owned_ = std::move(part);
+    return idle;
+  }
+
+  void all_gather(const void* /*send*/,
+                  void* /*receive*/,
+                  std::int64_t /*count*/,
+                  DataType /*type*/) override {}
+
+ private:
+  std::unique_ptr<Communicator> owned_;
+  Communicator& sound_;
 };
 
 }  // namespace forerun

@@ -106,6 +106,18 @@ TEST(Rehearsal, InBf16StaysWithinItsTolerance) {
   EXPECT_TRUE(report.equal) << report.worst_tensor << " " << report.worst_gradient_error;
 }
 
+// bf16 losses alone would hide a gather of weights that is wrong.
+TEST(Rehearsal, ShowsABrokenWeightGatherInBf16) {
+  const auto ranks = world();
+  if (ranks->size() != 2) {
+    GTEST_SKIP() << "one size is enough";
+  }
+  Job job = small_llama({.data = 2});
+  job.recipe.precision = Precision::bf16;
+  IdleGather idle(*ranks);
+  EXPECT_FALSE(compare(job, idle).equal);
+}
+
 // What a wrong collective does must show, whichever it is.
 TEST(Rehearsal, ShowsEveryBrokenCollective) {
   const auto ranks = world();

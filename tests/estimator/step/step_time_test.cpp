@@ -107,6 +107,17 @@ TEST(StepTime, InterleavingShrinksTheBubbleByItsChunks) {
   EXPECT_LT(bubble(), 0.6 * plain);
 }
 
+// A heavy head makes the last stage the slowest; with many micro-batches nearly no time is fill and
+// drain, so what the other stages wait is not bubble.
+TEST(StepTime, ImbalanceIsNotBubble) {
+  Job job = small_llama({.pipeline = 4});
+  job.recipe.global_batch = 800;
+  const StepEstimate estimate =
+      estimate_step(job, {4}, simple_prices(1e12, 1e30), Overlap::off, host_overheads());
+  EXPECT_EQ(estimate.slowest_stage, 3);
+  EXPECT_LT(estimate.bubble_fraction, 0.02);
+}
+
 TEST(StepTime, ProvenanceSharesSumToOne) {
   const Job job = small_llama({.tensor = 2, .data = 2});
   const Provenance p =
