@@ -110,4 +110,23 @@ double wire_bytes(const CollectiveKey& key) {
   return 0.0;
 }
 
+double ring_steps(const CollectiveKey& key) {
+  if (key.group.ranks <= 1) {
+    return 0.0;
+  }
+  const auto others = static_cast<double>(key.group.ranks - 1);
+  switch (key.op) {
+    case Collective::all_reduce:
+      return 2.0 * others;
+    case Collective::all_gather:
+    case Collective::reduce_scatter:
+    case Collective::all_to_all:
+      return others;
+    case Collective::broadcast:
+    case Collective::send_recv:
+      return 1.0;
+  }
+  return 0.0;
+}
+
 }  // namespace forerun

@@ -43,4 +43,8 @@ struct CollectiveKey {
 /// all_to_all (n-1)/n S, broadcast and send_recv S; 0 for one rank.
 [[nodiscard]] double wire_bytes(const CollectiveKey& key);
 
+/// Messages that follow each other on a ring: all_reduce 2(n-1), all_gather, reduce_scatter and
+/// all_to_all n-1, broadcast and send_recv 1 (modelling.md 3.1); 0 for one rank.
+[[nodiscard]] double ring_steps(const CollectiveKey& key);
+
 }  // namespace forerun

@@ -13,7 +13,4 @@ void add_bf16(std::span<const std::uint16_t> from, std::span<std::uint16_t> into
 /// `into[i] = max(into[i], from[i])`; NaN if either is.
 void max_bf16(std::span<const std::uint16_t> from, std::span<std::uint16_t> into);
 
-[[nodiscard]] float float_from_bf16(std::uint16_t bits);
-[[nodiscard]] std::uint16_t bf16_from_float(float value);
-
 }  // namespace forerun

@@ -162,7 +162,7 @@ Rows recipe_rows() {
       choice_row<Precision>(
           {"precision",
            job_verbs(),
-           "number format of the training",
+           "number format of the training; fp16 is estimated only",
            "bf16; on a CPU fp32, and measure takes both"},
           {{{"bf16", Precision::bf16}, {"fp16", Precision::fp16}, {"fp32", Precision::fp32}},
            {"fp8", "mxfp8", "nvfp4"}},

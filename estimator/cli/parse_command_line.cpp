@@ -246,7 +246,7 @@ std::variant<Options, HelpRequest> parse_command_line(int argc, const char* cons
   const Words words(argv + std::min(argc, 1), argv + argc);
   if (words.empty()) {
     throw InputError(
-        "forerun",
+        "command line",
         fmt::format("no verb (expected {}; forerun --help tells more)", listed(verb_names())));
   }
   if (words.front() == "--help" || words.front() == "-h") {

@@ -1,7 +1,6 @@
 #include "estimator/measure/kernel_probe.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <chrono>
 #include <cmath>
 #include <cstring>
@@ -11,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "estimator/measure/statistics.hpp"
+#include "units/bfloat16.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -37,11 +37,6 @@ std::int64_t index_limit(const KernelKey& key) {
   return std::get<RowsShape>(key.shape).columns;
 }
 
-std::uint16_t bf16_bits(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U);
-}
-
 // Random normal values (never zeros: they draw less power and run faster), repeated over the
 // operand.
 std::vector<char> pattern_for(const KernelKey& key, const Operand& operand) {
@@ -62,7 +57,7 @@ std::vector<char> pattern_for(const KernelKey& key, const Operand& operand) {
     }
     const float value = is_statistic(operand.name) ? positive(random) : normal(random);
     if (bytes == 2) {
-      const std::uint16_t half = bf16_bits(value);
+      const std::uint16_t half = bf16_from_float(value);
       std::memcpy(at, &half, bytes);
     } else {
       std::memcpy(at, &value, bytes);

@@ -80,7 +80,9 @@ class Measurements {
       refuse(text_of(key), "no collective was measured");
     }
     const double error = *std::ranges::max_element(profile_.level_errors);
-    return {collective_time(key, profile_.levels), Tier::fitted, error};
+    const Seconds time =
+        std::max(collective_time(key, profile_.levels), slowest_smaller_group(key));
+    return {time, Tier::fitted, error};
   }
 
  private:
@@ -110,6 +112,26 @@ class Measurements {
     const double error = errors.empty() ? 0.3 : median_of(errors);
     family_errors_.emplace_back(key, error);
     return error;
+  }
+
+  // The same message over fewer ranks, where that was measured: a larger group is never faster,
+  // whatever a noisy fit says. Zero where nothing of the kind was measured.
+  [[nodiscard]] Seconds slowest_smaller_group(const CollectiveKey& key) const {
+    Seconds slowest;
+    for (const auto& [known, timing] : collectives_) {
+      const GroupShape& group = known.group;
+      const bool is_smaller =
+          group.ranks > 1 && group.ranks <= key.group.ranks &&
+          group.ranks_per_node >= std::min(group.ranks, key.group.ranks_per_node) &&
+          group.concurrent <= key.group.concurrent;
+      if (!is_smaller || known.op != key.op || known.type != key.type) {
+        continue;
+      }
+      CollectiveKey same_message = known;
+      same_message.bytes = key.bytes;
+      slowest = std::max(slowest, between_sizes(same_message).value_or(Seconds()));
+    }
+    return slowest;
   }
 
   // Measured sizes of the same collective over the same group, as log(bytes) -> log(seconds).

@@ -10,23 +10,6 @@
 namespace forerun {
 namespace {
 
-// Messages that follow each other on a ring (modelling.md 3.1).
-double ring_steps(const CollectiveKey& key) {
-  const auto others = static_cast<double>(key.group.ranks - 1);
-  switch (key.op) {
-    case Collective::all_reduce:
-      return 2.0 * others;
-    case Collective::all_gather:
-    case Collective::reduce_scatter:
-    case Collective::all_to_all:
-      return others;
-    case Collective::broadcast:
-    case Collective::send_recv:
-      return 1.0;
-  }
-  return 1.0;
-}
-
 struct Fit {
   double latency_s = 0.0;
   double seconds_per_byte = 0.0;

@@ -3,7 +3,9 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <string_view>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "estimator/profile/build_info.hpp"
@@ -40,6 +42,13 @@ Timing timing_of(const Json& line) {
           seconds_at(line, "p95_s"),
           line.at("samples").get<std::int64_t>(),
           line.at("rank_spread").get<double>()};
+}
+
+// What the library says, "key 'hosts' not found", without its "[json.exception.out_of_range.403] ".
+std::string complaint_of(const Json::exception& error) {
+  const std::string_view text = error.what();
+  const auto end_of_tag = text.find("] ");
+  return std::string(end_of_tag == std::string_view::npos ? text : text.substr(end_of_tag + 2));
 }
 
 // A profile that somebody edited must not price a step with nonsense.
@@ -156,19 +165,35 @@ void read_jobs(const Json& jobs, Profile& profile) {
   }
 }
 
-Profile profile_of(const Json& document) {
-  Profile profile;
-  read_jobs(document.at("inputs").at("jobs"), profile);
-  profile.date = document.at("date").get<std::string>();
-  read_device(document, profile);
-  read_topology(document.at("topology"), profile);
-  for (const char* list : {"kernels", "collectives"}) {
-    for (const Json& line : document.at(list)) {
-      add_record(line, profile);
-    }
+// Runs `read`; what the library complains about names the part of the profile that it is in.
+template <typename Read>
+void read_part(const std::string& path, const char* part, Read read) {
+  try {
+    read();
+  } catch (const Json::exception& error) {
+    throw InputError(path,
+                     fmt::format("is not a whole profile: in '{}': {}", part, complaint_of(error)));
   }
-  profile.skipped = document.at("skipped").get<std::vector<std::string>>();
-  profile.elapsed_s = document.at("elapsed_s").get<double>();
+}
+
+Profile profile_of(const Json& document, const std::string& path) {
+  Profile profile;
+  profile.path = path;
+  read_part(path, "inputs", [&] { read_jobs(document.at("inputs").at("jobs"), profile); });
+  read_part(path, "date", [&] { profile.date = document.at("date").get<std::string>(); });
+  read_part(path, "device", [&] { read_device(document, profile); });
+  read_part(path, "topology", [&] { read_topology(document.at("topology"), profile); });
+  for (const char* list : {"kernels", "collectives"}) {
+    read_part(path, list, [&] {
+      for (const Json& line : document.at(list)) {
+        add_record(line, profile);
+      }
+    });
+  }
+  read_part(path, "skipped", [&] {
+    profile.skipped = document.at("skipped").get<std::vector<std::string>>();
+  });
+  read_part(path, "elapsed_s", [&] { profile.elapsed_s = document.at("elapsed_s").get<double>(); });
   return profile;
 }
 
@@ -246,13 +271,7 @@ Profile read_profile(const std::string& path) {
                      "has schema_version " + document.value("schema_version", Json()).dump() +
                          " (this build reads " + std::to_string(known_schema) + ")");
   }
-  try {
-    Profile profile = profile_of(document);
-    profile.path = path;
-    return profile;
-  } catch (const Json::exception& error) {
-    throw InputError(path, std::string("is not a whole profile: ") + error.what());
-  }
+  return profile_of(document, path);
 }
 
 }  // namespace forerun

@@ -1,9 +1,9 @@
 #include "estimator/rehearse/tensor_store.hpp"
 
 #include <algorithm>
-#include <bit>
 
 #include "estimator/rehearse/initial_values.hpp"
+#include "units/bfloat16.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -15,10 +15,8 @@ std::size_t element_bytes(DataType type) {
 
 std::vector<std::uint16_t> to_bf16(const std::vector<float>& values) {
   std::vector<std::uint16_t> result(values.size());
-  std::ranges::transform(values, result.begin(), [](float value) {
-    const auto bits = std::bit_cast<std::uint32_t>(value);
-    return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U);
-  });
+  std::ranges::transform(
+      values, result.begin(), [](float value) { return bf16_from_float(value); });
   return result;
 }
 

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/host/multiversion.hpp"
 #include "kernels/host/parallel_ranges.hpp"
 #include "kernels/host/row_kernels.hpp"
+#include "units/multiversion.hpp"
 
 namespace forerun::host {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <omp.h>
 
-#include "kernels/host/multiversion.hpp"
+#include "units/multiversion.hpp"
 
 namespace forerun::host {
 namespace {

@@ -5,9 +5,9 @@
 
 #include "kernels/host/attention.hpp"
 #include "kernels/host/fast_exp.hpp"
-#include "kernels/host/multiversion.hpp"
 #include "kernels/host/parallel_ranges.hpp"
 #include "kernels/host/reductions.hpp"
+#include "units/multiversion.hpp"
 
 namespace forerun::host {
 namespace {

@@ -7,8 +7,8 @@
 
 #include "kernels/host/attention.hpp"
 #include "kernels/host/fast_exp.hpp"
-#include "kernels/host/multiversion.hpp"
 #include "kernels/host/reductions.hpp"
+#include "units/multiversion.hpp"
 
 namespace forerun::host {
 namespace {

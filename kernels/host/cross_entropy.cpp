@@ -3,10 +3,10 @@
 #include <cmath>
 
 #include "kernels/host/fast_exp.hpp"
-#include "kernels/host/multiversion.hpp"
 #include "kernels/host/parallel_ranges.hpp"
 #include "kernels/host/reductions.hpp"
 #include "kernels/host/row_kernels.hpp"
+#include "units/multiversion.hpp"
 
 namespace forerun::host {
 namespace {

@@ -2,10 +2,10 @@
 #include <cstddef>
 #include <cstring>
 
-#include "kernels/host/multiversion.hpp"
 #include "kernels/host/parallel_ranges.hpp"
 #include "kernels/host/reductions.hpp"
 #include "kernels/host/row_kernels.hpp"
+#include "units/multiversion.hpp"
 #include "units/unit.hpp"
 
 namespace forerun::host {

@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstdint>
 
-#include "kernels/host/multiversion.hpp"
+#include "units/multiversion.hpp"
 
 namespace forerun::host {
 

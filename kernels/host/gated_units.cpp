@@ -1,8 +1,8 @@
 // The activations between the two matrices of an MLP: SwiGLU and GELU (tanh form).
 #include "kernels/host/fast_exp.hpp"
-#include "kernels/host/multiversion.hpp"
 #include "kernels/host/parallel_ranges.hpp"
 #include "kernels/host/row_kernels.hpp"
+#include "units/multiversion.hpp"
 
 namespace forerun::host {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <limits>
 
-#include "kernels/host/multiversion.hpp"
+#include "units/multiversion.hpp"
 
 namespace forerun::host {
 

@@ -3,8 +3,8 @@
 
 #include <cmath>
 
-#include "kernels/host/multiversion.hpp"
 #include "kernels/host/parallel_ranges.hpp"
+#include "units/multiversion.hpp"
 
 namespace forerun::host {
 namespace {

@@ -73,6 +73,9 @@ TEST(WireBytes, OfOneRankIsNone) {
 
 TEST(WireBytes, AllReduceIsReduceScatterAndAllGather) {
   for (const std::int64_t ranks : {2, 3, 8, 1000}) {
+    EXPECT_DOUBLE_EQ(ring_steps(key_of(Collective::all_reduce, 123456, ranks)),
+                     ring_steps(key_of(Collective::reduce_scatter, 123456, ranks)) +
+                         ring_steps(key_of(Collective::all_gather, 123456, ranks)));
     EXPECT_DOUBLE_EQ(wire_bytes(key_of(Collective::all_reduce, 123456, ranks)),
                      wire_bytes(key_of(Collective::reduce_scatter, 123456, ranks)) +
                          wire_bytes(key_of(Collective::all_gather, 123456, ranks)));

@@ -9,7 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "comm/mpi/bf16_reduction.hpp"
+#include "units/bfloat16.hpp"
 
 namespace forerun {
 namespace {

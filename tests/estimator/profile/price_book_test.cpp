@@ -74,6 +74,18 @@ TEST(ProfilePrices, PriceOtherGroupsByTheFittedLink) {
   EXPECT_GT(price.time.in(unit::second), 1048576 / 1e10);
 }
 
+TEST(ProfilePrices, NoLargerGroupIsFasterThanAMeasuredSmallerOne) {
+  Profile profile = made_profile();
+  profile.levels[0].devices = 4;
+  profile.levels[0].bandwidth = 1000.0 * unit::gigabyte / unit::second;  // a fit gone wrong
+  profile.levels[0].latency = Seconds();
+  const PriceList prices = prices_from(profile, Strictness::any_tier);
+  EXPECT_NEAR(prices.collective(all_reduce_key(1048576, 4)).time /
+                  prices.collective(all_reduce_key(1048576, 2)).time,
+              1.0,
+              1e-12);
+}
+
 TEST(ProfilePrices, OneRankCommunicatesForNothing) {
   const Price price =
       prices_from(made_profile(), Strictness::any_tier).collective(all_reduce_key(1048576, 1));

@@ -61,6 +61,14 @@ TEST_F(ProfileFile, RefusesWhatIsNotAProfile) {
   expect_refused("{\"kind\": \"profile\", \"schema_version\": 1}", "not a whole profile");
 }
 
+TEST_F(ProfileFile, NamesThePlaceThatIsWrong) {
+  nlohmann::ordered_json document = to_json(made_profile());
+  document["topology"]["levels"][0]["latency_s"] = "short";
+  expect_refused(document.dump(), "whole profile: in 'topology': type must be number");
+  document["topology"]["levels"][0].erase("latency_s");
+  expect_refused(document.dump(), "in 'topology': key 'latency_s' not found");
+}
+
 TEST_F(ProfileFile, RefusesAFileThatIsNotThere) {
   EXPECT_THROW((void)read_profile("/nonexistent/profile.json"), InputError);
 }
