@@ -46,14 +46,30 @@ double flop_per_element(KernelOp op) {
       return 3.0;
     case KernelOp::cross_entropy_gradient:  // subtract, exp, divide, scale
       return 4.0;
+    case KernelOp::add_rms_norm_forward:  // the norm and one addition
+      return 5.0;
+    case KernelOp::add_rms_norm_backward:
+      return 10.0;
+    case KernelOp::add_layer_norm_forward:
+      return 9.0;
+    case KernelOp::add_layer_norm_backward:
+      return 14.0;
+    case KernelOp::cast:  // scale, compare
+      return 2.0;
+    case KernelOp::permute_backward:  // of each copy: add
+      return 1.0;
+    case KernelOp::unpermute_forward:  // of each copy: weigh, add
+      return 2.0;
+    case KernelOp::unpermute_backward:  // of each copy: weigh; dot 2
+      return 3.0;
     case KernelOp::adamw:  // m 3; v 4; sqrt, correct, epsilon; divide, step; decay; subtract
       return 14.0;
     case KernelOp::embedding_forward:
     case KernelOp::zero:
     case KernelOp::copy:
-    case KernelOp::gemm:
-    case KernelOp::attention_forward:
-    case KernelOp::attention_backward:
+    case KernelOp::permute_forward:
+      return 0.0;
+    default:  // has a formula of its own below
       return 0.0;
   }
   return 0.0;
@@ -64,14 +80,94 @@ double flop_of(const KernelKey& /*key*/, const GemmShape& s) {
   return 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
 }
 
-// FlashAttention's benchmark convention: forward 4 b s^2 a e (two products of 2 s^2 e for each of
-// b sequences and a heads), halved when causal; backward runs five products: 2.5 times.
+// The three products alike: 2 n k for each row.
+double flop_of(const KernelKey& /*key*/, const GroupedGemmShape& s) {
+  return 2.0 * static_cast<double>(s.rows) * static_cast<double>(s.n) * static_cast<double>(s.k);
+}
+
+// The integral of clamp(t, 0, limit) from 0 to `end`.
+double ramp_area(double end, double limit) {
+  const double inside = std::clamp(end, 0.0, limit);
+  return 0.5 * inside * inside + limit * std::max(0.0, end - limit);
+}
+
+// Pairs of query and key that see each other, in FlashAttention's convention: the diagonal is a
+// line, so that causal attention over s positions has s^2 / 2 of them and a window w on it
+// s w - w^2 / 2 (modelling.md 1.1).
+double visible_pairs(const AttentionKeyShape& s) {
+  const auto queries = static_cast<double>(s.length);
+  const auto keys = static_cast<double>(key_length(s));
+  const auto first = static_cast<double>(s.offset);
+  const auto window = static_cast<double>(s.window);
+  const double seen = s.mask == Mask::causal
+                          ? ramp_area(first + queries, keys) - ramp_area(first, keys)
+                          : queries * keys;
+  const double before_window =
+      ramp_area(first + queries - window, keys) - ramp_area(first - window, keys);
+  return s.window == 0 ? seen : seen - before_window;
+}
+
+// FlashAttention's benchmark convention: forward two products, Q K^T over the head size and P V
+// over the value size; backward five: Q K^T again, dP = dO V^T, dV, dQ, dK. With one size that is 4
+// and 10 times pairs, heads and size (modelling.md 1.2).
 double flop_of(const KernelKey& key, const AttentionKeyShape& s) {
-  const auto length = static_cast<double>(s.length);
+  const auto head = static_cast<double>(s.head_size);
+  const auto value = static_cast<double>(value_size(s));
+  const double per_pair = key.op == KernelOp::attention_backward ? 2.0 * (3.0 * head + 2.0 * value)
+                                                                 : 2.0 * (head + value);
+  return per_pair * static_cast<double>(s.batch * s.heads) * visible_pairs(s);
+}
+
+double flop_of(const KernelKey& /*key*/, const DecodeShape& s) {
+  return 2.0 * static_cast<double>(s.head_size + value_size(s)) *
+         static_cast<double>(s.batch * s.heads) * static_cast<double>(s.context);
+}
+
+// Each choice compares all experts once; the softmax over the chosen ones takes 4 each. Sorting
+// counts and places.
+double flop_of(const KernelKey& key, const RouterShape& s) {
+  const auto choices = static_cast<double>(s.tokens * s.top_k);
+  switch (key.op) {
+    case KernelOp::router_forward:
+      return choices * (static_cast<double>(s.experts) + 4.0);
+    case KernelOp::router_backward:  // dot 2; subtract, multiply
+      return 4.0 * choices;
+    default:  // expert_sort
+      return 2.0 * choices;
+  }
+}
+
+double flop_of(const KernelKey& key, const PermuteShape& s) {
+  return flop_per_element(key.op) * static_cast<double>(s.tokens * s.top_k * s.columns);
+}
+
+// 2 a tap; bias and SiLU 5. Backward: the pre-activation again, its derivative 8, the two
+// transposed products.
+double flop_of(const KernelKey& key, const ConvShape& s) {
+  const auto elements = static_cast<double>(s.batch * s.length * s.channels);
+  const auto taps = static_cast<double>(s.width);
+  return elements * (key.op == KernelOp::conv1d_forward ? 2.0 * taps + 5.0 : 6.0 * taps + 8.0);
+}
+
+// modelling.md 1.2, Mamba-2: in a chunk of Q, C B^T and its product with x, both lower triangles;
+// chunk states and their outputs. Backward: each product has two adjoints, and the forward ones
+// but for the output are formed again.
+double flop_of(const KernelKey& key, const SsdShape& s) {
+  const auto tokens = static_cast<double>(s.batch * s.length);
+  const auto inner = static_cast<double>(s.heads * s.head_size);
+  const auto chunk = static_cast<double>(std::min(s.chunk, s.length));
+  const auto state = static_cast<double>(s.state);
   const double forward =
-      4.0 * static_cast<double>(s.batch * s.heads * s.head_size) * length * length;
-  const double masked = s.mask == Mask::causal ? 0.5 * forward : forward;
-  return key.op == KernelOp::attention_backward ? 2.5 * masked : masked;
+      tokens * (chunk * (state * static_cast<double>(s.groups) + inner) + 4.0 * state * inner);
+  return key.op == KernelOp::ssd_forward ? forward : 3.0 * forward;
+}
+
+// Per channel and state: decay 2, input 2, state 2, output 2; per channel softplus, skip and gate.
+// Backward runs the states again and then their adjoints, 2.5 times in all (modelling.md 1.2).
+double flop_of(const KernelKey& key, const ScanShape& s) {
+  const auto values = static_cast<double>(s.batch * s.length * s.channels);
+  const double forward = values * (8.0 * static_cast<double>(s.state) + 10.0);
+  return key.op == KernelOp::selective_scan_forward ? forward : 2.5 * forward;
 }
 
 double flop_of(const KernelKey& key, const RowsShape& s) {

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "kernels/shape_fields.hpp"
+
 namespace forerun {
 namespace {
 
@@ -39,6 +41,26 @@ constexpr auto op_names = std::to_array<std::pair<KernelOp, std::string_view>>({
     {KernelOp::adamw, "adamw"},
     {KernelOp::zero, "zero"},
     {KernelOp::copy, "copy"},
+    {KernelOp::cast, "cast"},
+    {KernelOp::add_rms_norm_forward, "add_rms_norm_forward"},
+    {KernelOp::add_rms_norm_backward, "add_rms_norm_backward"},
+    {KernelOp::add_layer_norm_forward, "add_layer_norm_forward"},
+    {KernelOp::add_layer_norm_backward, "add_layer_norm_backward"},
+    {KernelOp::decode_attention, "decode_attention"},
+    {KernelOp::grouped_gemm, "grouped_gemm"},
+    {KernelOp::router_forward, "router_forward"},
+    {KernelOp::router_backward, "router_backward"},
+    {KernelOp::expert_sort, "expert_sort"},
+    {KernelOp::permute_forward, "permute_forward"},
+    {KernelOp::permute_backward, "permute_backward"},
+    {KernelOp::unpermute_forward, "unpermute_forward"},
+    {KernelOp::unpermute_backward, "unpermute_backward"},
+    {KernelOp::conv1d_forward, "conv1d_forward"},
+    {KernelOp::conv1d_backward, "conv1d_backward"},
+    {KernelOp::ssd_forward, "ssd_forward"},
+    {KernelOp::ssd_backward, "ssd_backward"},
+    {KernelOp::selective_scan_forward, "selective_scan_forward"},
+    {KernelOp::selective_scan_backward, "selective_scan_backward"},
 });
 
 std::optional<KernelOp> op_from(std::string_view text) {
@@ -85,51 +107,36 @@ KernelShape empty_shape_of(KernelOp op) {
     case KernelOp::cross_entropy_max:
     case KernelOp::cross_entropy_sum:
     case KernelOp::cross_entropy_gradient:
+    case KernelOp::cast:
+    case KernelOp::add_rms_norm_forward:
+    case KernelOp::add_rms_norm_backward:
+    case KernelOp::add_layer_norm_forward:
+    case KernelOp::add_layer_norm_backward:
       return RowsShape{};
+    case KernelOp::grouped_gemm:
+      return GroupedGemmShape{};
+    case KernelOp::decode_attention:
+      return DecodeShape{};
+    case KernelOp::router_forward:
+    case KernelOp::router_backward:
+    case KernelOp::expert_sort:
+      return RouterShape{};
+    case KernelOp::permute_forward:
+    case KernelOp::permute_backward:
+    case KernelOp::unpermute_forward:
+    case KernelOp::unpermute_backward:
+      return PermuteShape{};
+    case KernelOp::conv1d_forward:
+    case KernelOp::conv1d_backward:
+      return ConvShape{};
+    case KernelOp::ssd_forward:
+    case KernelOp::ssd_backward:
+      return SsdShape{};
+    case KernelOp::selective_scan_forward:
+    case KernelOp::selective_scan_backward:
+      return ScanShape{};
   }
   return FlatShape{};
-}
-
-// The fields of a shape in the order of the text; `visit` has one overload per kind of field.
-void for_each_field(auto& s, GemmShape* /*tag*/, auto&& visit) {
-  visit("m", s.m);
-  visit("n", s.n);
-  visit("k", s.k);
-  visit(s.layout);
-  visit(s.output);
-}
-
-void for_each_field(auto& s, AttentionKeyShape* /*tag*/, auto&& visit) {
-  visit("batch", s.batch);
-  visit("length", s.length);
-  visit("heads", s.heads);
-  visit("kv_heads", s.kv_heads);
-  visit("head_size", s.head_size);
-  visit(s.mask);
-}
-
-void for_each_field(auto& s, RowsShape* /*tag*/, auto&& visit) {
-  visit("rows", s.rows);
-  visit("columns", s.columns);
-}
-
-void for_each_field(auto& s, HeadsShape* /*tag*/, auto&& visit) {
-  visit("tokens", s.tokens);
-  visit("batch", s.batch);
-  visit("heads", s.heads);
-  visit("kv_heads", s.kv_heads);
-  visit("head_size", s.head_size);
-}
-
-void for_each_field(auto& s, TableShape* /*tag*/, auto&& visit) {
-  visit("tokens", s.tokens);
-  visit("batch", s.batch);
-  visit("columns", s.columns);
-  visit("table_rows", s.table_rows);
-}
-
-void for_each_field(auto& s, FlatShape* /*tag*/, auto&& visit) {
-  visit("elements", s.elements);
 }
 
 constexpr auto layout_names = std::to_array<std::pair<GemmLayout, std::string_view>>({
@@ -149,6 +156,12 @@ class Writer {
 
   void operator()(std::string_view name, std::int64_t value) {
     text_ += fmt::format(" {}={}", name, value);
+  }
+
+  void optional(std::string_view name, std::int64_t value) {
+    if (value != 0) {
+      (*this)(name, value);
+    }
   }
 
   void operator()(GemmLayout layout) { choice(layout, layout_names); }
@@ -194,6 +207,14 @@ class Reader {
     fits_ = fits_ && error == std::errc{} && end == text.data() + text.size();
   }
 
+  /// Takes the word only when it is this one; as `Writer` leaves zeros out, a zero does not fit.
+  void optional(std::string_view name, std::int64_t& value) {
+    if (rest_.starts_with(name) && rest_.substr(name.size()).starts_with('=')) {
+      (*this)(name, value);
+      fits_ = fits_ && value != 0;
+    }
+  }
+
   void operator()(GemmLayout& layout) { choice(layout, layout_names); }
 
   void operator()(Mask& mask) { choice(mask, mask_names); }
@@ -221,6 +242,25 @@ class Reader {
 
   std::string_view rest_;
   bool fits_ = true;
+};
+
+// Collects the numbers of a shape.
+class SizeList {
+ public:
+  void operator()(std::string_view /*name*/, std::int64_t value) { sizes_.push_back(value); }
+
+  void optional(std::string_view /*name*/, std::int64_t value) { sizes_.push_back(value); }
+
+  void operator()(GemmLayout /*layout*/) {}
+
+  void operator()(Mask /*mask*/) {}
+
+  void operator()(GemmOutput /*output*/) {}
+
+  [[nodiscard]] const std::vector<std::int64_t>& sizes() const { return sizes_; }
+
+ private:
+  std::vector<std::int64_t> sizes_;
 };
 
 }  // namespace
@@ -259,6 +299,14 @@ std::optional<KernelKey> kernel_key_from(std::string_view text) {
     return std::nullopt;
   }
   return key;
+}
+
+std::vector<std::int64_t> sizes_of(const KernelKey& key) {
+  SizeList list;
+  std::visit([&list]<class Shape>(
+                 const Shape& shape) { for_each_field(shape, static_cast<Shape*>(nullptr), list); },
+             key.shape);
+  return list.sizes();
 }
 
 }  // namespace forerun

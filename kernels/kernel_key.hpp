@@ -7,8 +7,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
+#include <vector>
 
+#include "kernels/kernel_shape.hpp"
 #include "units/data_type.hpp"
 
 namespace forerun {
@@ -42,72 +43,27 @@ enum class KernelOp {
   adamw,
   zero,
   copy,
+  cast,
+  add_rms_norm_forward,
+  add_rms_norm_backward,
+  add_layer_norm_forward,
+  add_layer_norm_backward,
+  decode_attention,
+  grouped_gemm,
+  router_forward,
+  router_backward,
+  expert_sort,
+  permute_forward,
+  permute_backward,
+  unpermute_forward,
+  unpermute_backward,
+  conv1d_forward,
+  conv1d_backward,
+  ssd_forward,
+  ssd_backward,
+  selective_scan_forward,
+  selective_scan_backward,
 };
-
-/// Row-major C[m x n] = op(A)[m x k] * op(B)[k x n]. The second letter pair of a Linear layer with
-/// weight W[out x in]: forward is nt, dgrad is nn, wgrad is tn.
-enum class GemmLayout { nn, nt, tn };
-/// `store` writes C in the key's type; `accumulate_fp32` adds into an fp32 C (gradient
-/// accumulation fused into wgrad, as Megatron does).
-enum class GemmOutput { store, accumulate_fp32 };
-enum class Mask { causal, full };
-
-struct GemmShape {
-  std::int64_t m = 0;
-  std::int64_t n = 0;
-  std::int64_t k = 0;
-  GemmLayout layout = GemmLayout::nt;
-  GemmOutput output = GemmOutput::store;
-  friend auto operator<=>(const GemmShape&, const GemmShape&) = default;
-};
-
-/// Self-attention of `batch` sequences of `length` tokens over packed rows [q heads|k heads|v
-/// heads] of width (heads + 2 kv_heads) * head_size; row = position * batch + sequence (Megatron's
-/// s, b).
-struct AttentionKeyShape {
-  std::int64_t batch = 0;
-  std::int64_t length = 0;
-  std::int64_t heads = 0;
-  std::int64_t kv_heads = 0;
-  std::int64_t head_size = 0;
-  Mask mask = Mask::causal;
-  friend auto operator<=>(const AttentionKeyShape&, const AttentionKeyShape&) = default;
-};
-
-/// Element-wise and row-wise kernels.
-struct RowsShape {
-  std::int64_t rows = 0;
-  std::int64_t columns = 0;
-  friend auto operator<=>(const RowsShape&, const RowsShape&) = default;
-};
-
-/// Kernels on the q and k heads of packed qkv rows (rope, qk_norm); tokens = length * batch.
-struct HeadsShape {
-  std::int64_t tokens = 0;
-  std::int64_t batch = 0;
-  std::int64_t heads = 0;
-  std::int64_t kv_heads = 0;
-  std::int64_t head_size = 0;
-  friend auto operator<=>(const HeadsShape&, const HeadsShape&) = default;
-};
-
-/// Table look-ups: token embedding (table_rows = local vocabulary), learned positions.
-struct TableShape {
-  std::int64_t tokens = 0;
-  std::int64_t batch = 0;
-  std::int64_t columns = 0;
-  std::int64_t table_rows = 0;
-  friend auto operator<=>(const TableShape&, const TableShape&) = default;
-};
-
-/// Flat arrays: adamw, zero, copy.
-struct FlatShape {
-  std::int64_t elements = 0;
-  friend auto operator<=>(const FlatShape&, const FlatShape&) = default;
-};
-
-using KernelShape =
-    std::variant<GemmShape, AttentionKeyShape, RowsShape, HeadsShape, TableShape, FlatShape>;
 
 struct KernelKey {
   KernelOp op = KernelOp::copy;
@@ -124,8 +80,13 @@ struct KernelKey {
 /// "rms_norm_forward fp32 rows=1024 columns=768",
 /// "rope_forward bf16 tokens=1024 batch=1 heads=12 kv_heads=12 head_size=64",
 /// "embedding_forward bf16 tokens=1024 batch=1 columns=768 table_rows=50304",
-/// "adamw bf16 elements=124439808".
+/// "adamw bf16 elements=124439808". Sizes that may be 0 stand at the end, when they are not:
+/// "attention_forward bf16 batch=1 length=1024 heads=16 kv_heads=16 head_size=192 causal
+/// value_size=128".
 [[nodiscard]] std::string text_of(const KernelKey& key);
 [[nodiscard]] std::optional<KernelKey> kernel_key_from(std::string_view text);
+
+/// The numbers of the key's shape in the order of its text, those at 0 too.
+[[nodiscard]] std::vector<std::int64_t> sizes_of(const KernelKey& key);
 
 }  // namespace forerun

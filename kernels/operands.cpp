@@ -1,6 +1,8 @@
 // The operand lists of every kernel, as kernels/operands.hpp states them.
 #include "kernels/operands.hpp"
 
+#include <array>
+
 namespace forerun {
 namespace {
 
@@ -9,26 +11,129 @@ constexpr Access read = Access::read;
 constexpr Access write = Access::write;
 constexpr Access update = Access::read_write;
 
+bool is_fp8(DataType type) {
+  return type == DataType::fp8_e4m3 || type == DataType::fp8_e5m2;
+}
+
+Operand product_operand(const KernelKey& key, GemmOutput output, std::int64_t elements) {
+  const DataType stored = is_fp8(key.type) ? DataType::bf16 : key.type;
+  return output == GemmOutput::store ? Operand{"C", stored, elements, write}
+                                     : Operand{"C", fp32, elements, update};
+}
+
 std::vector<Operand> list_operands(const KernelKey& key, const GemmShape& s) {
-  const bool stores = s.output == GemmOutput::store;
+  const Operand product = product_operand(key, s.output, s.m * s.n);
+  if (!is_fp8(key.type)) {
+    return {{"A", key.type, s.m * s.k, read}, {"B", key.type, s.k * s.n, read}, product};
+  }
   return {{"A", key.type, s.m * s.k, read},
-          {"B", key.type, s.k * s.n, read},
-          {"C", stores ? key.type : fp32, s.m * s.n, stores ? write : update}};
+          {"B", DataType::fp8_e4m3, s.k * s.n, read},
+          {"scale_a", fp32, 1, read},
+          {"scale_b", fp32, 1, read},
+          product};
+}
+
+std::vector<Operand> list_operands(const KernelKey& key, const GroupedGemmShape& s) {
+  const std::int64_t wide = s.rows * s.n;
+  const std::int64_t narrow = s.rows * s.k;
+  const std::int64_t weights = s.groups * s.n * s.k;
+  const Operand ends{"ends", DataType::int32, s.groups, read};
+  const auto list = [&](std::int64_t a, std::int64_t b, std::int64_t c) {
+    return std::vector<Operand>{{"A", key.type, a, read},
+                                {"B", key.type, b, read},
+                                ends,
+                                product_operand(key, s.output, c)};
+  };
+  switch (s.layout) {
+    case GemmLayout::nt:
+      return list(narrow, weights, wide);
+    case GemmLayout::nn:
+      return list(wide, weights, narrow);
+    case GemmLayout::tn:
+      return list(wide, narrow, weights);
+  }
+  return {};
 }
 
 std::vector<Operand> list_operands(const KernelKey& key, const AttentionKeyShape& s) {
-  const std::int64_t tokens = s.batch * s.length;
-  const std::int64_t packed = tokens * (s.heads + 2 * s.kv_heads) * s.head_size;
-  const std::int64_t outputs = tokens * s.heads * s.head_size;
   const bool forward = key.op == KernelOp::attention_forward;
-  std::vector<Operand> list = {{"qkv", key.type, packed, read},
-                               {"out", key.type, outputs, forward ? write : read},
-                               {"lse", fp32, tokens * s.heads, forward ? write : read}};
+  const std::int64_t tokens = s.batch * s.length;
+  const std::int64_t keys = s.batch * key_length(s) * s.kv_heads;
+  const std::int64_t outputs = tokens * s.heads * value_size(s);
+  std::vector<Operand> list;
+  if (is_packed(s)) {
+    list = {{"qkv", key.type, tokens * (s.heads + 2 * s.kv_heads) * s.head_size, read}};
+  } else {
+    list = {{"q", key.type, tokens * s.heads * s.head_size, read},
+            {"k", key.type, keys * s.head_size, read},
+            {"v", key.type, keys * value_size(s), read}};
+  }
+  const auto inputs = static_cast<std::ptrdiff_t>(list.size());
+  list.push_back({"out", key.type, outputs, forward ? write : read});
+  list.push_back({"lse", fp32, tokens * s.heads, forward ? write : read});
   if (!forward) {
+    constexpr std::array<std::string_view, 3> gradient_names{"dq", "dk", "dv"};
     list.push_back({"d_out", key.type, outputs, read});
-    list.push_back({"d_qkv", key.type, packed, write});
+    for (std::ptrdiff_t i = 0; i < inputs; ++i) {
+      const Operand input = list[static_cast<std::size_t>(i)];
+      const std::string_view name =
+          inputs == 1 ? "d_qkv" : gradient_names[static_cast<std::size_t>(i)];
+      list.push_back({name, key.type, input.elements, write});
+    }
   }
   return list;
+}
+
+std::vector<Operand> list_operands(const KernelKey& key, const DecodeShape& s) {
+  const std::int64_t cached = s.batch * s.kv_heads * s.context;
+  return {{"q", key.type, s.batch * s.heads * s.head_size, read},
+          {"k_cache", key.type, cached * s.head_size, read},
+          {"v_cache", key.type, cached * value_size(s), read},
+          {"out", key.type, s.batch * s.heads * value_size(s), write}};
+}
+
+std::vector<Operand> list_add_norm_operands(const KernelKey& key, const RowsShape& s) {
+  const DataType type = key.type;
+  const std::int64_t all = s.rows * s.columns;
+  const bool is_layer_norm =
+      key.op == KernelOp::add_layer_norm_forward || key.op == KernelOp::add_layer_norm_backward;
+  const bool forward =
+      key.op == KernelOp::add_rms_norm_forward || key.op == KernelOp::add_layer_norm_forward;
+  const Operand weight{"weight", type, s.columns, read};
+  const Operand statistics{is_layer_norm ? "stats" : "rstd",
+                           fp32,
+                           (is_layer_norm ? 2 : 1) * s.rows,
+                           forward ? write : read};
+  if (forward) {
+    std::vector<Operand> list = {{"x", type, all, read}, {"residual", type, all, read}, weight};
+    if (is_layer_norm) {
+      list.push_back({"bias", type, s.columns, read});
+    }
+    list.push_back({"sum", type, all, write});
+    list.push_back({"y", type, all, write});
+    list.push_back(statistics);
+    return list;
+  }
+  std::vector<Operand> list = {{"sum", type, all, read},
+                               weight,
+                               statistics,
+                               {"dy", type, all, read},
+                               {"d_sum", type, all, read},
+                               {"dx", type, all, write},
+                               {"d_weight", fp32, s.columns, update}};
+  if (is_layer_norm) {
+    list.push_back({"d_bias", fp32, s.columns, update});
+  }
+  return list;
+}
+
+std::vector<Operand> list_cast_operands(const KernelKey& key, const RowsShape& s) {
+  const std::int64_t all = s.rows * s.columns;
+  return {{"x", DataType::bf16, all, read},
+          {"scale", fp32, 1, read},
+          {"y", key.type, all, write},
+          {"y_transposed", key.type, all, write},
+          {"amax", fp32, 1, write}};
 }
 
 std::vector<Operand> list_norm_operands(const KernelKey& key, const RowsShape& s) {
@@ -112,6 +217,13 @@ std::vector<Operand> list_operands(const KernelKey& key, const RowsShape& s) {
     case KernelOp::cross_entropy_sum:
     case KernelOp::cross_entropy_gradient:
       return list_cross_entropy_operands(key, s);
+    case KernelOp::add_rms_norm_forward:
+    case KernelOp::add_rms_norm_backward:
+    case KernelOp::add_layer_norm_forward:
+    case KernelOp::add_layer_norm_backward:
+      return list_add_norm_operands(key, s);
+    case KernelOp::cast:
+      return list_cast_operands(key, s);
     default:
       return list_element_operands(key, s);
   }
@@ -157,6 +269,122 @@ std::vector<Operand> list_operands(const KernelKey& key, const TableShape& s) {
     default:  // position_backward
       return {{"dx", key.type, rows, read}, {"d_table", fp32, table, update}};
   }
+}
+
+std::vector<Operand> list_operands(const KernelKey& key, const RouterShape& s) {
+  const std::int64_t choices = s.tokens * s.top_k;
+  const bool writes_choices = key.op == KernelOp::router_forward;
+  const Operand chosen{"chosen", DataType::int32, choices, writes_choices ? write : read};
+  switch (key.op) {
+    case KernelOp::router_forward:
+      return {{"logits", key.type, s.tokens * s.experts, read},
+              {"weights", fp32, choices, write},
+              chosen};
+    case KernelOp::router_backward:
+      return {chosen,
+              {"weights", fp32, choices, read},
+              {"d_weights", fp32, choices, read},
+              {"d_logits", key.type, s.tokens * s.experts, write}};
+    default:  // expert_sort
+      return {chosen,
+              {"ends", DataType::int32, s.experts, write},
+              {"row_of", DataType::int32, choices, write}};
+  }
+}
+
+std::vector<Operand> list_operands(const KernelKey& key, const PermuteShape& s) {
+  const std::int64_t narrow = s.tokens * s.columns;
+  const std::int64_t wide = s.top_k * narrow;
+  const Operand row_of{"row_of", DataType::int32, s.tokens * s.top_k, read};
+  const Operand weights{"weights", fp32, s.tokens * s.top_k, read};
+  switch (key.op) {
+    case KernelOp::permute_forward:
+      return {{"x", key.type, narrow, read}, row_of, {"y", key.type, wide, write}};
+    case KernelOp::permute_backward:
+      return {{"dy", key.type, wide, read}, row_of, {"dx", key.type, narrow, write}};
+    case KernelOp::unpermute_forward:
+      return {{"y", key.type, wide, read}, row_of, weights, {"out", key.type, narrow, write}};
+    default:  // unpermute_backward
+      return {{"y", key.type, wide, read},
+              row_of,
+              weights,
+              {"d_out", key.type, narrow, read},
+              {"dy", key.type, wide, write},
+              {"d_weights", fp32, s.tokens * s.top_k, write}};
+  }
+}
+
+std::vector<Operand> list_operands(const KernelKey& key, const ConvShape& s) {
+  const std::int64_t all = s.batch * s.length * s.channels;
+  const Operand x{"x", key.type, all, read};
+  const Operand weight{"weight", key.type, s.channels * s.width, read};
+  const Operand bias{"bias", key.type, s.channels, read};
+  if (key.op == KernelOp::conv1d_forward) {
+    return {x, weight, bias, {"y", key.type, all, write}};
+  }
+  return {x,
+          weight,
+          bias,
+          {"dy", key.type, all, read},
+          {"dx", key.type, all, write},
+          {"d_weight", fp32, s.channels * s.width, update},
+          {"d_bias", fp32, s.channels, update}};
+}
+
+std::vector<Operand> list_operands(const KernelKey& key, const SsdShape& s) {
+  const std::int64_t tokens = s.batch * s.length;
+  const std::int64_t values = tokens * s.heads * s.head_size;
+  const std::int64_t projected = tokens * s.groups * s.state;
+  std::vector<Operand> list = {{"x", key.type, values, read},
+                               {"dt", key.type, tokens * s.heads, read},
+                               {"B", key.type, projected, read},
+                               {"C", key.type, projected, read},
+                               {"dt_bias", fp32, s.heads, read},
+                               {"A_log", fp32, s.heads, read},
+                               {"D", fp32, s.heads, read}};
+  if (key.op == KernelOp::ssd_forward) {
+    list.push_back({"y", key.type, values, write});
+    return list;
+  }
+  list.insert(list.end(),
+              {{"dy", key.type, values, read},
+               {"dx", key.type, values, write},
+               {"d_dt", key.type, tokens * s.heads, write},
+               {"dB", key.type, projected, write},
+               {"dC", key.type, projected, write},
+               {"d_dt_bias", fp32, s.heads, update},
+               {"dA_log", fp32, s.heads, update},
+               {"dD", fp32, s.heads, update}});
+  return list;
+}
+
+std::vector<Operand> list_operands(const KernelKey& key, const ScanShape& s) {
+  const std::int64_t tokens = s.batch * s.length;
+  const std::int64_t values = tokens * s.channels;
+  const std::int64_t projected = tokens * s.state;
+  std::vector<Operand> list = {{"x", key.type, values, read},
+                               {"dt", key.type, values, read},
+                               {"B", key.type, projected, read},
+                               {"C", key.type, projected, read},
+                               {"z", key.type, values, read},
+                               {"dt_bias", fp32, s.channels, read},
+                               {"A_log", fp32, s.channels * s.state, read},
+                               {"D", fp32, s.channels, read}};
+  if (key.op == KernelOp::selective_scan_forward) {
+    list.push_back({"y", key.type, values, write});
+    return list;
+  }
+  list.insert(list.end(),
+              {{"dy", key.type, values, read},
+               {"dx", key.type, values, write},
+               {"d_dt", key.type, values, write},
+               {"dB", key.type, projected, write},
+               {"dC", key.type, projected, write},
+               {"dz", key.type, values, write},
+               {"d_dt_bias", fp32, s.channels, update},
+               {"dA_log", fp32, s.channels * s.state, update},
+               {"dD", fp32, s.channels, update}});
+  return list;
 }
 
 std::vector<Operand> list_operands(const KernelKey& key, const FlatShape& s) {

@@ -24,9 +24,18 @@ struct Operand {
 /// In the order in which `Device::run` takes them. T is the key's type, r rows, c columns, w the
 /// packed width (heads + 2 kv_heads) * head_size; "+=" accumulates into fp32:
 ///   gemm                    A(T), B(T), C(T or += fp32)
-///   attention_forward       qkv(T, tokens*w), out(T, tokens*heads*head_size) w,
-///                           lse(fp32, batch*heads*length) w
-///   attention_backward      qkv, out, lse, d_out(T), d_qkv(T, tokens*w) w
+///   gemm (fp8)              A(T), B(fp8_e4m3), scale_a(fp32, 1), scale_b(fp32, 1),
+///                           C(bf16 or += fp32) = scale_a * scale_b * A B
+///   grouped_gemm            A(T), B(T), ends(int32, groups: one past each group's last row),
+///                           C(T or += fp32), as GroupedGemmShape says
+///   attention_forward       qkv(T, tokens*w), out(T, tokens*heads*value_size) w,
+///                           lse(fp32, batch*heads*length) w; not packed: q, k, v for qkv. A query
+///                           that sees no key gives out 0 and lse -infinity
+///   attention_backward      qkv, out, lse, d_out(T), d_qkv(T, tokens*w) w; not packed: q, k, v,
+///                           out, lse, d_out, dq w, dk w, dv w
+///   decode_attention        q(T, batch*heads*head_size), k_cache(T, [batch][kv_heads][context]
+///                           [head_size]), v_cache(T, ... [value_size]),
+///                           out(T, batch*heads*value_size) w
 ///   rms_norm_forward        x(T, r*c), weight(T, c), y(T, r*c) w, rstd(fp32, r) w
 ///   rms_norm_backward       x, weight, rstd, dy(T), dx(T) w, d_weight(+= fp32, c)
 ///   layer_norm_forward      x, weight, bias(T, c), y w, stats(fp32, 2*r: means, then rstds) w
@@ -58,8 +67,48 @@ struct Operand {
 ///   adamw (bf16)            grad(fp32, n), master(fp32), m, v in place, weight(bf16) w
 ///   zero                    values(T, n) w
 ///   copy                    from(T, n), to(T, n) w
+///   cast (fp8)              x(bf16, r*c), scale(fp32, 1), y(T, r*c) w = x * scale saturated,
+///                           y_transposed(T, c*r) w, amax(fp32, 1) w: the largest |x|
+///   add_rms_norm_forward    x(T, r*c), residual(T, r*c), weight(T, c), sum(T, r*c) w,
+///                           y(T, r*c) w: the norm of the stored sum, rstd(fp32, r) w
+///   add_rms_norm_backward   sum, weight, rstd, dy, d_sum(T, r*c: what reaches the sum from
+///                           elsewhere), dx(T, r*c) w: of x and residual alike, d_weight(+=)
+///   add_layer_norm_forward  x, residual, weight, bias(T, c), sum w, y w, stats(fp32, 2*r) w
+///   add_layer_norm_backward sum, weight, stats, dy, d_sum, dx w, d_weight(+=), d_bias(+=)
+/// Mixture of experts; t tokens, k = top_k, E experts:
+///   router_forward          logits(T, t*E), weights(fp32, t*k) w: softmax over the chosen logits,
+///                           chosen(int32, t*k) w: by falling logit, the lower index of equals
+///   router_backward         chosen, weights, d_weights(fp32, t*k), d_logits(T, t*E) w
+///   expert_sort (int32)     chosen, ends(int32, E) w: as in grouped_gemm, row_of(int32, t*k) w:
+///                           where the copy of a token for a choice goes; stable, no two alike
+///   permute_forward         x(T, t*c), row_of, y(T, t*k*c) w
+///   permute_backward        dy(T, t*k*c), row_of, dx(T, t*c) w: the sum over a token's copies
+///   unpermute_forward       y(T, t*k*c), row_of, weights(fp32, t*k), out(T, t*c) w: weighted sum
+///   unpermute_backward      y, row_of, weights, d_out(T, t*c), dy(T, t*k*c) w, d_weights(fp32) w
+/// State-space models; row = position * batch + sequence, d channels, N state, H heads of size P,
+/// G groups, head h reads group h / (H / G); dt = softplus(raw + bias), A = -exp(A_log):
+///   conv1d_forward          x(T, tokens*d), weight(T, d*width; the last tap is the present), bias
+///                           (T, d), y(T) w = silu(convolution + bias)
+///   conv1d_backward         x, weight, bias, dy, dx w, d_weight(+= fp32), d_bias(+= fp32)
+///   ssd_forward             x(T, tokens*H*P), dt(T, tokens*H), B(T, tokens*G*N), C(T, tokens*G*N),
+///                           dt_bias(fp32, H), A_log(fp32, H), D(fp32, H), y(T, tokens*H*P) w:
+///                           S_i = exp(dt_i A) S_(i-1) + dt_i x_i B_i^T, y_i = S_i C_i + D x_i
+///   ssd_backward            the seven inputs, dy, dx w, d_dt(T) w, dB w, dC w, d_dt_bias(+=),
+///                           dA_log(+=), dD(+=)
+///   selective_scan_forward  x(T, tokens*d), dt(T, tokens*d), B(T, tokens*N), C(T, tokens*N),
+///                           z(T, tokens*d), dt_bias(fp32, d), A_log(fp32, d*N), D(fp32, d),
+///                           y(T, tokens*d) w: the same recurrence for each channel with its own
+///                           row of A, times silu(z)
+///   selective_scan_backward the eight inputs, dy, dx w, d_dt w, dB w, dC w, dz w, d_dt_bias(+=),
+///                           dA_log(+=), dD(+=)
 /// The cross-entropy kernels look at columns [0, valid) only; columns beyond get gradient 0.
 [[nodiscard]] std::vector<Operand> operands_of(const KernelKey& key);
+
+/// Values of the int32 operand `name` that a kernel can be timed with: tokens and targets that the
+/// table holds, ends of the groups of `group_rows`, distinct choices of experts, a permutation.
+[[nodiscard]] std::vector<std::int32_t> sample_indices(const KernelKey& key,
+                                                       std::string_view name,
+                                                       std::uint64_t seed);
 
 struct AdamWScalars {
   double learning_rate = 1e-4;

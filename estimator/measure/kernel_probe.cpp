@@ -17,6 +17,7 @@ namespace forerun {
 namespace {
 
 constexpr std::size_t pattern_elements = std::size_t{1} << 18;
+constexpr std::uint32_t pattern_seed = 20240229;
 
 // Saved statistics must look like ones: positive and well away from zero, or exponentials overflow
 // and denormals slow the kernel down.
@@ -30,31 +31,28 @@ bool is_statistic(std::string_view name) {
   return std::ranges::find(names, name) != names.end();
 }
 
-std::int64_t index_limit(const KernelKey& key) {
-  if (const auto* table = std::get_if<TableShape>(&key.shape)) {
-    return table->table_rows;
-  }
-  return std::get<RowsShape>(key.shape).columns;
+std::vector<char> index_pattern(const KernelKey& key, const Operand& operand) {
+  const auto indices = sample_indices(key, operand.name, pattern_seed);
+  std::vector<char> pattern(indices.size() * sizeof(indices.front()));
+  std::memcpy(pattern.data(), indices.data(), pattern.size());
+  return pattern;
 }
 
 // Random normal values (never zeros: they draw less power and run faster), repeated over the
 // operand.
 std::vector<char> pattern_for(const KernelKey& key, const Operand& operand) {
+  if (operand.type == DataType::int32) {
+    return index_pattern(key, operand);
+  }
   const auto bytes = static_cast<std::size_t>(size_of(operand.type).in(unit::byte));
   const std::size_t count = std::min(
       pattern_elements, static_cast<std::size_t>(std::max<std::int64_t>(1, operand.elements)));
-  std::mt19937 random(20240229);
+  std::mt19937 random(pattern_seed);
   std::vector<char> pattern(count * bytes);
   std::normal_distribution<float> normal;
   std::uniform_real_distribution<float> positive(1.0F, 5.0F);
   for (std::size_t i = 0; i < count; ++i) {
     char* const at = pattern.data() + i * bytes;
-    if (operand.type == DataType::int32) {
-      const auto index =
-          static_cast<std::int32_t>(random() % static_cast<std::uint64_t>(index_limit(key)));
-      std::memcpy(at, &index, bytes);
-      continue;
-    }
     const float value = is_statistic(operand.name) ? positive(random) : normal(random);
     if (bytes == 2) {
       const std::uint16_t half = bf16_from_float(value);
@@ -115,7 +113,7 @@ Timing slowest_of(Communicator& world, const Timing& mine) {
 // Two operands with the same content can take each other's place.
 std::string content_of(const KernelKey& key, const Operand& operand) {
   if (operand.type == DataType::int32) {
-    return fmt::format("int32 below {}", index_limit(key));
+    return text_of(key) + std::string(operand.name);
   }
   return fmt::format(
       "{} {}", name_of(operand.type), is_statistic(operand.name) ? "positive" : "normal");

@@ -13,35 +13,6 @@ namespace {
 constexpr std::size_t neighbours = 8;  // modelling.md 10.5: the best of the methods
 const double reach = std::log(16.0);   // sizes further apart are another regime
 
-struct SizesVisitor {
-  std::vector<double> operator()(const GemmShape& s) const { return logs({s.m, s.n, s.k}); }
-
-  std::vector<double> operator()(const AttentionKeyShape& s) const {
-    return logs({s.batch, s.length, s.heads, s.kv_heads, s.head_size});
-  }
-
-  std::vector<double> operator()(const RowsShape& s) const { return logs({s.rows, s.columns}); }
-
-  std::vector<double> operator()(const HeadsShape& s) const {
-    return logs({s.tokens, s.heads, s.kv_heads, s.head_size});
-  }
-
-  std::vector<double> operator()(const TableShape& s) const {
-    return logs({s.tokens, s.columns, s.table_rows});
-  }
-
-  std::vector<double> operator()(const FlatShape& s) const { return logs({s.elements}); }
-
- private:
-  static std::vector<double> logs(std::initializer_list<std::int64_t> sizes) {
-    std::vector<double> result;
-    for (const std::int64_t size : sizes) {
-      result.push_back(std::log(static_cast<double>(size)));
-    }
-    return result;
-  }
-};
-
 double distance(const std::vector<double>& a, const std::vector<double>& b) {
   double square = 0.0;
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -53,7 +24,11 @@ double distance(const std::vector<double>& a, const std::vector<double>& b) {
 }  // namespace
 
 std::vector<double> log_sizes(const KernelKey& key) {
-  return std::visit(SizesVisitor{}, key.shape);
+  std::vector<double> logs;
+  for (const std::int64_t size : sizes_of(key)) {
+    logs.push_back(std::log(static_cast<double>(std::max<std::int64_t>(size, 1))));
+  }
+  return logs;
 }
 
 bool same_family(const KernelKey& a, const KernelKey& b) {
@@ -64,6 +39,10 @@ bool same_family(const KernelKey& a, const KernelKey& b) {
     const auto& other = std::get<GemmShape>(b.shape);
     return gemm->layout == other.layout && gemm->output == other.output;
   }
+  if (const auto* grouped = std::get_if<GroupedGemmShape>(&a.shape)) {
+    const auto& other = std::get<GroupedGemmShape>(b.shape);
+    return grouped->layout == other.layout && grouped->output == other.output;
+  }
   if (const auto* attention = std::get_if<AttentionKeyShape>(&a.shape)) {
     return attention->mask == std::get<AttentionKeyShape>(b.shape).mask;
   }
@@ -71,8 +50,9 @@ bool same_family(const KernelKey& a, const KernelKey& b) {
 }
 
 bool is_matrix_work(KernelOp op) {
-  return op == KernelOp::gemm || op == KernelOp::attention_forward ||
-         op == KernelOp::attention_backward;
+  return op == KernelOp::gemm || op == KernelOp::grouped_gemm ||
+         op == KernelOp::attention_forward || op == KernelOp::attention_backward ||
+         op == KernelOp::ssd_forward || op == KernelOp::ssd_backward;
 }
 
 double work_amount(const KernelKey& key) {

@@ -19,6 +19,7 @@
 #include "kernels/cuda/embedding_launch.hpp"
 #include "kernels/cuda/norm_launch.hpp"
 #include "kernels/cuda/rope_launch.hpp"
+#include "kernels/valid_key.hpp"
 
 namespace forerun::cuda {
 
@@ -58,6 +59,34 @@ AdamWFactors factors_of(const AdamWScalars& scalars) {
           .v_correction = static_cast<float>(1.0 / (1.0 - std::pow(scalars.beta2, step)))};
 }
 
+bool has_kernel(KernelOp op) {
+  switch (op) {
+    case KernelOp::cast:
+    case KernelOp::add_rms_norm_forward:
+    case KernelOp::add_rms_norm_backward:
+    case KernelOp::add_layer_norm_forward:
+    case KernelOp::add_layer_norm_backward:
+    case KernelOp::decode_attention:
+    case KernelOp::grouped_gemm:
+    case KernelOp::router_forward:
+    case KernelOp::router_backward:
+    case KernelOp::expert_sort:
+    case KernelOp::permute_forward:
+    case KernelOp::permute_backward:
+    case KernelOp::unpermute_forward:
+    case KernelOp::unpermute_backward:
+    case KernelOp::conv1d_forward:
+    case KernelOp::conv1d_backward:
+    case KernelOp::ssd_forward:
+    case KernelOp::ssd_backward:
+    case KernelOp::selective_scan_forward:
+    case KernelOp::selective_scan_backward:
+      return false;
+    default:
+      return true;
+  }
+}
+
 std::optional<std::string> refuses_fp32(const AttentionKeyShape& shape) {
   if (shape.head_size > largest_fp32_head_size) {
     return fmt::format("the fp32 attention kernels take head sizes up to {}, not {}",
@@ -78,17 +107,17 @@ std::optional<std::string> KernelLauncher::refuses(const KernelKey& key) const {
   if (key.type != DataType::bf16 && key.type != DataType::fp32) {
     return fmt::format("the CUDA kernels take bf16 and fp32, not {}", name_of(key.type));
   }
+  if (const auto reason = contradiction_in(key)) {
+    return reason;
+  }
   if (const auto* attention = std::get_if<AttentionKeyShape>(&key.shape)) {
-    if (attention->kv_heads < 1 || attention->heads % attention->kv_heads != 0) {
-      return "the query heads are not a multiple of the key-value heads";
+    if (!is_packed(*attention) || attention->window != 0) {
+      return "the CUDA kernels attend within one sequence, without a window";
     }
     return key.type == DataType::bf16 ? attention_.refuses(*attention) : refuses_fp32(*attention);
   }
-  if (const auto* heads = std::get_if<HeadsShape>(&key.shape); heads != nullptr) {
-    const bool is_rope = key.op == KernelOp::rope_forward || key.op == KernelOp::rope_backward;
-    if (is_rope && heads->head_size % 2 != 0) {
-      return "rotary positions need an even head size";
-    }
+  if (!has_kernel(key.op)) {
+    return fmt::format("there is no CUDA kernel for {}", name_of(key.op));
   }
   return std::nullopt;
 }
@@ -117,6 +146,11 @@ int KernelLauncher::gemm_algorithm_id(const KernelKey& key) {
 
 float* KernelLauncher::column_scratch(int sums, std::int64_t rows, std::int64_t columns) {
   return floats(scratch_.at_least(column_sum_scratch_bytes(sums, rows, columns)));
+}
+
+template <class Shape>
+void KernelLauncher::start(const Shape& /*shape*/, const Call& call) {
+  fail_mismatch(call.key);
 }
 
 void KernelLauncher::start(const GemmShape& /*shape*/, const Call& call) {

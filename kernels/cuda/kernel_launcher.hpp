@@ -48,6 +48,9 @@ class KernelLauncher {
   void start(const HeadsShape& shape, const Call& call);
   void start(const TableShape& shape, const Call& call) const;
   void start(const FlatShape& shape, const Call& call) const;
+  /// Shapes that `refuses` refuses.
+  template <class Shape>
+  static void start(const Shape& shape, const Call& call);
 
   [[nodiscard]] float* column_scratch(int sums, std::int64_t rows, std::int64_t columns);
 

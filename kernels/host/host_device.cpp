@@ -1,6 +1,7 @@
 // Dispatch from keys to kernels, memory, timing.
 #include "kernels/host/host_device.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstring>
@@ -13,6 +14,7 @@
 #include "kernels/host/aligned_memory.hpp"
 #include "kernels/host/cpu.hpp"
 #include "kernels/host/row_kernels.hpp"
+#include "kernels/valid_key.hpp"
 #include "units/unit.hpp"
 
 namespace forerun::host {
@@ -56,32 +58,17 @@ void run_row_kernel(const KernelCall& call) {
   throw std::runtime_error("no host kernel for " + text_of(call.key));
 }
 
-bool is_positive(const GemmShape& s) {
-  return s.m > 0 && s.n > 0 && s.k > 0;
-}
-
-bool is_positive(const AttentionKeyShape& s) {
-  return s.batch > 0 && s.length > 0 && s.heads > 0 && s.kv_heads > 0 && s.head_size > 0;
-}
-
-bool is_positive(const RowsShape& s) {
-  return s.rows > 0 && s.columns > 0;
-}
-
-bool is_positive(const HeadsShape& s) {
-  return s.tokens > 0 && s.batch > 0 && s.heads > 0 && s.kv_heads > 0 && s.head_size > 0;
-}
-
-bool is_positive(const TableShape& s) {
-  return s.tokens > 0 && s.batch > 0 && s.columns > 0 && s.table_rows > 0;
-}
-
-bool is_positive(const FlatShape& s) {
-  return s.elements > 0;
-}
-
-bool is_rope(KernelOp op) {
-  return op == KernelOp::rope_forward || op == KernelOp::rope_backward;
+bool has_kernel(KernelOp op) {
+  switch (op) {
+    case KernelOp::gemm:
+    case KernelOp::attention_forward:
+    case KernelOp::attention_backward:
+    case KernelOp::rope_forward:
+    case KernelOp::rope_backward:
+      return true;
+    default:
+      return std::ranges::any_of(row_kernels, [op](const auto& row) { return row.first == op; });
+  }
 }
 
 }  // namespace
@@ -105,21 +92,17 @@ DeviceReport HostDevice::report() const {
 }
 
 std::optional<std::string> HostDevice::refuses(const KernelKey& key) const {
+  if (!has_kernel(key.op)) {
+    return fmt::format("the host has no kernel for {}", name_of(key.op));
+  }
   if (key.type != DataType::fp32 && key.type != DataType::bf16) {
     return fmt::format("the host computes in bf16 and fp32, not in {}", name_of(key.type));
   }
-  if (!std::visit([](const auto& shape) { return is_positive(shape); }, key.shape)) {
-    return "every size must be at least 1";
-  }
   if (const auto* attention = std::get_if<AttentionKeyShape>(&key.shape);
-      attention != nullptr && attention->heads % attention->kv_heads != 0) {
-    return fmt::format(
-        "{} heads do not share {} kv_heads evenly", attention->heads, attention->kv_heads);
+      attention != nullptr && (!is_packed(*attention) || attention->window != 0)) {
+    return "the host attends within one sequence, without a window";
   }
-  if (is_rope(key.op) && std::get<HeadsShape>(key.shape).head_size % 2 != 0) {
-    return "rope rotates pairs: head_size must be even";
-  }
-  return std::nullopt;
+  return contradiction_in(key);
 }
 
 void* HostDevice::allocate(std::size_t bytes) {

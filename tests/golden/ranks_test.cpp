@@ -1,5 +1,9 @@
 // The main job on two real ranks: measure, resume, rehearse, estimate, forecast.
+#include <filesystem>
 #include <fstream>
+#include <map>
+#include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,7 +22,7 @@ TEST(MainJob, MeasuresRehearsesEstimatesAndForecasts) {
   const TestFolder folder;
   folder.write("tiny.json", tiny_llama);
   const auto measured =
-      run_program("measure " + tiny + "--time-budget 15s --out profile.json", folder.path(), 2);
+      run_program("measure " + tiny + "--time-budget 30s --out profile.json", folder.path(), 2);
   ASSERT_EQ(measured.status, 0) << measured.log;
   const json profile = json::parse(folder.read("profile.json"));
   EXPECT_EQ(profile["topology"]["ranks"], 2);
@@ -55,6 +59,31 @@ TEST(MainJob, MeasuresRehearsesEstimatesAndForecasts) {
   ASSERT_EQ(forecast.status, 0) << forecast.log;
 }
 
+// Every GEMM that a profile names, measured or skipped: how many a short budget reaches depends on
+// what else the machine does.
+std::vector<std::string> gemm_keys(const json& profile) {
+  std::vector<std::string> keys;
+  for (const json& record : profile["kernels"]) {
+    keys.push_back(record["key"]);
+  }
+  for (const std::string text : profile["skipped"]) {
+    keys.push_back(text.substr(0, text.find(':')));
+  }
+  std::erase_if(keys, [](const std::string& key) { return !key.starts_with("gemm "); });
+  return keys;
+}
+
+json made_record(const std::string& key) {
+  return {{"key", key},
+          {"median_s", 123.0},
+          {"low_s", 123.0},
+          {"high_s", 123.0},
+          {"least_s", 123.0},
+          {"p95_s", 123.0},
+          {"samples", 50},
+          {"rank_spread", 0.0}};
+}
+
 // Killed in the middle, started again: what the journal holds is not measured again.
 TEST(MainJob, ResumesFromItsJournal) {
   const TestFolder folder;
@@ -62,7 +91,10 @@ TEST(MainJob, ResumesFromItsJournal) {
   const std::string call = "measure " + tiny + "--time-budget 3s --out p.json";
   ASSERT_EQ(run_program(call, folder.path(), 2).status, 0);
   const json whole = json::parse(folder.read("p.json"));
-  // A journal as a kill leaves it: its head, the first three records, and half of the fourth.
+  const auto keys = gemm_keys(whole);
+  ASSERT_GE(keys.size(), 4U);
+  // A journal as a kill leaves it: its head, three records, and half of the fourth.
+  std::filesystem::remove(folder.path() / "p.json");
   std::ofstream journal(folder.path() / "p.json.journal");
   journal << json{{"device", whole["device"]["name"]},
                   {"cores_per_device", whole["device"]["cores_per_device"]},
@@ -71,14 +103,9 @@ TEST(MainJob, ResumesFromItsJournal) {
                  .dump()
           << '\n';
   for (std::size_t i = 0; i < 3; ++i) {
-    json record = whole["kernels"][i];
-    record["median_s"] = 123.0;
-    record["low_s"] = 123.0;
-    record["high_s"] = 123.0;
-    record["samples"] = 50;
-    journal << record.dump() << '\n';
+    journal << made_record(keys[i]).dump() << '\n';
   }
-  journal << whole["kernels"][3].dump().substr(0, 40) << std::flush;
+  journal << made_record(keys[3]).dump().substr(0, 40) << std::flush;
   const auto resumed = run_program(call + " --resume", folder.path(), 2);
   ASSERT_EQ(resumed.status, 0) << resumed.log;
   const json after = json::parse(folder.read("p.json"));
@@ -87,8 +114,12 @@ TEST(MainJob, ResumesFromItsJournal) {
     return document["kernels"].size() + document["collectives"].size() + document["skipped"].size();
   };
   EXPECT_EQ(named(after), named(whole));
+  std::map<std::string, double> medians;
+  for (const json& record : after["kernels"]) {
+    medians[record["key"]] = record["median_s"];
+  }
   for (std::size_t i = 0; i < 3; ++i) {
-    EXPECT_EQ(after["kernels"][i]["median_s"], 123.0) << after["kernels"][i].dump();
+    EXPECT_EQ(medians[keys[i]], 123.0) << keys[i];
   }
 }
 

@@ -39,6 +39,32 @@ constexpr auto lines = std::to_array<const char*>({
     "adamw bf16 elements=124439808",
     "zero fp32 elements=124439808",
     "copy fp32 elements=9007199254740993",
+    "cast fp8_e4m3 rows=128 columns=256",
+    "add_rms_norm_forward bf16 rows=128 columns=256",
+    "add_rms_norm_backward bf16 rows=128 columns=256",
+    "add_layer_norm_forward bf16 rows=128 columns=256",
+    "add_layer_norm_backward bf16 rows=128 columns=256",
+    "decode_attention bf16 batch=8 context=4096 heads=32 kv_heads=8 head_size=128",
+    "decode_attention bf16 batch=8 context=4096 heads=32 kv_heads=1 head_size=576 value_size=512",
+    "attention_forward bf16 batch=1 length=512 heads=8 kv_heads=2 head_size=64 full keys=1024",
+    "attention_forward bf16 batch=1 length=512 heads=8 kv_heads=2 head_size=64 causal offset=512",
+    "attention_backward bf16 batch=1 length=512 heads=8 kv_heads=2 head_size=64 causal keys=1024 "
+    "offset=-512 window=256 value_size=32",
+    "grouped_gemm bf16 groups=8 rows=4096 largest=700 n=2048 k=1024 nt",
+    "grouped_gemm bf16 groups=8 rows=4096 largest=700 n=2048 k=1024 tn acc",
+    "router_forward fp32 tokens=4096 experts=64 top_k=6",
+    "router_backward fp32 tokens=4096 experts=64 top_k=6",
+    "expert_sort int32 tokens=4096 experts=64 top_k=6",
+    "permute_forward bf16 tokens=4096 top_k=6 columns=2048",
+    "permute_backward bf16 tokens=4096 top_k=6 columns=2048",
+    "unpermute_forward bf16 tokens=4096 top_k=6 columns=2048",
+    "unpermute_backward bf16 tokens=4096 top_k=6 columns=2048",
+    "conv1d_forward bf16 batch=1 length=4096 channels=4352 width=4",
+    "conv1d_backward bf16 batch=1 length=4096 channels=4352 width=4",
+    "ssd_forward bf16 batch=1 length=4096 heads=64 head_size=64 groups=1 state=128 chunk=256",
+    "ssd_backward bf16 batch=1 length=4096 heads=64 head_size=64 groups=1 state=128 chunk=256",
+    "selective_scan_forward bf16 batch=1 length=4096 channels=4096 state=16",
+    "selective_scan_backward bf16 batch=1 length=4096 channels=4096 state=16",
 });
 
 TEST(KernelKeyText, ReadsBackEveryOp) {
@@ -50,8 +76,8 @@ TEST(KernelKeyText, ReadsBackEveryOp) {
 }
 
 TEST(KernelKeyText, NamesEveryOpDifferently) {
-  // `copy` is the last enumerator.
-  for (int a = 0; a <= static_cast<int>(KernelOp::copy); ++a) {
+  constexpr auto last = KernelOp::selective_scan_backward;
+  for (int a = 0; a <= static_cast<int>(last); ++a) {
     EXPECT_FALSE(name_of(static_cast<KernelOp>(a)).empty());
     for (int b = 0; b < a; ++b) {
       EXPECT_NE(name_of(static_cast<KernelOp>(a)), name_of(static_cast<KernelOp>(b)));
@@ -90,6 +116,8 @@ TEST(KernelKeyText, IsNothingForOtherText) {
                            "gemm  bf16 m=1 n=1 k=1 nt",
                            "copy bf16 elements=99999999999999999999",
                            "copy bf16 rows=4 columns=4",
+                           "decode_attention bf16 batch=1 context=1 heads=1 kv_heads=1 "
+                           "head_size=1 value_size=0",
                            "add bf16 elements=16"}) {
     EXPECT_EQ(kernel_key_from(line), std::nullopt) << line;
   }

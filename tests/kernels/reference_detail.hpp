@@ -1,6 +1,8 @@
 // The parts of the reference, by kind of shape.
 #pragma once
 
+#include <stdexcept>
+
 #include "tests/kernels/reference.hpp"
 
 namespace forerun {
@@ -19,5 +21,11 @@ void reference(const ReferenceCall& call, const RowsShape& shape);
 void reference(const ReferenceCall& call, const HeadsShape& shape);
 void reference(const ReferenceCall& call, const TableShape& shape);
 void reference(const ReferenceCall& call, const FlatShape& shape);
+
+/// Shapes that have no reference yet.
+template <class Shape>
+void reference(const ReferenceCall& /*call*/, const Shape& /*shape*/) {
+  throw std::invalid_argument("no reference for this shape");
+}
 
 }  // namespace forerun
