@@ -2,6 +2,7 @@
 #include "kernels/kernel_cost.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "kernels/operands.hpp"
 #include "units/unit.hpp"
@@ -9,70 +10,51 @@
 namespace forerun {
 namespace {
 
+struct OpFlop {
+  KernelOp op;
+  double per_element;
+};
+
 // Operations per element as kernels/host writes them; add, multiply, divide, exp, tanh and sqrt
-// count 1 each. What an "element" is, the shape's `flop_of` says.
+// count 1 each. What an "element" is, the shape's `flop_of` says. Operations that only move data
+// and those with a formula of their own are not listed.
+constexpr auto flop_rows = std::to_array<OpFlop>({
+    {KernelOp::rms_norm_forward, 4.0},  // square, add; scale, weight
+    {KernelOp::qk_norm_forward, 4.0},
+    {KernelOp::rms_norm_backward, 9.0},  // dy w; x rstd; dot 2; project 2, rstd; d_weight 2
+    {KernelOp::qk_norm_backward, 9.0},
+    {KernelOp::layer_norm_forward, 8.0},  // mean; variance 3; normalise 2; weight, bias
+    // normalise 2; dy w; sums 3; project 4; d_weight 2; d_bias
+    {KernelOp::layer_norm_backward, 13.0},
+    {KernelOp::rope_forward, 3.0},  // 6 per pair
+    {KernelOp::rope_backward, 3.0},
+    {KernelOp::swiglu_forward, 5.0},    // sigmoid 3; gate; up
+    {KernelOp::swiglu_backward, 10.0},  // sigmoid 3; silu; d_up; d_gate 5
+    {KernelOp::gelu_forward, 9.0},      // argument 5; tanh; 1 + t; x / 2 times it
+    {KernelOp::gelu_backward, 18.0},    // argument 5; tanh; derivative 11; dy
+    {KernelOp::add, 1.0},
+    {KernelOp::bias_forward, 1.0},
+    {KernelOp::bias_backward, 1.0},
+    {KernelOp::embedding_backward, 1.0},
+    {KernelOp::position_forward, 1.0},
+    {KernelOp::position_backward, 1.0},
+    {KernelOp::cross_entropy_max, 1.0},
+    {KernelOp::cross_entropy_sum, 3.0},       // subtract, exp, add
+    {KernelOp::cross_entropy_gradient, 4.0},  // subtract, exp, divide, scale
+    {KernelOp::add_rms_norm_forward, 5.0},    // the norm and one addition
+    {KernelOp::add_rms_norm_backward, 10.0},
+    {KernelOp::add_layer_norm_forward, 9.0},
+    {KernelOp::add_layer_norm_backward, 14.0},
+    {KernelOp::cast, 2.0},                // scale, compare
+    {KernelOp::permute_backward, 1.0},    // of each copy: add
+    {KernelOp::unpermute_forward, 2.0},   // of each copy: weigh, add
+    {KernelOp::unpermute_backward, 3.0},  // of each copy: weigh; dot 2
+    {KernelOp::adamw, 14.0},  // m 3; v 4; sqrt, correct, epsilon; divide, step; decay; subtract
+});
+
 double flop_per_element(KernelOp op) {
-  switch (op) {
-    case KernelOp::rms_norm_forward:  // square, add; scale, weight
-    case KernelOp::qk_norm_forward:
-      return 4.0;
-    case KernelOp::rms_norm_backward:  // dy w; x rstd; dot 2; project 2, rstd; d_weight 2
-    case KernelOp::qk_norm_backward:
-      return 9.0;
-    case KernelOp::layer_norm_forward:  // mean; variance 3; normalise 2; weight, bias
-      return 8.0;
-    case KernelOp::layer_norm_backward:  // normalise 2; dy w; sums 3; project 4; d_weight 2; d_bias
-      return 13.0;
-    case KernelOp::rope_forward:  // 6 per pair
-    case KernelOp::rope_backward:
-      return 3.0;
-    case KernelOp::swiglu_forward:  // sigmoid 3; gate; up
-      return 5.0;
-    case KernelOp::swiglu_backward:  // sigmoid 3; silu; d_up; d_gate 5
-      return 10.0;
-    case KernelOp::gelu_forward:  // argument 5; tanh; 1 + t; x / 2 times it
-      return 9.0;
-    case KernelOp::gelu_backward:  // argument 5; tanh; derivative 11; dy
-      return 18.0;
-    case KernelOp::add:
-    case KernelOp::bias_forward:
-    case KernelOp::bias_backward:
-    case KernelOp::embedding_backward:
-    case KernelOp::position_forward:
-    case KernelOp::position_backward:
-    case KernelOp::cross_entropy_max:
-      return 1.0;
-    case KernelOp::cross_entropy_sum:  // subtract, exp, add
-      return 3.0;
-    case KernelOp::cross_entropy_gradient:  // subtract, exp, divide, scale
-      return 4.0;
-    case KernelOp::add_rms_norm_forward:  // the norm and one addition
-      return 5.0;
-    case KernelOp::add_rms_norm_backward:
-      return 10.0;
-    case KernelOp::add_layer_norm_forward:
-      return 9.0;
-    case KernelOp::add_layer_norm_backward:
-      return 14.0;
-    case KernelOp::cast:  // scale, compare
-      return 2.0;
-    case KernelOp::permute_backward:  // of each copy: add
-      return 1.0;
-    case KernelOp::unpermute_forward:  // of each copy: weigh, add
-      return 2.0;
-    case KernelOp::unpermute_backward:  // of each copy: weigh; dot 2
-      return 3.0;
-    case KernelOp::adamw:  // m 3; v 4; sqrt, correct, epsilon; divide, step; decay; subtract
-      return 14.0;
-    case KernelOp::embedding_forward:
-    case KernelOp::zero:
-    case KernelOp::copy:
-    case KernelOp::permute_forward:
-      return 0.0;
-    default:  // has a formula of its own below
-      return 0.0;
-  }
-  return 0.0;
+  const auto* const found = std::ranges::find(flop_rows, op, &OpFlop::op);
+  return found == flop_rows.end() ? 0.0 : found->per_element;
 }
 
 // GEMM: 2 m n k, one multiply and one add for each term.

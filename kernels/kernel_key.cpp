@@ -1,6 +1,7 @@
 // The text form of kernel keys: one list of fields per shape serves the writer and the reader.
 #include "kernels/kernel_key.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <utility>
@@ -12,131 +13,66 @@
 namespace forerun {
 namespace {
 
-constexpr auto op_names = std::to_array<std::pair<KernelOp, std::string_view>>({
-    {KernelOp::gemm, "gemm"},
-    {KernelOp::attention_forward, "attention_forward"},
-    {KernelOp::attention_backward, "attention_backward"},
-    {KernelOp::rms_norm_forward, "rms_norm_forward"},
-    {KernelOp::rms_norm_backward, "rms_norm_backward"},
-    {KernelOp::layer_norm_forward, "layer_norm_forward"},
-    {KernelOp::layer_norm_backward, "layer_norm_backward"},
-    {KernelOp::qk_norm_forward, "qk_norm_forward"},
-    {KernelOp::qk_norm_backward, "qk_norm_backward"},
-    {KernelOp::rope_forward, "rope_forward"},
-    {KernelOp::rope_backward, "rope_backward"},
-    {KernelOp::swiglu_forward, "swiglu_forward"},
-    {KernelOp::swiglu_backward, "swiglu_backward"},
-    {KernelOp::gelu_forward, "gelu_forward"},
-    {KernelOp::gelu_backward, "gelu_backward"},
-    {KernelOp::add, "add"},
-    {KernelOp::bias_forward, "bias_forward"},
-    {KernelOp::bias_backward, "bias_backward"},
-    {KernelOp::embedding_forward, "embedding_forward"},
-    {KernelOp::embedding_backward, "embedding_backward"},
-    {KernelOp::position_forward, "position_forward"},
-    {KernelOp::position_backward, "position_backward"},
-    {KernelOp::cross_entropy_max, "cross_entropy_max"},
-    {KernelOp::cross_entropy_sum, "cross_entropy_sum"},
-    {KernelOp::cross_entropy_gradient, "cross_entropy_gradient"},
-    {KernelOp::adamw, "adamw"},
-    {KernelOp::zero, "zero"},
-    {KernelOp::copy, "copy"},
-    {KernelOp::cast, "cast"},
-    {KernelOp::add_rms_norm_forward, "add_rms_norm_forward"},
-    {KernelOp::add_rms_norm_backward, "add_rms_norm_backward"},
-    {KernelOp::add_layer_norm_forward, "add_layer_norm_forward"},
-    {KernelOp::add_layer_norm_backward, "add_layer_norm_backward"},
-    {KernelOp::decode_attention, "decode_attention"},
-    {KernelOp::grouped_gemm, "grouped_gemm"},
-    {KernelOp::router_forward, "router_forward"},
-    {KernelOp::router_backward, "router_backward"},
-    {KernelOp::expert_sort, "expert_sort"},
-    {KernelOp::permute_forward, "permute_forward"},
-    {KernelOp::permute_backward, "permute_backward"},
-    {KernelOp::unpermute_forward, "unpermute_forward"},
-    {KernelOp::unpermute_backward, "unpermute_backward"},
-    {KernelOp::conv1d_forward, "conv1d_forward"},
-    {KernelOp::conv1d_backward, "conv1d_backward"},
-    {KernelOp::ssd_forward, "ssd_forward"},
-    {KernelOp::ssd_backward, "ssd_backward"},
-    {KernelOp::selective_scan_forward, "selective_scan_forward"},
-    {KernelOp::selective_scan_backward, "selective_scan_backward"},
+struct OpRow {
+  KernelOp op;
+  std::string_view name;
+  KernelShape shape;  ///< of the kind that the operation has
+};
+
+constexpr auto op_rows = std::to_array<OpRow>({
+    {KernelOp::gemm, "gemm", GemmShape{}},
+    {KernelOp::attention_forward, "attention_forward", AttentionKeyShape{}},
+    {KernelOp::attention_backward, "attention_backward", AttentionKeyShape{}},
+    {KernelOp::rms_norm_forward, "rms_norm_forward", RowsShape{}},
+    {KernelOp::rms_norm_backward, "rms_norm_backward", RowsShape{}},
+    {KernelOp::layer_norm_forward, "layer_norm_forward", RowsShape{}},
+    {KernelOp::layer_norm_backward, "layer_norm_backward", RowsShape{}},
+    {KernelOp::qk_norm_forward, "qk_norm_forward", HeadsShape{}},
+    {KernelOp::qk_norm_backward, "qk_norm_backward", HeadsShape{}},
+    {KernelOp::rope_forward, "rope_forward", HeadsShape{}},
+    {KernelOp::rope_backward, "rope_backward", HeadsShape{}},
+    {KernelOp::swiglu_forward, "swiglu_forward", RowsShape{}},
+    {KernelOp::swiglu_backward, "swiglu_backward", RowsShape{}},
+    {KernelOp::gelu_forward, "gelu_forward", RowsShape{}},
+    {KernelOp::gelu_backward, "gelu_backward", RowsShape{}},
+    {KernelOp::add, "add", RowsShape{}},
+    {KernelOp::bias_forward, "bias_forward", RowsShape{}},
+    {KernelOp::bias_backward, "bias_backward", RowsShape{}},
+    {KernelOp::embedding_forward, "embedding_forward", TableShape{}},
+    {KernelOp::embedding_backward, "embedding_backward", TableShape{}},
+    {KernelOp::position_forward, "position_forward", TableShape{}},
+    {KernelOp::position_backward, "position_backward", TableShape{}},
+    {KernelOp::cross_entropy_max, "cross_entropy_max", RowsShape{}},
+    {KernelOp::cross_entropy_sum, "cross_entropy_sum", RowsShape{}},
+    {KernelOp::cross_entropy_gradient, "cross_entropy_gradient", RowsShape{}},
+    {KernelOp::adamw, "adamw", FlatShape{}},
+    {KernelOp::zero, "zero", FlatShape{}},
+    {KernelOp::copy, "copy", FlatShape{}},
+    {KernelOp::cast, "cast", RowsShape{}},
+    {KernelOp::add_rms_norm_forward, "add_rms_norm_forward", RowsShape{}},
+    {KernelOp::add_rms_norm_backward, "add_rms_norm_backward", RowsShape{}},
+    {KernelOp::add_layer_norm_forward, "add_layer_norm_forward", RowsShape{}},
+    {KernelOp::add_layer_norm_backward, "add_layer_norm_backward", RowsShape{}},
+    {KernelOp::decode_attention, "decode_attention", DecodeShape{}},
+    {KernelOp::grouped_gemm, "grouped_gemm", GroupedGemmShape{}},
+    {KernelOp::router_forward, "router_forward", RouterShape{}},
+    {KernelOp::router_backward, "router_backward", RouterShape{}},
+    {KernelOp::expert_sort, "expert_sort", RouterShape{}},
+    {KernelOp::permute_forward, "permute_forward", PermuteShape{}},
+    {KernelOp::permute_backward, "permute_backward", PermuteShape{}},
+    {KernelOp::unpermute_forward, "unpermute_forward", PermuteShape{}},
+    {KernelOp::unpermute_backward, "unpermute_backward", PermuteShape{}},
+    {KernelOp::conv1d_forward, "conv1d_forward", ConvShape{}},
+    {KernelOp::conv1d_backward, "conv1d_backward", ConvShape{}},
+    {KernelOp::ssd_forward, "ssd_forward", SsdShape{}},
+    {KernelOp::ssd_backward, "ssd_backward", SsdShape{}},
+    {KernelOp::selective_scan_forward, "selective_scan_forward", ScanShape{}},
+    {KernelOp::selective_scan_backward, "selective_scan_backward", ScanShape{}},
 });
 
-std::optional<KernelOp> op_from(std::string_view text) {
-  for (const auto& [op, name] : op_names) {
-    if (name == text) {
-      return op;
-    }
-  }
-  return std::nullopt;
-}
-
-KernelShape empty_shape_of(KernelOp op) {
-  switch (op) {
-    case KernelOp::gemm:
-      return GemmShape{};
-    case KernelOp::attention_forward:
-    case KernelOp::attention_backward:
-      return AttentionKeyShape{};
-    case KernelOp::qk_norm_forward:
-    case KernelOp::qk_norm_backward:
-    case KernelOp::rope_forward:
-    case KernelOp::rope_backward:
-      return HeadsShape{};
-    case KernelOp::embedding_forward:
-    case KernelOp::embedding_backward:
-    case KernelOp::position_forward:
-    case KernelOp::position_backward:
-      return TableShape{};
-    case KernelOp::adamw:
-    case KernelOp::zero:
-    case KernelOp::copy:
-      return FlatShape{};
-    case KernelOp::rms_norm_forward:
-    case KernelOp::rms_norm_backward:
-    case KernelOp::layer_norm_forward:
-    case KernelOp::layer_norm_backward:
-    case KernelOp::swiglu_forward:
-    case KernelOp::swiglu_backward:
-    case KernelOp::gelu_forward:
-    case KernelOp::gelu_backward:
-    case KernelOp::add:
-    case KernelOp::bias_forward:
-    case KernelOp::bias_backward:
-    case KernelOp::cross_entropy_max:
-    case KernelOp::cross_entropy_sum:
-    case KernelOp::cross_entropy_gradient:
-    case KernelOp::cast:
-    case KernelOp::add_rms_norm_forward:
-    case KernelOp::add_rms_norm_backward:
-    case KernelOp::add_layer_norm_forward:
-    case KernelOp::add_layer_norm_backward:
-      return RowsShape{};
-    case KernelOp::grouped_gemm:
-      return GroupedGemmShape{};
-    case KernelOp::decode_attention:
-      return DecodeShape{};
-    case KernelOp::router_forward:
-    case KernelOp::router_backward:
-    case KernelOp::expert_sort:
-      return RouterShape{};
-    case KernelOp::permute_forward:
-    case KernelOp::permute_backward:
-    case KernelOp::unpermute_forward:
-    case KernelOp::unpermute_backward:
-      return PermuteShape{};
-    case KernelOp::conv1d_forward:
-    case KernelOp::conv1d_backward:
-      return ConvShape{};
-    case KernelOp::ssd_forward:
-    case KernelOp::ssd_backward:
-      return SsdShape{};
-    case KernelOp::selective_scan_forward:
-    case KernelOp::selective_scan_backward:
-      return ScanShape{};
-  }
-  return FlatShape{};
+const OpRow* find_row(auto matches) {
+  const auto found = std::ranges::find_if(op_rows, matches);
+  return found == op_rows.end() ? nullptr : &*found;
 }
 
 constexpr auto layout_names = std::to_array<std::pair<GemmLayout, std::string_view>>({
@@ -266,12 +202,8 @@ class SizeList {
 }  // namespace
 
 std::string_view name_of(KernelOp op) {
-  for (const auto& [known, name] : op_names) {
-    if (known == op) {
-      return name;
-    }
-  }
-  return {};
+  const OpRow* const row = find_row([op](const OpRow& known) { return known.op == op; });
+  return row == nullptr ? std::string_view() : row->name;
 }
 
 std::string text_of(const KernelKey& key) {
@@ -286,12 +218,13 @@ std::string text_of(const KernelKey& key) {
 
 std::optional<KernelKey> kernel_key_from(std::string_view text) {
   Reader reader(text);
-  const auto op = op_from(reader.word());
+  const std::string_view name = reader.word();
+  const OpRow* const row = find_row([name](const OpRow& known) { return known.name == name; });
   const auto type = data_type_from(reader.word());
-  if (!op || !type) {
+  if (row == nullptr || !type) {
     return std::nullopt;
   }
-  KernelKey key{.op = *op, .type = *type, .shape = empty_shape_of(*op)};
+  KernelKey key{.op = row->op, .type = *type, .shape = row->shape};
   std::visit([&reader]<class Shape>(
                  Shape& shape) { for_each_field(shape, static_cast<Shape*>(nullptr), reader); },
              key.shape);

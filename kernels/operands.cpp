@@ -3,13 +3,15 @@
 
 #include <array>
 
+#include "kernels/operand_lists.hpp"
+
 namespace forerun {
 namespace {
 
-constexpr DataType fp32 = DataType::fp32;
-constexpr Access read = Access::read;
-constexpr Access write = Access::write;
-constexpr Access update = Access::read_write;
+using operand_words::fp32;
+using operand_words::read;
+using operand_words::update;
+using operand_words::write;
 
 bool is_fp8(DataType type) {
   return type == DataType::fp8_e4m3 || type == DataType::fp8_e5m2;
@@ -269,122 +271,6 @@ std::vector<Operand> list_operands(const KernelKey& key, const TableShape& s) {
     default:  // position_backward
       return {{"dx", key.type, rows, read}, {"d_table", fp32, table, update}};
   }
-}
-
-std::vector<Operand> list_operands(const KernelKey& key, const RouterShape& s) {
-  const std::int64_t choices = s.tokens * s.top_k;
-  const bool writes_choices = key.op == KernelOp::router_forward;
-  const Operand chosen{"chosen", DataType::int32, choices, writes_choices ? write : read};
-  switch (key.op) {
-    case KernelOp::router_forward:
-      return {{"logits", key.type, s.tokens * s.experts, read},
-              {"weights", fp32, choices, write},
-              chosen};
-    case KernelOp::router_backward:
-      return {chosen,
-              {"weights", fp32, choices, read},
-              {"d_weights", fp32, choices, read},
-              {"d_logits", key.type, s.tokens * s.experts, write}};
-    default:  // expert_sort
-      return {chosen,
-              {"ends", DataType::int32, s.experts, write},
-              {"row_of", DataType::int32, choices, write}};
-  }
-}
-
-std::vector<Operand> list_operands(const KernelKey& key, const PermuteShape& s) {
-  const std::int64_t narrow = s.tokens * s.columns;
-  const std::int64_t wide = s.top_k * narrow;
-  const Operand row_of{"row_of", DataType::int32, s.tokens * s.top_k, read};
-  const Operand weights{"weights", fp32, s.tokens * s.top_k, read};
-  switch (key.op) {
-    case KernelOp::permute_forward:
-      return {{"x", key.type, narrow, read}, row_of, {"y", key.type, wide, write}};
-    case KernelOp::permute_backward:
-      return {{"dy", key.type, wide, read}, row_of, {"dx", key.type, narrow, write}};
-    case KernelOp::unpermute_forward:
-      return {{"y", key.type, wide, read}, row_of, weights, {"out", key.type, narrow, write}};
-    default:  // unpermute_backward
-      return {{"y", key.type, wide, read},
-              row_of,
-              weights,
-              {"d_out", key.type, narrow, read},
-              {"dy", key.type, wide, write},
-              {"d_weights", fp32, s.tokens * s.top_k, write}};
-  }
-}
-
-std::vector<Operand> list_operands(const KernelKey& key, const ConvShape& s) {
-  const std::int64_t all = s.batch * s.length * s.channels;
-  const Operand x{"x", key.type, all, read};
-  const Operand weight{"weight", key.type, s.channels * s.width, read};
-  const Operand bias{"bias", key.type, s.channels, read};
-  if (key.op == KernelOp::conv1d_forward) {
-    return {x, weight, bias, {"y", key.type, all, write}};
-  }
-  return {x,
-          weight,
-          bias,
-          {"dy", key.type, all, read},
-          {"dx", key.type, all, write},
-          {"d_weight", fp32, s.channels * s.width, update},
-          {"d_bias", fp32, s.channels, update}};
-}
-
-std::vector<Operand> list_operands(const KernelKey& key, const SsdShape& s) {
-  const std::int64_t tokens = s.batch * s.length;
-  const std::int64_t values = tokens * s.heads * s.head_size;
-  const std::int64_t projected = tokens * s.groups * s.state;
-  std::vector<Operand> list = {{"x", key.type, values, read},
-                               {"dt", key.type, tokens * s.heads, read},
-                               {"B", key.type, projected, read},
-                               {"C", key.type, projected, read},
-                               {"dt_bias", fp32, s.heads, read},
-                               {"A_log", fp32, s.heads, read},
-                               {"D", fp32, s.heads, read}};
-  if (key.op == KernelOp::ssd_forward) {
-    list.push_back({"y", key.type, values, write});
-    return list;
-  }
-  list.insert(list.end(),
-              {{"dy", key.type, values, read},
-               {"dx", key.type, values, write},
-               {"d_dt", key.type, tokens * s.heads, write},
-               {"dB", key.type, projected, write},
-               {"dC", key.type, projected, write},
-               {"d_dt_bias", fp32, s.heads, update},
-               {"dA_log", fp32, s.heads, update},
-               {"dD", fp32, s.heads, update}});
-  return list;
-}
-
-std::vector<Operand> list_operands(const KernelKey& key, const ScanShape& s) {
-  const std::int64_t tokens = s.batch * s.length;
-  const std::int64_t values = tokens * s.channels;
-  const std::int64_t projected = tokens * s.state;
-  std::vector<Operand> list = {{"x", key.type, values, read},
-                               {"dt", key.type, values, read},
-                               {"B", key.type, projected, read},
-                               {"C", key.type, projected, read},
-                               {"z", key.type, values, read},
-                               {"dt_bias", fp32, s.channels, read},
-                               {"A_log", fp32, s.channels * s.state, read},
-                               {"D", fp32, s.channels, read}};
-  if (key.op == KernelOp::selective_scan_forward) {
-    list.push_back({"y", key.type, values, write});
-    return list;
-  }
-  list.insert(list.end(),
-              {{"dy", key.type, values, read},
-               {"dx", key.type, values, write},
-               {"d_dt", key.type, values, write},
-               {"dB", key.type, projected, write},
-               {"dC", key.type, projected, write},
-               {"dz", key.type, values, write},
-               {"d_dt_bias", fp32, s.channels, update},
-               {"dA_log", fp32, s.channels * s.state, update},
-               {"dD", fp32, s.channels, update}});
-  return list;
 }
 
 std::vector<Operand> list_operands(const KernelKey& key, const FlatShape& s) {

@@ -1,0 +1,23 @@
+// The operand lists that have a file of their own, and the words that all lists are written in.
+#pragma once
+
+#include <vector>
+
+#include "kernels/operands.hpp"
+
+namespace forerun {
+
+namespace operand_words {
+inline constexpr DataType fp32 = DataType::fp32;
+inline constexpr Access read = Access::read;
+inline constexpr Access write = Access::write;
+inline constexpr Access update = Access::read_write;
+}  // namespace operand_words
+
+[[nodiscard]] std::vector<Operand> list_operands(const KernelKey& key, const RouterShape& s);
+[[nodiscard]] std::vector<Operand> list_operands(const KernelKey& key, const PermuteShape& s);
+[[nodiscard]] std::vector<Operand> list_operands(const KernelKey& key, const ConvShape& s);
+[[nodiscard]] std::vector<Operand> list_operands(const KernelKey& key, const SsdShape& s);
+[[nodiscard]] std::vector<Operand> list_operands(const KernelKey& key, const ScanShape& s);
+
+}  // namespace forerun
