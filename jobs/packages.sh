@@ -11,7 +11,10 @@ build_packages=(
 )
 # To build and run its tests, beside those above.
 # shellcheck disable=SC2034
-test_packages=(libgtest-dev libgmock-dev libbenchmark-dev clang-format-14 clang-tidy-14)
+test_packages=(
+  libgtest-dev libgmock-dev libbenchmark-dev
+  clang-format-14 clang-tidy-14 libomp-14-dev  # the last: omp.h, for clang-tidy
+)
 
 # missing_packages NAME...: those of them that are not installed, one a line.
 missing_packages() {

@@ -27,6 +27,8 @@ std::string_view example_of(Verb verb) {
              "--layout tp=8,pp=16,vp=8,dp=128 --batch 2048 --seq 8192";
     case Verb::forecast:
       return "forerun forecast --year 2030 --scenario steinhardt-2023";
+    case Verb::validate:
+      return "forerun validate --kernels measurements/";
     case Verb::show:
       return "forerun show --model gpt2";
   }

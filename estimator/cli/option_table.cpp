@@ -87,7 +87,10 @@ Verbs job_verbs() {
 
 Rows subject_rows() {
   OptionRow model =
-      row_about({"model", every_verb(), "the model; measure and rehearse take several", ""});
+      row_about({"model",
+                 {Verb::measure, Verb::rehearse, Verb::estimate, Verb::forecast, Verb::show},
+                 "the model; measure and rehearse take several",
+                 ""});
   model.placeholder = "NAME|FILE|DIR";
   model.kind = OptionKind::repeatable;
   model.assign = [](Options& options, const OptionValue& value) {
@@ -207,6 +210,14 @@ Rows verb_rows() {
                 &Options::time_budget),
       flag_row({"resume", {Verb::measure}, "go on with the journal of an interrupted run", ""},
                [](Options& options) { options.resume = true; }),
+      value_row({"kernels",
+                 {Verb::validate},
+                 "public tables of kernel timings to predict, each kernel from the others: a "
+                 "folder, or one table",
+                 ""},
+                "DIR|FILE",
+                nonempty_text,
+                &Options::kernel_tables),
       value_row({"year", {Verb::forecast}, "the year of the forecast", ""},
                 "YEAR",
                 positive_number,
@@ -272,7 +283,7 @@ std::vector<OptionRow> option_table() {
 
 std::span<const Verb> all_verbs() {
   static constexpr auto verbs = std::to_array<Verb>(
-      {Verb::measure, Verb::rehearse, Verb::estimate, Verb::forecast, Verb::show});
+      {Verb::measure, Verb::rehearse, Verb::estimate, Verb::forecast, Verb::validate, Verb::show});
   return verbs;
 }
 
@@ -286,6 +297,8 @@ std::string_view purpose_of(Verb verb) {
       return "step time, memory, MFU and the whole run of one job in one layout";
     case Verb::forecast:
       return "what a future-scale model needs, and how much work it does";
+    case Verb::validate:
+      return "how far predictions are from what was published";
     case Verb::show:
       return "what is known: the catalogs, or one model or cluster of them";
   }

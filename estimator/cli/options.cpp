@@ -13,6 +13,8 @@ std::string_view name_of(Verb verb) {
       return "estimate";
     case Verb::forecast:
       return "forecast";
+    case Verb::validate:
+      return "validate";
     case Verb::show:
       return "show";
   }

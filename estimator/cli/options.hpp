@@ -16,7 +16,7 @@
 
 namespace forerun {
 
-enum class Verb { measure, rehearse, estimate, forecast, show };
+enum class Verb { measure, rehearse, estimate, forecast, validate, show };
 enum class Format { table, json, csv };
 enum class Verbosity { quiet, normal, verbose };
 
@@ -51,6 +51,8 @@ struct Options {
   std::string scenario = "steinhardt-2023";
   std::int64_t samples = 100'000;
   std::optional<Seconds> training_time;  ///< --days
+
+  std::optional<std::string> kernel_tables;  ///< --kernels
 
   std::uint64_t seed = 1;
   bool strict = false;

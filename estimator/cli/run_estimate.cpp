@@ -159,6 +159,8 @@ ExitCode run_verb(const Options& options, const Streams& streams) {
       return run_estimate(options, streams);
     case Verb::forecast:
       return run_forecast(options, streams);
+    case Verb::validate:
+      return run_validate(options, streams);
     case Verb::show:
       return run_show(options, streams);
   }

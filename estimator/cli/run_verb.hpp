@@ -18,6 +18,7 @@ struct Streams {
 [[nodiscard]] ExitCode run_rehearse(const Options& options, const Streams& streams);
 [[nodiscard]] ExitCode run_estimate(const Options& options, const Streams& streams);
 [[nodiscard]] ExitCode run_forecast(const Options& options, const Streams& streams);
+[[nodiscard]] ExitCode run_validate(const Options& options, const Streams& streams);
 [[nodiscard]] ExitCode run_show(const Options& options, const Streams& streams);
 
 /// The verb that the options name.

@@ -5,7 +5,7 @@
 #include <map>
 #include <set>
 
-#include "estimator/profile/kernel_curves.hpp"
+#include "kernels/kernel_cost.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -13,7 +13,7 @@ namespace {
 
 // Kernel time grows roughly with bytes moved plus FLOP at some tens of FLOP per byte.
 double rough_cost(const KernelKey& key) {
-  return is_matrix_work(key.op) ? work_amount(key) / 20.0 : work_amount(key);
+  return minimum_traffic(key).in(unit::byte) + hardware_flops(key).in(unit::flop) / 20.0;
 }
 
 class Plan {

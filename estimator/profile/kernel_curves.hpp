@@ -1,28 +1,82 @@
-// Interpolation between measured kernels of one family.
+// Times of kernels that were not measured, from those that were.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <span>
 #include <vector>
 
+#include "estimator/profile/kernel_family.hpp"
 #include "estimator/profile/profile.hpp"
+#include "estimator/profile/roofline.hpp"
+#include "estimator/step/price.hpp"
 
 namespace forerun {
 
-/// The sizes that a key has, as logarithms: what distance between keys is measured in.
-[[nodiscard]] std::vector<double> log_sizes(const KernelKey& key);
+/// Order of trust (modelling.md 10.5), for keys that were not measured themselves:
+///  1. own curve: the same sizes but for the first (rows m of a product), measured above and below
+///     within a factor of four: utilisation interpolated in log m;
+///  2. neighbour transfer: the mean utilisation, by inverse square distance, of the twelve nearest
+///     members of the family that lie within a factor of about 16;
+///  3. the roofline fitted to the family or, where it has too few members, to all kernels of its
+///     kind and number format.
+/// Utilisation is relative to the roofline. 1 and 2 are tier interpolated, 3 is fitted. The error
+/// of 1 and 2 is the family's own when members are left out together with all others nearer than
+/// the key's nearest neighbour is; that of 3 is the roofline's mean error.
+class KernelCurves {
+ public:
+  explicit KernelCurves(std::span<const KernelRecord> records);
 
-/// Same operation, number format and flags: keys that differ in sizes only.
-[[nodiscard]] bool same_family(const KernelKey& a, const KernelKey& b);
+  /// Nothing when no kernel of the key's kind was measured.
+  [[nodiscard]] std::optional<Price> price(const KernelKey& key) const;
 
-/// What a kernel is limited by, as a number that its time is roughly proportional to: FLOP for
-/// matrix work, bytes for the rest.
-[[nodiscard]] double work_amount(const KernelKey& key);
-[[nodiscard]] bool is_matrix_work(KernelOp op);
+ private:
+  struct Member {
+    KernelPoint point;
+    double log_utilisation = 0.0;
+  };
 
-/// Time from the up to eight nearest family members, by inverse-distance mean of log(rate); nothing
-/// when none lies within a factor of 16 in every size. `without` leaves one record out.
-[[nodiscard]] std::optional<Seconds> interpolated_time(const KernelKey& key,
-                                                       const std::vector<KernelRecord>& records,
-                                                       const KernelRecord* without = nullptr);
+  struct Neighbour {
+    double distance = 0.0;
+    double log_utilisation = 0.0;
+  };
+
+  struct Fitted {
+    Roofline roofline;
+    double error = 0.0;
+  };
+
+  /// Members sorted by their first coordinate.
+  struct Family {
+    Fitted fitted;
+    std::vector<Member> members;
+    std::vector<double> errors;  ///< of transfer, by `distances`
+  };
+
+  struct Transfer {
+    double log_utilisation = 0.0;
+    double nearest = 0.0;
+  };
+
+  /// Kernels limited by the same thing in one number format.
+  struct Kind {
+    Limits limits = Limits::bytes;
+    DataType type = DataType::bf16;
+    friend auto operator<=>(const Kind&, const Kind&) = default;
+  };
+
+  static Kind kind_of(const KernelFamily& family);
+  static Fitted fit(const std::vector<Work>& points, const KernelFamily& family);
+  /// Neighbours nearer than `beyond` are not looked at.
+  static std::optional<Transfer> transfer(const Family& family,
+                                          const KernelPoint& point,
+                                          double beyond);
+  static std::optional<Transfer> own_curve(const Family& family, const KernelPoint& point);
+  static void estimate_errors(Family& family);
+  static double error_at(const Family& family, double distance);
+
+  std::map<KernelFamily, Family> families_;
+  std::map<Kind, Fitted> kinds_;
+};
 
 }  // namespace forerun

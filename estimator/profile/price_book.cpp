@@ -8,6 +8,7 @@
 
 #include "comm/collective_cost.hpp"
 #include "estimator/profile/kernel_curves.hpp"
+#include "estimator/profile/roofline.hpp"
 #include "kernels/kernel_cost.hpp"
 #include "units/input_error.hpp"
 #include "units/unit.hpp"
@@ -29,11 +30,9 @@ double relative_half_width(const Timing& timing) {
 class Measurements {
  public:
   Measurements(Profile profile, Strictness strictness)
-      : profile_(std::move(profile)), strictness_(strictness) {
+      : profile_(std::move(profile)), strictness_(strictness), curves_(profile_.kernels) {
     for (const KernelRecord& record : profile_.kernels) {
       kernels_.insert_or_assign(record.key, record.timing);
-      rates_[{is_matrix_work(record.key.op), record.key.type}].push_back(
-          work_amount(record.key) / record.timing.median.in(unit::second));
     }
     for (const CollectiveRecord& record : profile_.collectives) {
       collectives_.insert_or_assign(record.key, record.timing);
@@ -44,23 +43,13 @@ class Measurements {
     if (const auto found = kernels_.find(key); found != kernels_.end()) {
       return {found->second.median, Tier::measured, relative_half_width(found->second)};
     }
-    if (const auto time = interpolated_time(key, profile_.kernels)) {
-      return {*time, Tier::interpolated, family_error(key)};
+    const auto price = curves_.price(key);
+    if (price && (price->tier == Tier::interpolated || strictness_ == Strictness::any_tier)) {
+      return *price;
     }
-    if (strictness_ == Strictness::interpolated_or_better) {
-      refuse(text_of(key), "--strict allows only measured and interpolated prices");
-    }
-    const auto rates = rates_.find({is_matrix_work(key.op), key.type});
-    if (rates == rates_.end()) {
-      refuse(text_of(key), "nothing of its class was measured");
-    }
-    // The spread of the class's rates is the error of using their median.
-    const double rate = median_of(rates->second);
-    std::vector<double> errors;
-    for (const double other : rates->second) {
-      errors.push_back(std::abs(other - rate) / other);
-    }
-    return {work_amount(key) / rate * unit::second, Tier::fitted, median_of(errors)};
+    refuse(text_of(key),
+           price ? "--strict allows only measured and interpolated prices"
+                 : "nothing of its kind was measured");
   }
 
   [[nodiscard]] Price price(const CollectiveKey& key) {
@@ -91,27 +80,6 @@ class Measurements {
                      "has no price for '" + key + "': " + why +
                          " (run 'forerun measure' with this model, layout and "
                          "precision, and --resume to add to the profile)");
-  }
-
-  double family_error(const KernelKey& key) {
-    const auto same = [&](const auto& known) { return same_family(known.first, key); };
-    if (const auto known = std::ranges::find_if(family_errors_, same);
-        known != family_errors_.end()) {
-      return known->second;
-    }
-    std::vector<double> errors;
-    for (const KernelRecord& record : profile_.kernels) {
-      if (!same_family(record.key, key)) {
-        continue;
-      }
-      if (const auto time = interpolated_time(record.key, profile_.kernels, &record)) {
-        errors.push_back(std::abs(*time / record.timing.median - 1.0));
-      }
-    }
-    // A family of one cannot leave one out: its error is unknown, taken as 30 %.
-    const double error = errors.empty() ? 0.3 : median_of(errors);
-    family_errors_.emplace_back(key, error);
-    return error;
   }
 
   // The same message over fewer ranks, where that was measured: a larger group is never faster,
@@ -173,15 +141,15 @@ class Measurements {
         errors.push_back(std::abs(time->in(unit::second) / std::exp(log_time) - 1.0));
       }
     }
-    return errors.empty() ? 0.3 : median_of(errors);
+    // Two sizes cannot leave one out: how well the link's model fits is all that is known.
+    return errors.empty() ? *std::ranges::max_element(profile_.level_errors) : median_of(errors);
   }
 
   Profile profile_;
   Strictness strictness_;
+  KernelCurves curves_;
   std::map<KernelKey, Timing> kernels_;
   std::map<CollectiveKey, Timing> collectives_;
-  std::map<std::pair<bool, DataType>, std::vector<double>> rates_;
-  std::vector<std::pair<KernelKey, double>> family_errors_;
 };
 
 // Where a device has a peak but no class efficiency of its own: GEMM 0.70, the median of m >= 1024
@@ -189,13 +157,6 @@ class Measurements {
 // memory 0.80 and 3 us a kernel, aiconfigurator's defaults (modelling.md 8.2).
 ClassEfficiency common_efficiency() {
   return {0.70, 0.50, 0.40, 0.80, 3.0 * unit::microsecond, "modelling.md 10.5 and 8.2"};
-}
-
-// launch + (compute^4 + memory^4)^(1/4), modelling.md 10.5.
-Seconds smooth_roofline(Seconds launch, Seconds compute, Seconds memory) {
-  const double c = compute.in(unit::second);
-  const double m = memory.in(unit::second);
-  return launch + std::pow(c * c * c * c + m * m * m * m, 0.25) * unit::second;
 }
 
 // Mean error of a roofline with class efficiencies per GEMM on GPUs that it was not fitted to,
@@ -223,8 +184,13 @@ Price datasheet_price(const Cluster& cluster, const KernelKey& key) {
   } else if (key.op == KernelOp::attention_backward) {
     fraction = efficiency.attention_backward_fraction;
   }
+  const Roofline roofline{
+      efficiency.launch.in(unit::second),
+      fraction * peak->second.in(unit::flop / unit::second),
+      (efficiency.memory_fraction * device.memory_bandwidth).in(unit::byte / unit::second)};
   return {
-      smooth_roofline(efficiency.launch, hardware_flops(key) / (fraction * peak->second), memory),
+      roofline.seconds(hardware_flops(key).in(unit::flop), minimum_traffic(key).in(unit::byte)) *
+          unit::second,
       Tier::datasheet,
       datasheet_error};
 }

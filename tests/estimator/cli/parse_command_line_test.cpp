@@ -195,9 +195,10 @@ TEST(CommandLine, RefusesQuietWithVerbose) {
 }
 
 TEST(CommandLine, NamesTheNearestVerb) {
-  EXPECT_EQ(complaint_about({"estimat"}),
-            "'estimat': unknown verb (expected measure, rehearse, estimate, forecast or show; "
-            "nearest is estimate)");
+  EXPECT_EQ(
+      complaint_about({"estimat"}),
+      "'estimat': unknown verb (expected measure, rehearse, estimate, forecast, validate or show; "
+      "nearest is estimate)");
 }
 
 TEST(CommandLine, WantsAVerb) {
