@@ -68,6 +68,19 @@ class Device {
                                                        int count,
                                                        CacheState cache) = 0;
 
+  /// What the library chose for this key, for the record; empty where it does not say.
+  [[nodiscard]] virtual std::string algorithm_of(const KernelKey& /*key*/) { return {}; }
+
+  /// A rate of matrix work in this format that the device cannot exceed, from its cores, its
+  /// highest clock and what a cycle can do; nothing where that is not known. A faster measurement
+  /// is wrong.
+  [[nodiscard]] virtual std::optional<FlopsPerSecond> ceiling(DataType /*type*/) const {
+    return std::nullopt;
+  }
+
+  /// The present clock in Hz, where it can be read.
+  [[nodiscard]] virtual std::optional<double> clock_hz() const { return std::nullopt; }
+
   /// The CUDA stream as an opaque pointer; null on a CPU.
   [[nodiscard]] virtual void* stream() const { return nullptr; }
 };

@@ -97,6 +97,30 @@ Job job_from(const Options& options, std::int64_t devices, const JobDefaults& de
   return checked_job(options, read_model(options.models.front()), layout, defaults);
 }
 
+std::int64_t devices_of_layouts(const Options& options) {
+  static const std::regex degree("(tp|pp|cp|dp)=([0-9|.]+)");
+  static const std::regex number("[0-9]+");
+  const std::string specs = options.layout.value_or("");
+  std::int64_t most = 1;
+  for (std::size_t first = 0; first <= specs.size();) {
+    const std::size_t last = std::min(specs.find(';', first), specs.size());
+    const std::string spec = specs.substr(first, last - first);
+    std::int64_t product = 1;
+    for (std::sregex_iterator it(spec.begin(), spec.end(), degree), end; it != end; ++it) {
+      const std::string values = (*it)[2].str();
+      std::int64_t largest = 1;
+      for (std::sregex_iterator value(values.begin(), values.end(), number); value != end;
+           ++value) {
+        largest = std::max(largest, parse_whole(value->str(), 1).value_or(1));
+      }
+      product *= largest;
+    }
+    most = std::max(most, product);
+    first = last + 1;
+  }
+  return options.devices.value_or(most);
+}
+
 std::int64_t devices_from(const Options& options, const HardwareSource& hardware) {
   if (options.devices) {
     return *options.devices;

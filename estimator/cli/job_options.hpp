@@ -32,6 +32,9 @@ struct JobDefaults {
                            std::int64_t devices,
                            const JobDefaults& defaults);
 
+/// --devices; else as many as the largest values of --layout's degrees multiply to.
+[[nodiscard]] std::int64_t devices_of_layouts(const Options& options);
+
 /// --devices; else the ranks of a profile; else the product of the degrees that --layout states.
 [[nodiscard]] std::int64_t devices_from(const Options& options, const HardwareSource& hardware);
 

@@ -210,6 +210,12 @@ Rows verb_rows() {
                 &Options::time_budget),
       flag_row({"resume", {Verb::measure}, "go on with the journal of an interrupted run", ""},
                [](Options& options) { options.resume = true; }),
+      flag_row({"kernels-only",
+                {Verb::measure},
+                "kernels alone, by one process, for every layout of --layout, whatever ranks it "
+                "would need",
+                ""},
+               [](Options& options) { options.kernels_only = true; }),
       value_row({"kernels",
                  {Verb::validate},
                  "public tables of kernel timings to predict, each kernel from the others: a "

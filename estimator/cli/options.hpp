@@ -45,6 +45,7 @@ struct Options {
 
   std::optional<Seconds> time_budget;
   bool resume = false;
+  bool kernels_only = false;
   std::int64_t steps = 5;
 
   std::optional<double> year;  ///< fractions allowed: 2030.5

@@ -8,6 +8,14 @@
 namespace forerun {
 
 Ranks::Ranks(const Options& options) : world_(open_world()) {
+  if (options.kernels_only) {
+    if (world_->size() > 1) {
+      throw InputError("--kernels-only",
+                       "is for one process (run it without mpirun, or with mpirun -np 1)");
+    }
+    open_device_of(options, DeviceChoice{});
+    return;
+  }
   if (options.devices && *options.devices != world_->size()) {
     throw InputError("--devices",
                      std::to_string(*options.devices) + " does not equal the " +
@@ -20,11 +28,15 @@ Ranks::Ranks(const Options& options) : world_(open_world()) {
   choice.local_rank =
       static_cast<int>(std::count(hosts.begin(), hosts.begin() + world_->rank(), here));
   choice.local_ranks = static_cast<int>(std::ranges::count(hosts, here));
-  kind_ = options.device.value_or(has_gpu() ? DeviceKind::cuda : DeviceKind::host);
-  device_ = open_device(kind_, choice);
+  open_device_of(options, choice);
   if (kind_ == DeviceKind::cuda) {
     device_world_ = open_device_world(*device_, *world_);
   }
+}
+
+void Ranks::open_device_of(const Options& options, const DeviceChoice& choice) {
+  kind_ = options.device.value_or(has_gpu() ? DeviceKind::cuda : DeviceKind::host);
+  device_ = open_device(kind_, choice);
 }
 
 Machine Ranks::machine() {

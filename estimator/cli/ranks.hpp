@@ -25,6 +25,8 @@ class Ranks {
   [[nodiscard]] bool is_root() const { return world_->rank() == 0; }
 
  private:
+  void open_device_of(const Options& options, const DeviceChoice& choice);
+
   std::unique_ptr<Communicator> world_;
   DeviceKind kind_ = DeviceKind::host;
   std::unique_ptr<Device> device_;

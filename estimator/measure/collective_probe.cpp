@@ -110,7 +110,7 @@ Timing probe_collective(const CollectivePlace& place,
     goes_on = !is_settled(samples, limits.tolerance) && spent < limits.time &&
               std::ssize(samples) < limits.samples;
   }
-  return timing_of(std::move(samples));
+  return timing_of(std::move(samples), limits.tolerance);
 }
 
 }  // namespace forerun

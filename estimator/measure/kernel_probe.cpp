@@ -2,67 +2,18 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <cstring>
-#include <random>
-#include <string_view>
+#include <new>
+#include <sstream>
 
 #include <fmt/format.h>
 
 #include "estimator/measure/statistics.hpp"
-#include "units/bfloat16.hpp"
+#include "kernels/kernel_cost.hpp"
+#include "units/quantity_text.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
 namespace {
-
-constexpr std::size_t pattern_elements = std::size_t{1} << 18;
-constexpr std::uint32_t pattern_seed = 20240229;
-
-// Saved statistics must look like ones: positive and well away from zero, or exponentials overflow
-// and denormals slow the kernel down.
-bool is_statistic(std::string_view name) {
-  constexpr std::array names{std::string_view("rstd"),
-                             std::string_view("stats"),
-                             std::string_view("lse"),
-                             std::string_view("row_max"),
-                             std::string_view("sums"),
-                             std::string_view("v")};
-  return std::ranges::find(names, name) != names.end();
-}
-
-std::vector<char> index_pattern(const KernelKey& key, const Operand& operand) {
-  const auto indices = sample_indices(key, operand.name, pattern_seed);
-  std::vector<char> pattern(indices.size() * sizeof(indices.front()));
-  std::memcpy(pattern.data(), indices.data(), pattern.size());
-  return pattern;
-}
-
-// Random normal values (never zeros: they draw less power and run faster), repeated over the
-// operand.
-std::vector<char> pattern_for(const KernelKey& key, const Operand& operand) {
-  if (operand.type == DataType::int32) {
-    return index_pattern(key, operand);
-  }
-  const auto bytes = static_cast<std::size_t>(size_of(operand.type).in(unit::byte));
-  const std::size_t count = std::min(
-      pattern_elements, static_cast<std::size_t>(std::max<std::int64_t>(1, operand.elements)));
-  std::mt19937 random(pattern_seed);
-  std::vector<char> pattern(count * bytes);
-  std::normal_distribution<float> normal;
-  std::uniform_real_distribution<float> positive(1.0F, 5.0F);
-  for (std::size_t i = 0; i < count; ++i) {
-    char* const at = pattern.data() + i * bytes;
-    const float value = is_statistic(operand.name) ? positive(random) : normal(random);
-    if (bytes == 2) {
-      const std::uint16_t half = bf16_from_float(value);
-      std::memcpy(at, &half, bytes);
-    } else {
-      std::memcpy(at, &value, bytes);
-    }
-  }
-  return pattern;
-}
 
 // True on all ranks if it is on any.
 bool any_rank(Communicator& world, bool here) {
@@ -71,120 +22,189 @@ bool any_rank(Communicator& world, bool here) {
   return flag > 0.0F;
 }
 
+// One rank's numbers as text that keeps every bit.
+std::string text_of(const Timing& timing) {
+  return fmt::format("{} {} {} {} {} {} {} {} {} {}",
+                     timing.median.in(unit::second),
+                     timing.low.in(unit::second),
+                     timing.high.in(unit::second),
+                     timing.least.in(unit::second),
+                     timing.p95.in(unit::second),
+                     timing.mad.in(unit::second),
+                     timing.samples,
+                     timing.is_unsettled ? 1 : 0,
+                     timing.is_drifting ? 1 : 0,
+                     timing.is_spread ? 1 : 0);
+}
+
+Timing timing_from(const std::string& text) {
+  std::istringstream words(text);
+  const auto seconds = [&words] {
+    double value = 0.0;
+    words >> value;
+    return value * unit::second;
+  };
+  Timing timing;
+  timing.median = seconds();
+  timing.low = seconds();
+  timing.high = seconds();
+  timing.least = seconds();
+  timing.p95 = seconds();
+  timing.mad = seconds();
+  words >> timing.samples >> timing.is_unsettled >> timing.is_drifting >> timing.is_spread;
+  return timing;
+}
+
 Timing slowest_of(Communicator& world, const Timing& mine) {
-  const auto texts = world.all_gather_text(fmt::format("{} {} {} {} {} {}",
-                                                       mine.median.in(unit::second),
-                                                       mine.low.in(unit::second),
-                                                       mine.high.in(unit::second),
-                                                       mine.least.in(unit::second),
-                                                       mine.p95.in(unit::second),
-                                                       mine.samples));
   Timing slowest;
-  Seconds fastest = Seconds::infinite();
-  for (const std::string& text : texts) {
-    std::array<double, 5> values{};
-    long long samples = 0;
-    if (std::sscanf(text.c_str(),
-                    "%lf %lf %lf %lf %lf %lld",
-                    values.data(),
-                    &values[1],
-                    &values[2],
-                    &values[3],
-                    &values[4],
-                    &samples) != 6) {
-      continue;
-    }
-    const Timing timing{values[0] * unit::second,
-                        values[1] * unit::second,
-                        values[2] * unit::second,
-                        values[3] * unit::second,
-                        values[4] * unit::second,
-                        samples,
-                        0.0};
-    fastest = std::min(fastest, timing.median);
+  std::vector<Seconds> medians;
+  for (const std::string& text : world.all_gather_text(text_of(mine))) {
+    const Timing timing = timing_from(text);
+    medians.push_back(timing.median);
     if (timing.median > slowest.median) {
       slowest = timing;
     }
   }
-  slowest.rank_spread = (slowest.median - fastest) / slowest.median;
+  slowest.rank_spread = (slowest.median - *std::ranges::min_element(medians)) / slowest.median;
+  slowest.rank_medians = std::move(medians);
   return slowest;
 }
 
-// Two operands with the same content can take each other's place.
-std::string content_of(const KernelKey& key, const Operand& operand) {
-  if (operand.type == DataType::int32) {
-    return text_of(key) + std::string(operand.name);
+// The first complaint of any rank, with its rank; empty when no rank has one.
+std::string first_complaint(Communicator& world, const std::string& mine) {
+  const auto complaints = world.all_gather_text(mine);
+  for (std::size_t rank = 0; rank < complaints.size(); ++rank) {
+    if (!complaints[rank].empty()) {
+      return complaints.size() == 1 ? complaints[rank]
+                                    : fmt::format("rank {}: {}", rank, complaints[rank]);
+    }
   }
-  return fmt::format(
-      "{} {}", name_of(operand.type), is_statistic(operand.name) ? "positive" : "normal");
+  return {};
+}
+
+// What went wrong in `work`, in words; empty when nothing did.
+template <typename Work>
+std::string complaint_of(Work work) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return "out of memory";
+  } catch (const std::exception& error) {
+    return error.what();
+  }
 }
 
 }  // namespace
 
-void OperandArena::fill(Slot& slot,
-                        const KernelKey& key,
-                        const Operand& operand,
-                        std::size_t bytes) {
-  const std::string content = content_of(key, operand);
-  if (slot.content == content && slot.filled >= bytes) {
-    return;
-  }
-  const auto pattern = pattern_for(key, operand);
-  for (std::size_t at = 0; at < bytes; at += pattern.size()) {
-    device_.copy_in(static_cast<char*>(slot.buffer.data()) + at,
-                    pattern.data(),
-                    std::min(pattern.size(), bytes - at));
-  }
-  slot.content = content;
-  slot.filled = bytes;
-}
+namespace {
 
-std::span<void* const> OperandArena::operands_for(const KernelKey& key) {
-  const auto operands = operands_of(key);
-  slots_.resize(std::max(slots_.size(), operands.size()));
-  pointers_.clear();
-  for (std::size_t i = 0; i < operands.size(); ++i) {
-    Slot& slot = slots_[i];
-    const auto bytes = static_cast<std::size_t>(static_cast<double>(operands[i].elements) *
-                                                size_of(operands[i].type).in(unit::byte));
-    if (slot.buffer.bytes() < bytes) {
-      slot = {};
-      slot.buffer = DeviceBuffer(device_, std::max<std::size_t>(bytes, 64));
-    }
-    fill(slot, key, operands[i], bytes);
-    if (operands[i].access != Access::read) {
-      slot.content.clear();  // The kernel is about to overwrite it.
-    }
-    pointers_.push_back(slot.buffer.data());
-  }
-  return pointers_;
-}
+// The sampling of one key, once its first run was found in order.
+class Sampling {
+ public:
+  Sampling(const ProbePlace& place,
+           const KernelKey& key,
+           const ProbeLimits& limits,
+           std::span<void* const> operands)
+      : place_(place), key_(key), limits_(limits), operands_(operands) {}
 
-Timing probe_kernel(const ProbePlace& place, const KernelKey& key, const ProbeLimits& limits) {
+  ProbeResult run() {
+    int batch = 3;
+    do {
+      const std::string complaint =
+          first_complaint(place_.world, complaint_of([&] { return sample(batch); }));
+      if (!complaint.empty()) {
+        return complaint;
+      }
+      batch = 5;
+    } while (any_rank(place_.world, wants_more()));
+    KernelRecord record;
+    record.key = key_;
+    const std::string complaint =
+        first_complaint(place_.world, complaint_of([&] {
+                          record.timing = timing_of(samples_, limits_.tolerance);
+                          record.hot = hot_time();
+                          record.algorithm = place_.device.algorithm_of(key_);
+                          return implausible(record);
+                        }));
+    if (!complaint.empty()) {
+      return complaint;
+    }
+    record.timing = slowest_of(place_.world, record.timing);
+    record.hot = largest(*record.hot);
+    return record;
+  }
+
+ private:
   using Clock = std::chrono::steady_clock;
-  const auto& [device, world, arena] = place;
-  const auto operands = arena.operands_for(key);
-  const KernelScalars scalars;
-  device.run(key, operands, scalars);
-  device.synchronize();
-  world.barrier();
 
-  const auto start = Clock::now();
-  std::vector<Seconds> samples;
-  int batch = 3;
-  bool goes_on = true;
-  while (goes_on) {
-    const auto more = device.time_runs(key, operands, batch, CacheState::cold);
-    samples.insert(samples.end(), more.begin(), more.end());
-    const double spent = std::chrono::duration<double>(Clock::now() - start).count();
-    const double next = spent * (1.0 + 5.0 / static_cast<double>(samples.size()));
-    batch = 5;
-    goes_on =
-        any_rank(world,
-                 !is_settled(samples, limits.tolerance) && next < limits.time.in(unit::second) &&
-                     std::ssize(samples) < limits.samples);
+  std::string sample(int count) {
+    const auto more = place_.device.time_runs(key_, operands_, count, CacheState::cold);
+    samples_.insert(samples_.end(), more.begin(), more.end());
+    return {};
   }
-  return slowest_of(world, timing_of(std::move(samples)));
+
+  // A batch of five more must fit into the limit too.
+  [[nodiscard]] bool wants_more() const {
+    const double spent = std::chrono::duration<double>(Clock::now() - start_).count();
+    const double next = spent * (1.0 + 5.0 / static_cast<double>(samples_.size()));
+    const bool is_stopped = limits_.stop != nullptr && *limits_.stop;
+    return !is_stopped && !is_settled(samples_, limits_.tolerance) &&
+           next < limits_.time.in(unit::second) && std::ssize(samples_) < limits_.samples;
+  }
+
+  [[nodiscard]] Seconds hot_time() const {
+    constexpr int runs = 5;
+    return timing_of(place_.device.time_runs(key_, operands_, runs, CacheState::hot)).median;
+  }
+
+  // Over the ranks.
+  [[nodiscard]] Seconds largest(Seconds mine) const {
+    Seconds most;
+    for (const std::string& text :
+         place_.world.all_gather_text(fmt::format("{}", mine.in(unit::second)))) {
+      most = std::max(most, std::stod(text) * unit::second);
+    }
+    return most;
+  }
+
+  [[nodiscard]] std::string implausible(const KernelRecord& record) const {
+    const auto ceiling = place_.device.ceiling(key_.type);
+    const FlopsPerSecond rate = hardware_flops(key_) / record.timing.least;
+    if (!ceiling || rate <= *ceiling) {
+      return {};
+    }
+    return fmt::format("implausible: {} is above the device's {}",
+                       forerun::text_of(rate),
+                       forerun::text_of(*ceiling));
+  }
+
+  const ProbePlace& place_;
+  const KernelKey& key_;
+  const ProbeLimits& limits_;
+  std::span<void* const> operands_;
+  Clock::time_point start_ = Clock::now();
+  std::vector<Seconds> samples_;
+};
+
+}  // namespace
+
+ProbeResult probe_kernel(const ProbePlace& place, const KernelKey& key, const ProbeLimits& limits) {
+  std::span<void* const> operands;
+  const std::string complaint =
+      first_complaint(place.world, complaint_of([&] {
+                        if (const auto refusal = place.device.refuses(key)) {
+                          return *refusal;
+                        }
+                        operands = place.arena.operands_for(key);
+                        place.device.run(key, operands, KernelScalars{});
+                        place.device.synchronize();
+                        return place.arena.check_outputs(key);
+                      }));
+  if (!complaint.empty()) {
+    return complaint;
+  }
+  place.world.barrier();
+  return Sampling(place, key, limits, operands).run();
 }
 
 }  // namespace forerun

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <ostream>
+#include <random>
 #include <utility>
 #include <variant>
 
@@ -17,8 +18,10 @@
 #include "estimator/measure/collective_probe.hpp"
 #include "estimator/measure/kernel_probe.hpp"
 #include "estimator/measure/measurement_plan.hpp"
+#include "estimator/measure/statistics.hpp"
 #include "estimator/profile/journal.hpp"
 #include "estimator/profile/profile_json.hpp"
+#include "kernels/kernel_cost.hpp"
 #include "units/quantity_text.hpp"
 #include "units/unit.hpp"
 
@@ -31,6 +34,11 @@ using Json = nlohmann::ordered_json;
 // No key may take more than this, however large the budget (modelling.md 10.3).
 constexpr Seconds most_per_key = 2.0 * unit::second;
 
+// Load for the sustained rate, within a twentieth of the budget: what a GPU takes to reach its
+// temperature under load (modelling.md 10.1), less on a CPU, whose clocks follow within a second.
+constexpr Seconds gpu_load = 10.0 * unit::second;
+constexpr Seconds cpu_load = 3.0 * unit::second;
+
 class Measurement {
  public:
   Measurement(const MeasureOptions& options, const Machine& machine, std::ostream& progress)
@@ -39,11 +47,19 @@ class Measurement {
         progress_(progress),
         arena_(machine.device),
         profile_(describe(machine)),
-        plan_(plan_measurement(options.jobs, {profile_.ranks_per_node})) {}
+        plan_(plan_measurement(options.jobs, {profile_.ranks_per_node})) {
+    std::mt19937_64 random(options.seed);
+    std::ranges::shuffle(plan_.kernels, random);
+    if (options.what == MeasureOptions::What::kernels) {
+      plan_.collectives.clear();
+    }
+  }
 
   Profile run() {
     open_journal();
+    warm_up();
     quick_round();
+    load_round();
     refining_round();
     add_jobs();
     fit_levels(profile_);
@@ -117,19 +133,79 @@ class Measurement {
     }
   }
 
+  // Until clocks and power are those of load: three runs and 100 ms at least (modelling.md 10.1).
+  void warm_up() {
+    if (plan_.kernels.empty()) {
+      return;
+    }
+    const auto start = Clock::now();
+    const KernelKey& key = plan_.kernels.front();
+    if (machine_.device.refuses(key)) {
+      return;
+    }
+    try {
+      const auto operands = arena_.operands_for(key);
+      for (int i = 0; i < 3 || Clock::now() - start < std::chrono::milliseconds(100); ++i) {
+        machine_.device.run(key, operands, KernelScalars{});
+        machine_.device.synchronize();
+      }
+    } catch (const std::exception&) {
+      return;  // The probe of this key will say what is wrong with it.
+    }
+  }
+
+  // Bursts are over before heat counts; a training step is not. The largest product of the fastest
+  // format, run for seconds, tells by how much its time then exceeds that of a burst.
+  void load_round() {
+    const KernelRecord* largest = nullptr;
+    for (const KernelRecord& record : profile_.kernels) {
+      const bool is_product = record.key.op == KernelOp::gemm;
+      if (is_product && record.hot &&
+          (largest == nullptr || hardware_flops(record.key) / *record.hot >
+                                     hardware_flops(largest->key) / *largest->hot)) {
+        largest = &record;
+      }
+    }
+    if (largest == nullptr || !has_time()) {
+      return;
+    }
+    const Seconds load =
+        std::min(profile_.device.kind == "host" ? cpu_load : gpu_load, 0.05 * options_.budget);
+    const auto operands = arena_.operands_for(largest->key);
+    std::vector<Seconds> samples;
+    Seconds spent;
+    do {
+      constexpr int batch = 10;
+      const auto more = machine_.device.time_runs(largest->key, operands, batch, CacheState::hot);
+      samples.insert(samples.end(), more.begin(), more.end());
+      for (const Seconds sample : more) {
+        spent += sample;
+      }
+    } while (spent < load && !is_stopped());
+    // The first half only warms up.
+    samples.erase(samples.begin(),
+                  samples.begin() + static_cast<std::ptrdiff_t>(samples.size() / 2));
+    auto factor = static_cast<float>(timing_of(std::move(samples)).median / *largest->hot);
+    machine_.host_world.all_reduce(&factor, &factor, 1, DataType::fp32, ReduceOp::max);
+    profile_.sustained_factor = std::max(1.0, static_cast<double>(factor));
+    profile_.clock_hz = machine_.device.clock_hz();
+  }
+
   // A few samples of everything: a budget that ends later costs precision, not coverage.
   void quick_round() {
     total_ = std::ssize(plan_.kernels) + std::ssize(plan_.collectives);
     for (const PlannedCollective& planned : plan_.collectives) {
       ++done_;
       if (!collectives_.contains(planned.key)) {
-        measure_collective(planned, {.time = Seconds(), .tolerance = 0.03, .samples = 3});
+        measure_collective(
+            planned, {.time = Seconds(), .tolerance = 0.03, .samples = 3, .stop = options_.stop});
       }
     }
     for (const KernelKey& key : plan_.kernels) {
       ++done_;
       if (!kernels_.contains(key)) {
-        measure_kernel(key, {.time = Seconds(), .tolerance = 0.01, .samples = 3});
+        measure_kernel(key,
+                       {.time = Seconds(), .tolerance = 0.01, .samples = 3, .stop = options_.stop});
       }
     }
   }
@@ -167,36 +243,58 @@ class Measurement {
         return;
       }
       if (const auto* key = std::get_if<KernelKey>(&candidate.what)) {
-        measure_kernel(*key, {.time = most_per_key, .tolerance = 0.01});
+        measure_kernel(*key, {.time = most_per_key, .tolerance = 0.01, .stop = options_.stop});
       } else {
         measure_collective(std::get<PlannedCollective>(candidate.what),
-                           {.time = most_per_key, .tolerance = 0.03});
+                           {.time = most_per_key, .tolerance = 0.03, .stop = options_.stop});
       }
     }
   }
 
-  // Of rank 0's clock, so that all ranks decide alike.
-  bool has_time() {
-    auto seconds = static_cast<float>((options_.budget - elapsed()).in(unit::second));
-    machine_.host_world.broadcast(&seconds, 1, DataType::fp32, 0);
-    return seconds > 0.0F;
+  // Why nothing more is begun, on all ranks alike; empty while there is time.
+  std::string end_reason() {
+    // The most urgent of all ranks: a clock is only asked on one of them.
+    const bool is_late = is_root() && elapsed() >= options_.budget;
+    float urgency = is_stopped() ? 2.0F : (is_late ? 1.0F : 0.0F);
+    machine_.host_world.all_reduce(&urgency, &urgency, 1, DataType::fp32, ReduceOp::max);
+    if (urgency > 1.0F) {
+      return "interrupted";
+    }
+    return urgency > 0.0F ? "time budget" : "";
   }
 
+  bool has_time() { return end_reason().empty(); }
+
+  [[nodiscard]] bool is_stopped() const { return options_.stop != nullptr && *options_.stop; }
+
+  void skip(const std::string& key, const std::string& reason) {
+    profile_.skipped.push_back(key + ": " + reason);
+    if (is_root()) {
+      progress_ << fmt::format("measure {:3d}/{}  skipped: {}: {}\n", done_, total_, key, reason)
+                << std::flush;
+    }
+  }
+
+  // In the second round a key that no longer works keeps the record of the first.
   void measure_kernel(const KernelKey& key, const ProbeLimits& limits) {
-    const auto refusal = machine_.device.refuses(key);
-    if (refusal || !has_time()) {
-      profile_.skipped.push_back(text_of(key) + ": " + refusal.value_or("time budget"));
+    if (const std::string reason = end_reason(); !reason.empty()) {
+      skip(text_of(key), reason);
       return;
     }
-    const KernelRecord record{
-        key, probe_kernel({machine_.device, machine_.host_world, arena_}, key, limits)};
+    const ProbeResult result =
+        probe_kernel({machine_.device, machine_.host_world, arena_}, key, limits);
+    if (const auto* reason = std::get_if<std::string>(&result)) {
+      skip(text_of(key), *reason);
+      return;
+    }
+    const auto& record = std::get<KernelRecord>(result);
     keep(record, kernels_, profile_.kernels);
     note(to_json(record), text_of(key), record.timing);
   }
 
   void measure_collective(const PlannedCollective& planned, const ProbeLimits& limits) {
-    if (!has_time()) {
-      profile_.skipped.push_back(text_of(planned.key) + ": time budget");
+    if (const std::string reason = end_reason(); !reason.empty()) {
+      skip(text_of(planned.key), reason);
       return;
     }
     auto groups = groups_.find(planned.layout);

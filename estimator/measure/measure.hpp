@@ -1,6 +1,7 @@
 // The verb `measure`: what does this cluster really cost?
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <iosfwd>
 #include <string>
@@ -18,6 +19,9 @@ struct MeasureOptions {
   Seconds budget;         ///< infinite: until everything is settled
   std::string out;        ///< profile; the journal lies beside it
   enum class Start { afresh, resume } start = Start::afresh;
+  enum class What { everything, kernels } what = What::everything;
+  std::uint64_t seed = 1;                   ///< of the order in which kernels are measured
+  const std::atomic<bool>* stop = nullptr;  ///< set when somebody wants the program to end
 };
 
 /// The ranks and what carries their data.
@@ -27,9 +31,13 @@ struct Machine {
   Communicator& data_world;  ///< NCCL over device memory, or host_world again
 };
 
-/// Collective over the machine's ranks. Every record is in the journal before the next key starts;
-/// the profile is made from it by rename at the end. Progress goes to `progress` on rank 0. Returns
-/// the profile on every rank. Throws InputError for a --resume that does not fit, and
+/// Collective over the machine's ranks. Kernels are measured in random order, so that what drifts
+/// (heat, clocks) is not taken for an effect of size; one that a device refuses, cannot hold or
+/// computes wrong is named in `skipped`, and the rest goes on. Once `stop` is set on any rank, the
+/// present key is finished with the samples that it has, the profile is written with what was
+/// measured, and what was not is in `skipped`. Every record is in the journal before the next key
+/// starts; the profile is made from it by rename at the end. Progress goes to `progress` on rank 0.
+/// Returns the profile on every rank. Throws InputError for a --resume that does not fit, and
 /// std::runtime_error when writing fails: the journal then keeps what was measured.
 [[nodiscard]] Profile measure(const MeasureOptions& options,
                               const Machine& machine,

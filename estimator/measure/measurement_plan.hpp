@@ -21,10 +21,9 @@ struct MeasurementPlan {
   std::vector<PlannedCollective> collectives;
 };
 
-/// Distinct keys of all jobs, in descending order of the work they name, so that a spent budget
-/// leaves out the cheapest. For every group of ranks and number format that the jobs use, also the
-/// other collectives at the size of the group's largest activation, and a coarse ladder of sizes
-/// that the interpolation needs.
+/// Distinct keys of all jobs, in descending order of the work they name. For every group of ranks
+/// and number format that the jobs use, also the other collectives at the size of the group's
+/// largest activation, and a coarse ladder of sizes that the interpolation needs.
 [[nodiscard]] MeasurementPlan plan_measurement(const std::vector<Job>& jobs,
                                                const Placement& placement);
 

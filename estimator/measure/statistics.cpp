@@ -5,22 +5,68 @@
 
 namespace forerun {
 
-Timing timing_of(std::vector<Seconds> samples) {
+namespace {
+
+constexpr std::size_t enough_for_flags = 12;
+
+Seconds median_of(std::vector<Seconds> samples) {
+  std::ranges::sort(samples);
+  const std::size_t middle = samples.size() / 2;
+  return samples.size() % 2 == 1 ? samples[middle] : (samples[middle - 1] + samples[middle]) / 2.0;
+}
+
+Seconds deviation_of(const std::vector<Seconds>& samples, Seconds median) {
+  std::vector<Seconds> deviations;
+  deviations.reserve(samples.size());
+  for (const Seconds sample : samples) {
+    deviations.push_back(std::max(sample, median) - std::min(sample, median));
+  }
+  return median_of(std::move(deviations));
+}
+
+bool drifts(const std::vector<Seconds>& samples, Seconds median) {
+  constexpr double allowed = 0.02;
+  const auto third = static_cast<std::ptrdiff_t>(samples.size() / 3);
+  const Seconds first = median_of({samples.begin(), samples.begin() + third});
+  const Seconds last = median_of({samples.end() - third, samples.end()});
+  return std::abs((last - first) / median) > allowed;
+}
+
+// A gap between neighbours, with a fifth of the samples on either side of it.
+bool has_two_modes(const std::vector<Seconds>& sorted, Seconds median) {
+  constexpr double wide = 0.05;
+  const std::size_t fifth = sorted.size() / 5;
+  for (std::size_t i = fifth; i + fifth < sorted.size(); ++i) {
+    if (i > 0 && (sorted[i] - sorted[i - 1]) / median > wide) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Timing timing_of(std::vector<Seconds> samples, double tolerance) {
+  Timing timing;
+  timing.median = median_of(samples);
+  timing.mad = deviation_of(samples, timing.median);
+  const bool has_enough = samples.size() >= enough_for_flags;
+  timing.is_drifting = has_enough && drifts(samples, timing.median);
   std::ranges::sort(samples);
   const auto n = static_cast<double>(samples.size());
   const auto at = [&](double rank) {
     const double last = n - 1.0;
     return samples[static_cast<std::size_t>(std::clamp(rank, 0.0, last))];
   };
-  Timing timing;
-  const std::size_t middle = samples.size() / 2;
-  timing.median =
-      samples.size() % 2 == 1 ? samples[middle] : (samples[middle - 1] + samples[middle]) / 2.0;
   timing.low = at(std::floor(n / 2.0 - 0.98 * std::sqrt(n)));
   timing.high = at(std::ceil(n / 2.0 + 0.98 * std::sqrt(n)));
   timing.least = samples.front();
   timing.p95 = at(std::ceil(0.95 * n) - 1.0);
   timing.samples = static_cast<std::int64_t>(samples.size());
+  constexpr double long_tail = 1.2;
+  timing.is_unsettled = (timing.high - timing.low) / (2.0 * timing.median) > tolerance;
+  timing.is_spread = has_enough && (timing.p95 / timing.median > long_tail ||
+                                    has_two_modes(samples, timing.median));
   return timing;
 }
 

@@ -9,8 +9,12 @@
 namespace forerun {
 
 /// Median, its non-parametric 95 % interval from order statistics (ranks n/2 -+ 0.98 sqrt(n)),
-/// least and 95th percentile. Needs at least one sample.
-[[nodiscard]] Timing timing_of(std::vector<Seconds> samples);
+/// least, 95th percentile, median absolute deviation. Flags (modelling.md 10.3): unsettled when the
+/// interval's half-width exceeds `tolerance` of the median; drifting when the medians of the first
+/// and the last third, in the order of `samples`, differ by over 2 %; spread when p95 exceeds 1.2
+/// medians or a gap of over 5 % of the median splits off a fifth of the samples. Drift and spread
+/// need twelve samples. Needs at least one.
+[[nodiscard]] Timing timing_of(std::vector<Seconds> samples, double tolerance = 0.01);
 
 /// True once the interval's half-width is within `tolerance` of the median, with at least ten
 /// samples.

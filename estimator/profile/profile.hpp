@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,12 +25,19 @@ struct Timing {
   Seconds least;
   Seconds p95;
   std::int64_t samples = 0;
-  double rank_spread = 0.0;  ///< (slowest - fastest) / slowest median over ranks
+  double rank_spread = 0.0;   ///< (slowest - fastest) / slowest median over ranks
+  Seconds mad = {};           ///< median absolute deviation from the median
+  bool is_unsettled = false;  ///< the interval is wider than was asked for
+  bool is_drifting = false;   ///< the last third of the samples differs from the first by over 2 %
+  bool is_spread = false;     ///< two modes, or a 95th percentile over 1.2 times the median
+  std::vector<Seconds> rank_medians = {};  ///< of a kernel, by rank
 };
 
 struct KernelRecord {
   KernelKey key;
-  Timing timing;
+  Timing timing;                    ///< with cold caches: what is priced
+  std::optional<Seconds> hot = {};  ///< median run back to back
+  std::string algorithm = {};       ///< what the library chose, where it says
 };
 
 struct CollectiveRecord {
@@ -62,6 +70,9 @@ struct Profile {
   std::vector<double> level_errors;  ///< mean relative error of each level's fit
   std::vector<std::string> skipped;  ///< keys that the time budget left out
   double elapsed_s = 0.0;
+  /// Time of a product after seconds of load, relative to its time in a burst; at least 1.
+  std::optional<double> sustained_factor;
+  std::optional<double> clock_hz;  ///< of the device under load, where it can be read
 };
 
 /// Level 0 joins the ranks of a node; with more than one node, level 1 joins the nodes. Latency and

@@ -1,5 +1,7 @@
 #include "estimator/profile/profile_json.hpp"
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -9,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "estimator/profile/build_info.hpp"
+#include "kernels/kernel_cost.hpp"
 #include "units/input_error.hpp"
 #include "units/unit.hpp"
 
@@ -19,6 +22,30 @@ using Json = nlohmann::ordered_json;
 
 constexpr int known_schema = 1;
 
+constexpr auto flag_names = std::to_array<std::pair<bool Timing::*, const char*>>({
+    {&Timing::is_unsettled, "unsettled"},
+    {&Timing::is_drifting, "drifting"},
+    {&Timing::is_spread, "spread"},
+});
+
+Json flags_of(const Timing& timing) {
+  Json flags = Json::array();
+  for (const auto& [member, name] : flag_names) {
+    if (timing.*member) {
+      flags.push_back(name);
+    }
+  }
+  return flags;
+}
+
+Json seconds_list(const std::vector<Seconds>& times) {
+  Json list = Json::array();
+  for (const Seconds time : times) {
+    list.push_back(time.in(unit::second));
+  }
+  return list;
+}
+
 Json timing_json(std::string key, const Timing& timing) {
   return {{"key", std::move(key)},
           {"median_s", timing.median.in(unit::second)},
@@ -27,21 +54,51 @@ Json timing_json(std::string key, const Timing& timing) {
           {"least_s", timing.least.in(unit::second)},
           {"p95_s", timing.p95.in(unit::second)},
           {"samples", timing.samples},
-          {"rank_spread", timing.rank_spread}};
+          {"rank_spread", timing.rank_spread},
+          {"mad_s", timing.mad.in(unit::second)},
+          {"flags", flags_of(timing)}};
 }
 
 Seconds seconds_at(const Json& object, const char* key) {
   return object.at(key).get<double>() * unit::second;
 }
 
+// What profiles of earlier versions lack stays at its default.
 Timing timing_of(const Json& line) {
-  return {seconds_at(line, "median_s"),
-          seconds_at(line, "low_s"),
-          seconds_at(line, "high_s"),
-          seconds_at(line, "least_s"),
-          seconds_at(line, "p95_s"),
-          line.at("samples").get<std::int64_t>(),
-          line.at("rank_spread").get<double>()};
+  Timing timing{seconds_at(line, "median_s"),
+                seconds_at(line, "low_s"),
+                seconds_at(line, "high_s"),
+                seconds_at(line, "least_s"),
+                seconds_at(line, "p95_s"),
+                line.at("samples").get<std::int64_t>(),
+                line.at("rank_spread").get<double>()};
+  timing.mad = line.value("mad_s", 0.0) * unit::second;
+  const auto flags = line.value("flags", std::vector<std::string>());
+  for (const auto& [member, name] : flag_names) {
+    timing.*member = std::ranges::find(flags, name) != flags.end();
+  }
+  for (const double median : line.value("rank_medians_s", std::vector<double>())) {
+    timing.rank_medians.push_back(median * unit::second);
+  }
+  return timing;
+}
+
+KernelRecord kernel_record(const KernelKey& key, const Json& line) {
+  KernelRecord record{key, timing_of(line)};
+  if (const auto hot = line.find("hot_median_s"); hot != line.end() && !hot->is_null()) {
+    record.hot = hot->get<double>() * unit::second;
+  }
+  record.algorithm = line.value("algorithm", "");
+  return record;
+}
+
+// Share of the fastest product of the same number format, where the profile has one.
+Json share_of_peak(const KernelRecord& record, const Cluster& measured) {
+  const auto peak = measured.device.peak.find(record.key.type);
+  if (peak == measured.device.peak.end()) {
+    return nullptr;
+  }
+  return hardware_flops(record.key) / record.timing.median / peak->second;
 }
 
 // What the library says, "key 'hosts' not found", without its "[json.exception.out_of_range.403] ".
@@ -190,6 +247,16 @@ Profile profile_of(const Json& document, const std::string& path) {
       }
     });
   }
+  read_part(path, "sustained_factor", [&] {
+    const Json factor = document.value("sustained_factor", Json());
+    if (!factor.is_null()) {
+      profile.sustained_factor = factor.get<double>();
+    }
+    const Json clock = document.value("clock_hz", Json());
+    if (!clock.is_null()) {
+      profile.clock_hz = clock.get<double>();
+    }
+  });
   read_part(path, "skipped", [&] {
     profile.skipped = document.at("skipped").get<std::vector<std::string>>();
   });
@@ -200,7 +267,17 @@ Profile profile_of(const Json& document, const std::string& path) {
 }  // namespace
 
 Json to_json(const KernelRecord& record) {
-  return timing_json(text_of(record.key), record.timing);
+  Json line = timing_json(text_of(record.key), record.timing);
+  line["rank_medians_s"] = seconds_list(record.timing.rank_medians);
+  line["hot_median_s"] = record.hot ? Json(record.hot->in(unit::second)) : Json(nullptr);
+  line["flop"] = hardware_flops(record.key).in(unit::flop);
+  line["bytes"] = minimum_traffic(record.key).in(unit::byte);
+  line["flop_per_s"] =
+      (hardware_flops(record.key) / record.timing.median).in(unit::flop / unit::second);
+  line["bytes_per_s"] =
+      (minimum_traffic(record.key) / record.timing.median).in(unit::byte / unit::second);
+  line["algorithm"] = record.algorithm;
+  return line;
 }
 
 Json to_json(const CollectiveRecord& record) {
@@ -220,8 +297,11 @@ Json to_json(const Profile& profile) {
   document["software"] = std::move(software);
   document["topology"] = topology_json(profile);
   document["kernels"] = Json::array();
+  const Cluster measured = cluster_of(profile);
   for (const KernelRecord& record : profile.kernels) {
-    document["kernels"].push_back(to_json(record));
+    Json line = to_json(record);
+    line["share_of_peak"] = share_of_peak(record, measured);
+    document["kernels"].push_back(std::move(line));
   }
   document["collectives"] = Json::array();
   for (const CollectiveRecord& record : profile.collectives) {
@@ -230,6 +310,9 @@ Json to_json(const Profile& profile) {
   document["overlap"] = nullptr;
   document["overlap_note"] =
       "not measured: computation and communication are priced one after the other";
+  document["sustained_factor"] =
+      profile.sustained_factor ? Json(*profile.sustained_factor) : Json(nullptr);
+  document["clock_hz"] = profile.clock_hz ? Json(*profile.clock_hz) : Json(nullptr);
   document["skipped"] = profile.skipped;
   document["elapsed_s"] = profile.elapsed_s;
   return document;
@@ -239,7 +322,7 @@ void add_record(const Json& line, Profile& profile) {
   const auto text = line.at("key").get<std::string>();
   check_timing(text, timing_of(line));
   if (const auto kernel = kernel_key_from(text)) {
-    profile.kernels.push_back({*kernel, timing_of(line)});
+    profile.kernels.push_back(kernel_record(*kernel, line));
   } else if (const auto collective = collective_key_from(text)) {
     profile.collectives.push_back({*collective, timing_of(line)});
   } else {

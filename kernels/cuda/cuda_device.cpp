@@ -54,6 +54,26 @@ std::string pci_id_of(int ordinal) {
   return text.data();
 }
 
+/// Dense bf16 FLOP of the tensor cores of one SM in one cycle: the datasheet's rate over SMs and
+/// boost clock (A100 312 TFLOP/s, A40 150, L40S 362, H100 SXM 989, B200 2,250), rounded up to the
+/// power of two that the hardware has; 0 where it is not known.
+double tensor_flop_per_cycle(int major, int minor) {
+  constexpr double ampere = 2048.0;
+  constexpr double small_ampere_and_ada = 1024.0;
+  constexpr double hopper = 4096.0;
+  constexpr double blackwell = 8192.0;
+  switch (major) {
+    case 8:
+      return minor == 0 ? ampere : small_ampere_and_ada;
+    case 9:
+      return hopper;
+    case 10:
+      return blackwell;
+    default:
+      return 0.0;
+  }
+}
+
 }  // namespace
 
 CudaDevice::CudaDevice(const DeviceChoice& choice)
@@ -84,6 +104,25 @@ DeviceReport CudaDevice::report() const {
 
 std::optional<std::string> CudaDevice::refuses(const KernelKey& key) const {
   return launcher_.refuses(key);
+}
+
+std::string CudaDevice::algorithm_of(const KernelKey& key) {
+  return key.op == KernelOp::gemm ? fmt::format("cublasLt algorithm {}", gemm_algorithm_id(key))
+                                  : std::string();
+}
+
+std::optional<FlopsPerSecond> CudaDevice::ceiling(DataType type) const {
+  const double per_cycle = tensor_flop_per_cycle(properties_.major, properties_.minor);
+  int kilohertz = 0;
+  FORERUN_CUDA_CHECK(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, ordinal_));
+  if (per_cycle == 0.0 || kilohertz <= 0) {
+    return std::nullopt;
+  }
+  // TF32 runs at half of the rate of bf16, FP8 at twice.
+  const bool is_fp8 = type == DataType::fp8_e4m3 || type == DataType::fp8_e5m2;
+  const double factor = is_fp8 ? 2.0 : (type == DataType::fp32 ? 0.5 : 1.0);
+  return factor * per_cycle * properties_.multiProcessorCount * 1e3 * kilohertz * unit::flop /
+         unit::second;
 }
 
 void* CudaDevice::allocate(std::size_t bytes) {

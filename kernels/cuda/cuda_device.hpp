@@ -42,6 +42,9 @@ class CudaDevice final : public Device {
                                                int count,
                                                CacheState cache) override;
 
+  [[nodiscard]] std::string algorithm_of(const KernelKey& key) override;
+  [[nodiscard]] std::optional<FlopsPerSecond> ceiling(DataType type) const override;
+
   [[nodiscard]] void* stream() const override { return stream_.raw(); }
 
   /// cuBLASLt's id of the algorithm that runs this GEMM on operands from `allocate`.

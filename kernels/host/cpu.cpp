@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <fstream>
 #include <utility>
 #include <vector>
@@ -73,6 +74,34 @@ Bytes last_level_cache() {
     }
   }
   return {};
+}
+
+std::optional<double> clock_hz() {
+  std::ifstream governor("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq");
+  double value = 0.0;
+  if (governor >> value) {
+    return 1e3 * value;  // in kHz
+  }
+  std::ifstream info("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(info, line)) {
+    const std::size_t colon = line.find(": ");
+    if (line.starts_with("cpu MHz") && colon != std::string::npos) {
+      return 1e6 * std::strtod(line.c_str() + colon + 2, nullptr);
+    }
+  }
+  return std::nullopt;
+}
+
+double flop_per_cycle(DataType type) {
+  const std::string isa = onednn_isa();
+  const bool has_tiles = isa == "avx512_core_amx";
+  if (type == DataType::bf16 && has_tiles) {
+    return 2048.0;
+  }
+  const double vector = isa.starts_with("avx512") ? 64.0 : 32.0;
+  const bool multiplies_bf16 = has_tiles || isa == "avx512_core_bf16";
+  return type == DataType::bf16 && multiplies_bf16 ? 2.0 * vector : vector;
 }
 
 std::string onednn_version() {

@@ -148,6 +148,20 @@ void HostDevice::run(const KernelKey& key,
   }
 }
 
+std::string HostDevice::algorithm_of(const KernelKey& key) {
+  return key.op == KernelOp::gemm ? gemm_.algorithm_of(key) : std::string();
+}
+
+std::optional<FlopsPerSecond> HostDevice::ceiling(DataType type) const {
+  // No CPU on sale clocks higher, whatever its turbo.
+  constexpr double highest_hz = 6.5e9;
+  return threads_ * highest_hz * flop_per_cycle(type) * unit::flop / unit::second;
+}
+
+std::optional<double> HostDevice::clock_hz() const {
+  return host::clock_hz();
+}
+
 std::vector<Seconds> HostDevice::time_runs(const KernelKey& key,
                                            std::span<void* const> operands,
                                            int count,

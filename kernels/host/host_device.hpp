@@ -32,6 +32,10 @@ class HostDevice final : public Device {
 
   void synchronize() override {}
 
+  [[nodiscard]] std::string algorithm_of(const KernelKey& key) override;
+  [[nodiscard]] std::optional<FlopsPerSecond> ceiling(DataType type) const override;
+  [[nodiscard]] std::optional<double> clock_hz() const override;
+
   /// The first time a key is timed it runs once untimed, because oneDNN prepares code for it.
   [[nodiscard]] std::vector<Seconds> time_runs(const KernelKey& key,
                                                std::span<void* const> operands,

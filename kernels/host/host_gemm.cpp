@@ -90,13 +90,23 @@ void HostGemm::run_converted(const KernelCall& call) {
   }
 }
 
-void HostGemm::run_native(const KernelCall& call) {
-  const auto& shape = call.shape<GemmShape>();
+Matmul& HostGemm::native(const GemmShape& shape) {
   auto found = native_.find(shape);
   if (found == native_.end()) {
     found = native_.emplace(shape, Matmul(shape, DataType::bf16)).first;
   }
-  found->second.run(call.operands[0], call.operands[1], call.operands[2]);
+  return found->second;
+}
+
+void HostGemm::run_native(const KernelCall& call) {
+  native(call.shape<GemmShape>()).run(call.operands[0], call.operands[1], call.operands[2]);
+}
+
+std::string HostGemm::algorithm_of(const KernelKey& key) {
+  if (key.type == DataType::bf16 && bf16_ == Bf16Gemm::native) {
+    return native(std::get<GemmShape>(key.shape)).implementation();
+  }
+  return "dnnl_sgemm";
 }
 
 }  // namespace forerun::host

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <string>
 
 #include "kernels/host/aligned_memory.hpp"
 #include "kernels/host/kernel_call.hpp"
@@ -25,9 +26,13 @@ class HostGemm {
 
   void run(const KernelCall& call);
 
+  /// oneDNN's name of the implementation: "dnnl_sgemm", "brg:avx512_core_bf16", ...
+  [[nodiscard]] std::string algorithm_of(const KernelKey& key);
+
  private:
   void run_converted(const KernelCall& call);
   void run_native(const KernelCall& call);
+  [[nodiscard]] Matmul& native(const GemmShape& shape);
 
   Bf16Gemm bf16_;
   FloatScratch a_;

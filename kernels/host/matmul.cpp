@@ -100,4 +100,8 @@ void Matmul::run(const void* a, const void* b, void* c) {
   }
 }
 
+std::string Matmul::implementation() const {
+  return prepared_->descriptor.impl_info_str();
+}
+
 }  // namespace forerun::host

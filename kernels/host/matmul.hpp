@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "kernels/kernel_key.hpp"
 #include "units/data_type.hpp"
@@ -22,6 +23,9 @@ class Matmul {
   ~Matmul();
 
   void run(const void* a, const void* b, void* c);
+
+  /// oneDNN's name of the code that it chose.
+  [[nodiscard]] std::string implementation() const;
 
  private:
   struct Prepared;

@@ -1,4 +1,5 @@
 // The main job on two real ranks: measure, resume, rehearse, estimate, forecast.
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -121,6 +122,44 @@ TEST(MainJob, ResumesFromItsJournal) {
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(medians[keys[i]], 123.0) << keys[i];
   }
+}
+
+// Without the exec the shell would take the signal; `timeout` sends it.
+TEST(MainJob, LeavesAValidProfileWhenTerminated) {
+  for (const std::string signal : {"TERM", "INT"}) {
+    const TestFolder folder;
+    folder.write("tiny.json", tiny_llama);
+    const std::string call = "timeout --signal=" + signal +
+                             " 4 " FORERUN_BIN_DIR
+                             "/forerun measure --model tiny.json --seq 32 --kernels-only --out "
+                             "p.json >out.txt 2>log.txt";
+    const int status = std::system(
+        ("cd '" + folder.path().string() + "' && " + call + "; [ $? -eq 124 ]").c_str());
+    EXPECT_EQ(status, 0);  // timeout's own exit status when it had to send the signal
+    const json profile = json::parse(folder.read("p.json"));
+    EXPECT_EQ(profile["kind"], "profile");
+    EXPECT_GT(profile["kernels"].size(), 0U);
+    EXPECT_THAT(folder.read("log.txt"), testing::HasSubstr("interrupted: p.json holds"));
+    EXPECT_FALSE(std::filesystem::exists(folder.path() / "p.json.journal"));
+  }
+}
+
+TEST(MainJob, MeasuresKernelsOfEveryLayoutAlone) {
+  const TestFolder folder;
+  folder.write("tiny.json", tiny_llama);
+  const auto measured = run_program(
+      "measure --model tiny.json --seq 32 --kernels-only --layout 'tp=1|2' --precision fp32 "
+      "--time-budget 4s --out p.json",
+      folder.path());
+  ASSERT_EQ(measured.status, 0) << measured.log;
+  const json profile = json::parse(folder.read("p.json"));
+  EXPECT_TRUE(profile["collectives"].empty());
+  EXPECT_EQ(profile["topology"]["ranks"], 1);
+  EXPECT_GT(profile["kernels"].size() + profile["skipped"].size(), 40U);
+  const auto refused =
+      run_program("measure --model tiny.json --kernels-only --out q.json", folder.path(), 2);
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.log, testing::HasSubstr("is for one process"));
 }
 
 TEST(MainJob, RefusesAProfileOfOtherCores) {

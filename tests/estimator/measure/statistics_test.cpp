@@ -39,6 +39,48 @@ TEST(TimingOf, TakesItsIntervalFromOrderStatistics) {
   EXPECT_DOUBLE_EQ(timing.p95.in(unit::second), 94.0);
 }
 
+TEST(TimingOf, TakesTheMedianDeviationFromTheMedian) {
+  // Deviations from 3: 2, 1, 0, 1, 97; their median is 1.
+  EXPECT_DOUBLE_EQ(timing_of(seconds({1, 2, 3, 4, 100})).mad.in(unit::second), 1.0);
+}
+
+std::vector<Seconds> twelve(auto value) {
+  std::vector<Seconds> samples;
+  for (int i = 0; i < 12; ++i) {
+    samples.push_back(value(i) * unit::second);
+  }
+  return samples;
+}
+
+TEST(TimingFlags, AreNotSetOnSteadySamples) {
+  const Timing timing = timing_of(twelve([](int i) { return 1.0 + 0.001 * (i % 3); }));
+  EXPECT_FALSE(timing.is_unsettled);
+  EXPECT_FALSE(timing.is_drifting);
+  EXPECT_FALSE(timing.is_spread);
+}
+
+TEST(TimingFlags, TellDriftFromItsOrder) {
+  const auto rising = twelve([](int i) { return 1.0 + 0.004 * i; });
+  EXPECT_TRUE(timing_of(rising).is_drifting);
+  auto mixed = rising;
+  for (std::size_t i = 0; i < 6; i += 2) {
+    std::swap(mixed[i], mixed[11 - i]);
+  }
+  EXPECT_FALSE(timing_of(mixed).is_drifting);
+}
+
+TEST(TimingFlags, SeeTwoModesAndLongTails) {
+  EXPECT_TRUE(timing_of(twelve([](int i) { return i % 2 == 0 ? 1.0 : 1.1; })).is_spread);
+  EXPECT_TRUE(timing_of(twelve([](int i) { return i == 5 ? 1.3 : 1.0; })).is_spread);
+  EXPECT_FALSE(timing_of(twelve([](int i) { return 1.0 + 0.01 * i; })).is_spread);
+}
+
+TEST(TimingFlags, SayThatTheIntervalIsWiderThanAsked) {
+  const auto samples = twelve([](int i) { return 1.0 + 0.02 * i; });
+  EXPECT_TRUE(timing_of(samples, 0.01).is_unsettled);
+  EXPECT_FALSE(timing_of(samples, 0.2).is_unsettled);
+}
+
 TEST(IsSettled, NeedsTenSamplesHoweverSteady) {
   EXPECT_FALSE(is_settled(seconds({1, 1, 1, 1, 1, 1, 1, 1, 1}), 0.01));
   EXPECT_TRUE(is_settled(seconds({1, 1, 1, 1, 1, 1, 1, 1, 1, 1}), 0.01));

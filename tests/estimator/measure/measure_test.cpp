@@ -1,0 +1,161 @@
+// Bad days: kernels that fail, lie or write nonsense become named gaps, and the rest is measured.
+#include "estimator/measure/measure.hpp"
+
+#include <atomic>
+#include <filesystem>
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "comm/serial/serial_communicator.hpp"
+#include "estimator/profile/profile_json.hpp"
+#include "jobs/read_model.hpp"
+#include "tests/fake/faulty_device.hpp"
+
+namespace forerun {
+namespace {
+
+using Fault = FaultyDevice::Fault;
+using testing::Contains;
+using testing::HasSubstr;
+
+class Measuring : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    out_ = (std::filesystem::temp_directory_path() /
+            (std::string("forerun_measuring_") + test->name() + ".json"))
+               .string();
+    options_.out = out_;
+    options_.budget = 20.0 * unit::second;
+    options_.what = MeasureOptions::What::kernels;
+    Job job;
+    job.model = read_model("gpt2");
+    job.model.hidden = 64;
+    job.model.ffn_hidden = 256;
+    job.model.vocabulary = 500;
+    job.model.attention.heads = 4;
+    job.model.attention.kv_heads = 4;
+    job.model.attention.head_size = 16;
+    job.recipe.precision = Precision::fp32;
+    job.recipe.sequence = 16;
+    options_.jobs = {job};
+  }
+
+  void TearDown() override {
+    std::filesystem::remove(out_);
+    std::filesystem::remove(out_ + ".journal");
+  }
+
+  Profile run() {
+    std::ostringstream progress;
+    return measure(options_, {device_, world_, world_}, progress);
+  }
+
+  void set_fault(KernelOp op, Fault fault) {
+    device_.fault = [op, fault](const KernelKey& key) {
+      return key.op == op ? fault : Fault::none;
+    };
+  }
+
+  // Exactly the keys of `op` are missing, each with the reason; the profile on disk is whole.
+  void expect_gap(KernelOp op, const char* reason) {
+    const Profile profile = run();
+    EXPECT_FALSE(profile.skipped.empty());
+    for (const std::string& skipped : profile.skipped) {
+      EXPECT_TRUE(skipped.starts_with(name_of(op))) << skipped;
+      EXPECT_THAT(skipped, HasSubstr(reason));
+    }
+    EXPECT_GT(profile.kernels.size(), 10U);
+    for (const KernelRecord& record : profile.kernels) {
+      EXPECT_NE(record.key.op, op);
+    }
+    EXPECT_EQ(read_profile(out_).kernels.size(), profile.kernels.size());
+  }
+
+  std::string out_;
+  MeasureOptions options_;
+  FaultyDevice device_;
+  SerialCommunicator world_;
+};
+
+TEST_F(Measuring, RecordsWhatIsInOrder) {
+  const Profile profile = run();
+  EXPECT_TRUE(profile.skipped.empty());
+  const Profile read = read_profile(out_);
+  ASSERT_FALSE(read.kernels.empty());
+  const KernelRecord& record = read.kernels.front();
+  EXPECT_EQ(record.timing.median, 1e-3 * unit::second);
+  EXPECT_EQ(record.hot, 1e-3 * unit::second);
+  EXPECT_EQ(record.algorithm, "made up");
+  EXPECT_THAT(record.timing.rank_medians, testing::ElementsAre(1e-3 * unit::second));
+  EXPECT_EQ(read.sustained_factor, 1.0);  // loaded or not, the made-up time is the same
+}
+
+TEST_F(Measuring, NamesWhatTheDeviceRefuses) {
+  set_fault(KernelOp::gelu_forward, Fault::refuses);
+  expect_gap(KernelOp::gelu_forward, "is too hard");
+}
+
+TEST_F(Measuring, GoesOnAfterAKernelThatThrows) {
+  set_fault(KernelOp::attention_backward, Fault::throws);
+  expect_gap(KernelOp::attention_backward, "the library said no");
+}
+
+TEST_F(Measuring, GoesOnAfterAKernelWithoutMemory) {
+  set_fault(KernelOp::embedding_forward, Fault::lacks_memory);
+  expect_gap(KernelOp::embedding_forward, "out of memory");
+}
+
+TEST_F(Measuring, RefusesNan) {
+  set_fault(KernelOp::layer_norm_forward, Fault::writes_nan);
+  expect_gap(KernelOp::layer_norm_forward, "y[0] is NaN or was not written");
+}
+
+TEST_F(Measuring, SeesAnElementThatWasNotWritten) {
+  set_fault(KernelOp::gelu_forward, Fault::skips_last);
+  expect_gap(KernelOp::gelu_forward, "y[4095] is NaN or was not written");  // 16 x 256
+}
+
+TEST_F(Measuring, RefusesARateThatTheDeviceCannotReach) {
+  device_.time = [](const KernelKey& key) {
+    return (key.op == KernelOp::attention_forward ? 1e-9 : 1e-2) * unit::second;
+  };
+  expect_gap(KernelOp::attention_forward, "implausible");
+}
+
+TEST_F(Measuring, StopsWhenAskedWithAWholeProfile) {
+  std::atomic<bool> stop = false;
+  int timings = 0;
+  device_.time = [&](const KernelKey&) {
+    stop = ++timings > 20;
+    return 1e-3 * unit::second;
+  };
+  options_.stop = &stop;
+  options_.budget = Seconds::infinite();
+  const Profile profile = run();
+  EXPECT_FALSE(profile.kernels.empty());
+  EXPECT_THAT(profile.skipped, Contains(HasSubstr(": interrupted")));
+  EXPECT_EQ(read_profile(out_).skipped, profile.skipped);
+}
+
+TEST_F(Measuring, TakesItsOrderFromTheSeed) {
+  const auto keys_with = [&](std::uint64_t seed) {
+    options_.seed = seed;
+    std::vector<std::string> keys;
+    for (const KernelRecord& record : run().kernels) {
+      keys.push_back(text_of(record.key));
+    }
+    return keys;
+  };
+  const auto first = keys_with(1);
+  EXPECT_EQ(keys_with(1), first);
+  const auto other = keys_with(2);
+  EXPECT_NE(other, first);
+  EXPECT_THAT(other, testing::UnorderedElementsAreArray(first));
+}
+
+}  // namespace
+}  // namespace forerun
