@@ -4,6 +4,7 @@
 
 #include "kernels/host/parallel_ranges.hpp"
 #include "kernels/host/reductions.hpp"
+#include "kernels/host/residual_sum.hpp"
 #include "kernels/host/row_kernels.hpp"
 #include "units/multiversion.hpp"
 #include "units/unit.hpp"
@@ -20,6 +21,17 @@ FORERUN_MULTIVERSION void add_runs(const float* a, const float* b, float* out, s
 }
 
 }  // namespace
+
+const float* stored_sum(const KernelCall& call, std::size_t sum, std::int64_t row, float* buffer) {
+  const std::int64_t n = call.shape<RowsShape>().columns;
+  const TypedArray total = call.array(sum);
+  const float* a = call.array(0).read(row * n, n, buffer);
+  const float* b = call.array(1).read(row * n, n, buffer + n);
+  float* out = total.target(row * n, buffer + 2 * n);
+  add_runs(a, b, out, n);
+  total.commit(row * n, n, out);
+  return total.read(row * n, n, buffer + 2 * n);
+}
 
 void add(const KernelCall& call) {
   const auto& shape = call.shape<RowsShape>();

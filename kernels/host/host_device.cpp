@@ -46,6 +46,17 @@ constexpr auto row_kernels = std::to_array<std::pair<KernelOp, RowKernel>>({
     {KernelOp::adamw, adamw},
     {KernelOp::zero, zero},
     {KernelOp::copy, copy},
+    {KernelOp::add_rms_norm_forward, add_rms_norm_forward},
+    {KernelOp::add_rms_norm_backward, add_rms_norm_backward},
+    {KernelOp::add_layer_norm_forward, add_layer_norm_forward},
+    {KernelOp::add_layer_norm_backward, add_layer_norm_backward},
+    {KernelOp::router_forward, router_forward},
+    {KernelOp::router_backward, router_backward},
+    {KernelOp::expert_sort, expert_sort},
+    {KernelOp::permute_forward, permute_forward},
+    {KernelOp::permute_backward, permute_backward},
+    {KernelOp::unpermute_forward, unpermute_forward},
+    {KernelOp::unpermute_backward, unpermute_backward},
 });
 
 void run_row_kernel(const KernelCall& call) {
@@ -61,6 +72,7 @@ void run_row_kernel(const KernelCall& call) {
 bool has_kernel(KernelOp op) {
   switch (op) {
     case KernelOp::gemm:
+    case KernelOp::grouped_gemm:
     case KernelOp::attention_forward:
     case KernelOp::attention_backward:
     case KernelOp::rope_forward:
@@ -95,7 +107,8 @@ std::optional<std::string> HostDevice::refuses(const KernelKey& key) const {
   if (!has_kernel(key.op)) {
     return fmt::format("the host has no kernel for {}", name_of(key.op));
   }
-  if (key.type != DataType::fp32 && key.type != DataType::bf16) {
+  const bool is_integer_work = key.op == KernelOp::expert_sort && key.type == DataType::int32;
+  if (key.type != DataType::fp32 && key.type != DataType::bf16 && !is_integer_work) {
     return fmt::format("the host computes in bf16 and fp32, not in {}", name_of(key.type));
   }
   if (const auto* attention = std::get_if<AttentionKeyShape>(&key.shape);
@@ -132,6 +145,9 @@ void HostDevice::run(const KernelKey& key,
   switch (key.op) {
     case KernelOp::gemm:
       gemm_.run(call);
+      break;
+    case KernelOp::grouped_gemm:
+      grouped_gemm_.run(call);
       break;
     case KernelOp::attention_forward:
       attention_.run_forward(call);

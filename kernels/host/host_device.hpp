@@ -7,6 +7,7 @@
 #include "kernels/device.hpp"
 #include "kernels/host/attention.hpp"
 #include "kernels/host/cache_flush.hpp"
+#include "kernels/host/expert_kernels.hpp"
 #include "kernels/host/host_gemm.hpp"
 #include "kernels/host/rope.hpp"
 
@@ -46,6 +47,7 @@ class HostDevice final : public Device {
   int threads_;
   int local_ranks_;
   HostGemm gemm_;
+  GroupedGemm grouped_gemm_{gemm_};
   Attention attention_;
   Rope rope_;
   std::optional<CacheFlush> flush_;  // made when first needed

@@ -3,6 +3,7 @@
 
 #include "kernels/host/parallel_ranges.hpp"
 #include "kernels/host/reductions.hpp"
+#include "kernels/host/residual_sum.hpp"
 #include "kernels/host/row_kernels.hpp"
 #include "units/multiversion.hpp"
 
@@ -78,40 +79,50 @@ FORERUN_MULTIVERSION void differentiate(const LayerNormRow& row, const LayerNorm
   }
 }
 
-}  // namespace
+// Operands of the plain kernel and of the one behind an addition, by position.
+struct Forward {
+  bool has_sum;  ///< x is formed here, from operands 0 and 1
+  std::size_t x;
+  std::size_t weight;
+  std::size_t bias;
+  std::size_t y;
+  std::size_t stats;
+};
 
-void layer_norm_forward(const KernelCall& call) {
+void normalise_rows(const KernelCall& call, const Forward& at) {
   const auto& shape = call.shape<RowsShape>();
   const std::int64_t n = shape.columns;
-  const TypedArray y = call.array(3);
-  float* means = call.floats(4);
+  const TypedArray y = call.array(at.y);
+  float* means = call.floats(at.stats);
   float* rstds = means + shape.rows;
   parallel_ranges(shape.rows, n, [&](const ThreadRange& range) {
-    const RunBuffer buffer(4 * n);
-    const float* weight = call.array(1).read(0, n, buffer.data());
-    const float* bias = call.array(2).read(0, n, buffer.data() + n);
+    const RunBuffer buffer(6 * n);
+    const float* weight = call.array(at.weight).read(0, n, buffer.data());
+    const float* bias = call.array(at.bias).read(0, n, buffer.data() + n);
     for (std::int64_t i = range.first; i < range.last; ++i) {
-      const float* x = call.array(0).read(i * n, n, buffer.data() + 2 * n);
+      const float* x = at.has_sum ? stored_sum(call, at.x, i, buffer.data() + 3 * n)
+                                  : call.array(at.x).read(i * n, n, buffer.data() + 3 * n);
       const Moments moments = moments_of(x, n, call.scalars.norm_epsilon);
       means[i] = moments.mean;
       rstds[i] = moments.rstd;
-      float* out = y.target(i * n, buffer.data() + 3 * n);
+      float* out = y.target(i * n, buffer.data() + 2 * n);
       normalise({.x = x, .weight = weight, .moments = moments, .count = n}, bias, out);
       y.commit(i * n, n, out);
     }
   });
 }
 
-void layer_norm_backward(const KernelCall& call) {
+// As for RMSNorm: operand 4 is the gradient that reaches the sum past the norm.
+void differentiate_rows(const KernelCall& call, bool has_sum) {
   const auto& shape = call.shape<RowsShape>();
   const std::int64_t n = shape.columns;
   const float* means = call.floats(2);
   const float* rstds = means + shape.rows;
-  const TypedArray dx = call.array(4);
+  const TypedArray dx = call.array(has_sum ? 5 : 4);
   ColumnSums d_weight(n);
   ColumnSums d_bias(n);
   parallel_ranges(shape.rows, n, [&](const ThreadRange& range) {
-    const RunBuffer buffer(4 * n);
+    const RunBuffer buffer(5 * n);
     const float* weight = call.array(1).read(0, n, buffer.data());
     for (std::int64_t i = range.first; i < range.last; ++i) {
       const LayerNormRow row{.x = call.array(0).read(i * n, n, buffer.data() + n),
@@ -123,11 +134,32 @@ void layer_norm_backward(const KernelCall& call) {
                                   .d_weight = d_weight.of(range.thread),
                                   .d_bias = d_bias.of(range.thread)};
       differentiate(row, out);
+      if (has_sum) {
+        accumulate(call.array(4).read(i * n, n, buffer.data() + 4 * n), out.dx, n);
+      }
       dx.commit(i * n, n, out.dx);
     }
   });
-  d_weight.add_to(call.floats(5));
-  d_bias.add_to(call.floats(6));
+  d_weight.add_to(call.floats(has_sum ? 6 : 5));
+  d_bias.add_to(call.floats(has_sum ? 7 : 6));
+}
+
+}  // namespace
+
+void layer_norm_forward(const KernelCall& call) {
+  normalise_rows(call, {.has_sum = false, .x = 0, .weight = 1, .bias = 2, .y = 3, .stats = 4});
+}
+
+void add_layer_norm_forward(const KernelCall& call) {
+  normalise_rows(call, {.has_sum = true, .x = 4, .weight = 2, .bias = 3, .y = 5, .stats = 6});
+}
+
+void layer_norm_backward(const KernelCall& call) {
+  differentiate_rows(call, false);
+}
+
+void add_layer_norm_backward(const KernelCall& call) {
+  differentiate_rows(call, true);
 }
 
 }  // namespace forerun::host

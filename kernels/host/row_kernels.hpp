@@ -14,6 +14,11 @@ void rms_norm_backward(const KernelCall& call);
 /// - 1.
 void layer_norm_forward(const KernelCall& call);
 void layer_norm_backward(const KernelCall& call);
+/// The same norms of a sum that is formed first and kept (stored, then read back: bf16 rounds it).
+void add_rms_norm_forward(const KernelCall& call);
+void add_rms_norm_backward(const KernelCall& call);
+void add_layer_norm_forward(const KernelCall& call);
+void add_layer_norm_backward(const KernelCall& call);
 /// RMSNorm of each query head with q_weight and each key head with k_weight; value heads pass
 /// through. rstd is indexed [token][query heads, then key heads].
 void qk_norm_forward(const KernelCall& call);

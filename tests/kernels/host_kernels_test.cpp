@@ -1,38 +1,17 @@
 // Every kernel of the host device against the double-precision reference.
-#include <algorithm>
-#include <cctype>
-#include <string>
-
 #include <gtest/gtest.h>
 
-#include "kernels/host/host_device.hpp"
-#include "tests/kernels/kernel_check.hpp"
+#include "tests/kernels/host_kernel_fixture.hpp"
 
 namespace forerun {
 namespace {
 
-class HostKernel : public testing::TestWithParam<std::string> {
- protected:
-  host::HostDevice device_{DeviceChoice{}};
-};
-
-std::string with_type(std::string text, const std::string& type) {
-  return text.insert(text.find(' '), " " + type);
-}
-
 TEST_P(HostKernel, AgreesWithTheReferenceInFp32) {
-  expect_agrees(device_, key_of(with_type(GetParam(), "fp32")));
+  expect_agrees(device_, key("fp32"));
 }
 
 TEST_P(HostKernel, AgreesWithTheReferenceInBf16) {
-  expect_agrees(device_, key_of(with_type(GetParam(), "bf16")));
-}
-
-std::string test_name(const testing::TestParamInfo<std::string>& info) {
-  std::string name = info.param;
-  std::replace_if(
-      name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
-  return name;
+  expect_agrees(device_, key("bf16"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Gemm,

@@ -68,6 +68,12 @@ std::vector<double> from_storage(const std::vector<std::byte>& bytes, const Oper
   return values;
 }
 
+// Integers of kernels whose tokens and targets may lie outside of what this rank holds.
+bool may_be_foreign(const KernelKey& key) {
+  return std::holds_alternative<TableShape>(key.shape) ||
+         std::holds_alternative<RowsShape>(key.shape);
+}
+
 std::int64_t local_rows(const KernelKey& key) {
   if (const auto* table = std::get_if<TableShape>(&key.shape)) {
     return table->table_rows;
@@ -84,6 +90,12 @@ void fill_random(ReferenceOperands& operands,
   const std::vector<Operand> list = operands_of(key);
   for (std::size_t i = 0; i < list.size(); ++i) {
     operands[i].resize(static_cast<std::size_t>(list[i].elements));
+    if (list[i].type == DataType::int32 && !may_be_foreign(key)) {
+      const auto indices = sample_indices(key, list[i].name, seed);
+      std::copy_n(
+          indices.begin(), std::min(indices.size(), operands[i].size()), operands[i].begin());
+      continue;
+    }
     for (double& value : operands[i]) {
       if (list[i].type == DataType::int32) {
         value = static_cast<double>(scalars.first + std::uniform_int_distribution<std::int64_t>(
@@ -167,6 +179,12 @@ ReferenceOperands random_operands(const KernelKey& key,
       save_from_forward(operands, key, KernelOp::rms_norm_forward, 2, {{3, 2}});
       break;
     case KernelOp::layer_norm_backward:
+      save_from_forward(operands, key, KernelOp::layer_norm_forward, 2, {{4, 2}});
+      break;
+    case KernelOp::add_rms_norm_backward:
+      save_from_forward(operands, key, KernelOp::rms_norm_forward, 2, {{3, 2}});
+      break;
+    case KernelOp::add_layer_norm_backward:
       save_from_forward(operands, key, KernelOp::layer_norm_forward, 2, {{4, 2}});
       break;
     case KernelOp::qk_norm_backward:

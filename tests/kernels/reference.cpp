@@ -17,7 +17,7 @@ void run_reference(const KernelKey& key,
   for (std::size_t i = 0; i < list.size(); ++i) {
     operands[i].resize(static_cast<std::size_t>(list[i].elements));
   }
-  const ReferenceCall call{key.op, scalars, operands};
+  const ReferenceCall call{key.op, key.type, scalars, operands};
   std::visit([&call](const auto& shape) { reference(call, shape); }, key.shape);
 }
 

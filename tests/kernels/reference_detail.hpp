@@ -9,6 +9,7 @@ namespace forerun {
 
 struct ReferenceCall {
   KernelOp op;
+  DataType type;  ///< a sum that is stored in bf16 and read back is rounded
   const KernelScalars& scalars;
   ReferenceOperands& operands;
 
@@ -21,6 +22,9 @@ void reference(const ReferenceCall& call, const RowsShape& shape);
 void reference(const ReferenceCall& call, const HeadsShape& shape);
 void reference(const ReferenceCall& call, const TableShape& shape);
 void reference(const ReferenceCall& call, const FlatShape& shape);
+void reference(const ReferenceCall& call, const GroupedGemmShape& shape);
+void reference(const ReferenceCall& call, const RouterShape& shape);
+void reference(const ReferenceCall& call, const PermuteShape& shape);
 
 /// Shapes that have no reference yet.
 template <class Shape>

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <numbers>
 
+#include "tests/kernels/kernel_check.hpp"
 #include "tests/kernels/reference_detail.hpp"
 
 namespace forerun {
@@ -198,9 +199,51 @@ void reference_row(const ReferenceCall& call, const Row& row) {
   }
 }
 
+// A norm behind an addition: the addition, then the plain norm on operands in its own order.
+void reference_sum(const ReferenceCall& call, const RowsShape& shape, KernelOp norm) {
+  const bool forward = norm == KernelOp::rms_norm_forward || norm == KernelOp::layer_norm_forward;
+  ReferenceOperands& all = call.operands;
+  ReferenceOperands plain;
+  if (forward) {
+    const std::size_t sum = norm == KernelOp::layer_norm_forward ? 4 : 3;
+    for (std::size_t i = 0; i < all[0].size(); ++i) {
+      const double exact = all[0][i] + all[1][i];
+      all[sum][i] = call.type == DataType::bf16 ? stored(exact, DataType::bf16) : exact;
+    }
+    plain.push_back(all[sum]);
+    plain.insert(plain.end(), all.begin() + 2, all.begin() + static_cast<std::ptrdiff_t>(sum));
+    plain.insert(plain.end(), all.begin() + static_cast<std::ptrdiff_t>(sum) + 1, all.end());
+  } else {
+    plain = all;
+    plain.erase(plain.begin() + 4);
+  }
+  reference({norm, call.type, call.scalars, plain}, shape);
+  if (forward) {
+    const std::size_t outputs = 2;  // y and the statistics, last in both
+    std::copy(plain.end() - outputs, plain.end(), all.end() - outputs);
+    return;
+  }
+  for (std::size_t i = 0; i < plain[4].size(); ++i) {
+    all[5][i] = plain[4][i] + all[4][i];
+  }
+  std::copy(plain.begin() + 5, plain.end(), all.begin() + 6);
+}
+
 }  // namespace
 
 void reference(const ReferenceCall& call, const RowsShape& shape) {
+  switch (call.op) {
+    case KernelOp::add_rms_norm_forward:
+      return reference_sum(call, shape, KernelOp::rms_norm_forward);
+    case KernelOp::add_rms_norm_backward:
+      return reference_sum(call, shape, KernelOp::rms_norm_backward);
+    case KernelOp::add_layer_norm_forward:
+      return reference_sum(call, shape, KernelOp::layer_norm_forward);
+    case KernelOp::add_layer_norm_backward:
+      return reference_sum(call, shape, KernelOp::layer_norm_backward);
+    default:
+      break;
+  }
   const auto rows = static_cast<std::size_t>(shape.rows);
   for (std::size_t row = 0; row < rows; ++row) {
     reference_row(call, {row, rows, static_cast<std::size_t>(shape.columns)});

@@ -99,6 +99,39 @@ TEST(ReferenceRmsNorm, GradientAgreesWithDifferences) {
   EXPECT_LT(relative_error(operands[5], differences(loss, inputs, 1)), agreement);
 }
 
+// What reaches the sum past the norm is added to what comes through it; x and the residual get
+// both.
+TEST(ReferenceNormBehindASum, GradientAgreesWithDifferences) {
+  for (const std::string norm : {"rms", "layer"}) {
+    const bool is_layer = norm == "layer";
+    const std::string name = "add_" + norm + "_norm_";
+    const KernelKey forward = key_of(name + "forward fp32 rows=3 columns=5");
+    ReferenceOperands inputs = random_operands(forward);
+    const std::size_t y = is_layer ? 5 : 4;
+    const Loss loss{forward, y, random_operands(forward, {}, 2)[y]};
+    run_reference(forward, {}, inputs);
+    const std::vector<double>& sum = inputs[y - 1];
+    const std::vector<double> nothing_past_it = zeros_like(sum);
+    ReferenceOperands operands = {sum, inputs[2], inputs[y + 1], loss.dy, nothing_past_it};
+    operands.resize(is_layer ? 8 : 7);
+    operands[6] = zeros_like(inputs[2]);
+    if (is_layer) {
+      operands[7] = zeros_like(inputs[2]);
+    }
+    const KernelKey backward = key_of(name + "backward fp32 rows=3 columns=5");
+    run_reference(backward, {}, operands);
+    EXPECT_LT(relative_error(operands[5], differences(loss, inputs, 0)), agreement);
+    EXPECT_LT(relative_error(operands[5], differences(loss, inputs, 1)), agreement);
+    EXPECT_LT(relative_error(operands[6], differences(loss, inputs, 2)), agreement);
+    const std::vector<double> through_it = operands[5];
+    operands[4] = loss.dy;
+    run_reference(backward, {}, operands);
+    for (std::size_t i = 0; i < through_it.size(); ++i) {
+      EXPECT_DOUBLE_EQ(operands[5][i], through_it[i] + loss.dy[i]);
+    }
+  }
+}
+
 TEST(ReferenceLayerNorm, GradientAgreesWithDifferences) {
   const KernelKey forward = key_of("layer_norm_forward fp32 rows=3 columns=5");
   ReferenceOperands inputs = random_operands(forward);
