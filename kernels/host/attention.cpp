@@ -51,51 +51,81 @@ class OneThread {
 }  // namespace
 
 AttentionBlocks::AttentionBlocks(const AttentionKeyShape& shape) {
-  const std::int64_t cuts = (shape.length + largest_block - 1) / largest_block;
-  block = rounded_up((shape.length + cuts - 1) / cuts, vector_floats);
-  blocks = (shape.length + block - 1) / block;
-  padded = blocks * block;
+  const std::int64_t keys = key_length(shape);
+  const std::int64_t longest = std::max(shape.length, keys);
+  const std::int64_t cuts = (longest + largest_block - 1) / largest_block;
+  block = rounded_up((longest + cuts - 1) / cuts, vector_floats);
+  padded_queries = rounded_up(shape.length, block);
+  padded_keys = rounded_up(keys, block);
 }
 
-AttentionWorker::AttentionWorker(std::int64_t block, std::int64_t head_size)
-    : scores(square(block, head_size), DataType::fp32),
-      weighted(tall(block, head_size, GemmLayout::nn), DataType::fp32),
-      transposed(tall(block, head_size, GemmLayout::tn), DataType::fp32) {}
+BlockProducts::BlockProducts(std::int64_t block, std::int64_t size)
+    : scores(square(block, size), DataType::fp32),
+      weighted(tall(block, size, GemmLayout::nn), DataType::fp32),
+      transposed(tall(block, size, GemmLayout::tn), DataType::fp32) {}
+
+AttentionWorker::AttentionWorker(std::int64_t block, const AttentionKeyShape& shape)
+    : keyed(block, shape.head_size), valued(block, value_size(shape)) {}
 
 HeadPlace::HeadPlace(const AttentionKeyShape& shape, std::int64_t batch_and_head)
-    : sequence(batch_and_head / shape.heads), head(batch_and_head % shape.heads) {
+    : lse_first(batch_and_head * shape.length) {
+  const std::int64_t sequence = batch_and_head / shape.heads;
+  const std::int64_t head = batch_and_head % shape.heads;
   const std::int64_t key_head = head / (shape.heads / shape.kv_heads);
-  query_column = head * shape.head_size;
-  key_column = (shape.heads + key_head) * shape.head_size;
-  value_column = key_column + shape.kv_heads * shape.head_size;
-  packed_width = (shape.heads + 2 * shape.kv_heads) * shape.head_size;
-  output_width = shape.heads * shape.head_size;
-  output_column = query_column;
-  lse_first = batch_and_head * shape.length;
+  const std::int64_t e = shape.head_size;
+  const std::int64_t v = value_size(shape);
+  // Rows of `width` elements, one a position and sequence; this head's start at `column`.
+  const auto rows = [&](std::size_t operand,
+                        std::int64_t width,
+                        std::int64_t column,
+                        std::int64_t length,
+                        std::int64_t size) {
+    return HeadRows{operand, sequence * width + column, shape.batch * width, length, size};
+  };
+  const std::int64_t keys = key_length(shape);
+  if (is_packed(shape)) {
+    const std::int64_t width = (shape.heads + 2 * shape.kv_heads) * e;
+    query = rows(0, width, head * e, shape.length, e);
+    key = rows(0, width, (shape.heads + key_head) * e, keys, e);
+    value = rows(0, width, (shape.heads + shape.kv_heads + key_head) * e, keys, v);
+  } else {
+    query = rows(0, shape.heads * e, head * e, shape.length, e);
+    key = rows(1, shape.kv_heads * e, key_head * e, keys, e);
+    value = rows(2, shape.kv_heads * v, key_head * v, keys, v);
+  }
+  const std::size_t inputs = is_packed(shape) ? 1 : 3;
+  output = rows(inputs, shape.heads * v, head * v, shape.length, v);
+  lse_operand = inputs + 1;
+  d_output_operand = inputs + 2;
+  d_query_operand = inputs + 3;
+  d_key_operand = is_packed(shape) ? d_query_operand : d_query_operand + 1;
+  d_value_operand = is_packed(shape) ? d_query_operand : d_query_operand + 2;
 }
 
 std::vector<AttentionWorker>& Attention::workers_for(const AttentionKeyShape& shape) {
   const AttentionBlocks blocks(shape);
-  auto& workers = workers_[{blocks.block, shape.head_size}];
+  auto& workers = workers_[{blocks.block, shape.head_size, value_size(shape)}];
   const auto threads = static_cast<std::size_t>(omp_get_max_threads());
   if (workers.size() < threads) {
     const OneThread guard;
     while (workers.size() < threads) {
-      workers.push_back(AttentionWorker(blocks.block, shape.head_size));
+      workers.push_back(AttentionWorker(blocks.block, shape));
     }
   }
   return workers;
 }
 
-void gather(const TypedArray& from, const HeadRows& rows, float factor, float* to) {
+void gather(
+    const KernelCall& call, const HeadRows& rows, std::int64_t padded, float factor, float* to) {
+  const TypedArray from = call.array(rows.operand);
   for (std::int64_t i = 0; i < rows.length; ++i) {
-    from.read_into(to + i * rows.head_size, rows.first + i * rows.stride, rows.head_size);
+    from.read_into(to + i * rows.size, rows.at(i), rows.size);
   }
-  const std::int64_t filled = rows.length * rows.head_size;
+  const std::int64_t filled = rows.length * rows.size;
   if (factor != 1.0F) {
     scale_run(to, factor, filled);
   }
-  std::fill(to + filled, to + rows.padded * rows.head_size, 0.0F);
+  std::fill(to + filled, to + padded * rows.size, 0.0F);
 }
 
 FORERUN_MULTIVERSION void scale_run(float* x, float factor, std::int64_t count) {
@@ -105,12 +135,21 @@ FORERUN_MULTIVERSION void scale_run(float* x, float factor, std::int64_t count) 
   }
 }
 
-std::int64_t visible_columns(const AttentionKeyShape& shape,
-                             std::int64_t query,
-                             std::int64_t key_first,
-                             std::int64_t block) {
-  const std::int64_t end = shape.mask == Mask::causal ? query + 1 : shape.length;
-  return std::clamp<std::int64_t>(end - key_first, 0, block);
+VisibleKeys visible_columns(const AttentionKeyShape& shape,
+                            std::int64_t query,
+                            std::int64_t key_first,
+                            std::int64_t block) {
+  const auto [first, last] = visible_keys(shape, query);
+  const std::int64_t from = std::clamp<std::int64_t>(first - key_first, 0, block);
+  return {from, std::clamp<std::int64_t>(last - key_first, from, block)};
+}
+
+// Both ends of what a query sees move only forward from one query to the next.
+VisibleKeys keys_of_block(const AttentionKeyShape& shape,
+                          std::int64_t query_first,
+                          std::int64_t block) {
+  const std::int64_t query_last = std::min(query_first + block, shape.length) - 1;
+  return {visible_keys(shape, query_first).first, visible_keys(shape, query_last).last};
 }
 
 float score_scale(const AttentionKeyShape& shape) {

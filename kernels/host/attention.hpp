@@ -1,9 +1,9 @@
 // Attention on a CPU: FlashAttention-2's blocks, their products by oneDNN, the rest vector loops.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
-#include <utility>
 #include <vector>
 
 #include "kernels/host/aligned_memory.hpp"
@@ -12,84 +12,110 @@
 
 namespace forerun::host {
 
-/// How a sequence is cut: `blocks` squares of `block` positions a side cover `padded` >= length.
+/// How the score matrix of a sequence is cut: squares of `block` positions a side cover the queries
+/// and the keys.
 struct AttentionBlocks {
   explicit AttentionBlocks(const AttentionKeyShape& shape);
 
   std::int64_t block = 0;
-  std::int64_t blocks = 0;
-  std::int64_t padded = 0;
+  std::int64_t padded_queries = 0;  ///< a multiple of `block`, at least the queries
+  std::int64_t padded_keys = 0;
 };
 
-/// One thread's prepared products and buffers for heads of one size and blocks of one size.
+/// Prepared products of one thread with matrices of `size` columns: queries and keys, or values.
 /// Matrices are dense, row-major, padded with zero rows.
-struct AttentionWorker {
-  AttentionWorker(std::int64_t block, std::int64_t head_size);
+struct BlockProducts {
+  BlockProducts(std::int64_t block, std::int64_t size);
 
-  Matmul scores;      ///< [block x block] = X Y^T, both [block x head_size]
-  Matmul weighted;    ///< [block x head_size] += P X, P [block x block]
-  Matmul transposed;  ///< [block x head_size] += P^T X
+  Matmul scores;      ///< [block x block] = X Y^T, both [block x size]
+  Matmul weighted;    ///< [block x size] += P X, P [block x block]
+  Matmul transposed;  ///< [block x size] += P^T X
+};
+
+/// One thread's products and buffers for heads of one size and blocks of one size.
+struct AttentionWorker {
+  AttentionWorker(std::int64_t block, const AttentionKeyShape& shape);
+
+  BlockProducts keyed;   ///< columns of queries and keys
+  BlockProducts valued;  ///< columns of values and outputs
   FloatScratch memory;
 };
 
-/// The three parts of a packed row and of the output row that one query head reads and writes.
+/// The rows of one head in one operand.
+struct HeadRows {
+  std::size_t operand = 0;
+  std::int64_t first = 0;   ///< element of the first position
+  std::int64_t stride = 0;  ///< elements from one position to the next
+  std::int64_t length = 0;
+  std::int64_t size = 0;  ///< elements of a row
+
+  [[nodiscard]] std::int64_t at(std::int64_t position) const { return first + position * stride; }
+
+  /// The same rows of another operand of the same layout.
+  [[nodiscard]] HeadRows in(std::size_t other) const {
+    return {other, first, stride, length, size};
+  }
+};
+
+/// Where one query head of one sequence reads and writes, packed or not.
 struct HeadPlace {
   HeadPlace(const AttentionKeyShape& shape, std::int64_t batch_and_head);
 
-  std::int64_t sequence = 0;
-  std::int64_t head = 0;
-  std::int64_t query_column = 0;
-  std::int64_t key_column = 0;
-  std::int64_t value_column = 0;
-  std::int64_t packed_width = 0;
-  std::int64_t output_width = 0;
-  std::int64_t output_column = 0;
+  HeadRows query;
+  HeadRows key;
+  HeadRows value;
+  HeadRows output;
+  std::size_t lse_operand = 0;
+  std::size_t d_output_operand = 0;
+  std::size_t d_query_operand =
+      0;  ///< d_key and d_value: the same one when packed, else the next two
+  std::size_t d_key_operand = 0;
+  std::size_t d_value_operand = 0;
   std::int64_t lse_first = 0;  ///< lse is indexed [sequence][head][position]
-
-  [[nodiscard]] std::int64_t packed(std::int64_t row, std::int64_t column) const {
-    return row * packed_width + column;
-  }
-
-  [[nodiscard]] std::int64_t output(std::int64_t row) const {
-    return row * output_width + output_column;
-  }
 };
 
 /// Online softmax over blocks, no [length x length] matrix; forward keeps the log-sum-exp of each
 /// row, backward recomputes the probabilities from it (Dao 2023, arXiv 2307.08691, algorithms 1 and
-/// 2). Threads share out (sequence, query head); key and value gradients of a group of query heads
-/// are summed afterwards, in order. Scores are scaled by 1 / sqrt(head_size).
+/// 2). Blocks that the mask hides are not computed. Threads share out (sequence, query head); key
+/// and value gradients of a group of query heads are summed afterwards, in order. Scores are scaled
+/// by 1 / sqrt(head_size).
 class Attention {
  public:
   void run_forward(const KernelCall& call);
   void run_backward(const KernelCall& call);
 
  private:
+  struct WorkerKind {
+    std::int64_t block = 0;
+    std::int64_t head_size = 0;
+    std::int64_t value_size = 0;
+    friend auto operator<=>(const WorkerKind&, const WorkerKind&) = default;
+  };
+
   [[nodiscard]] std::vector<AttentionWorker>& workers_for(const AttentionKeyShape& shape);
   static void sum_groups(const KernelCall& call, const float* slabs);
 
-  std::map<std::pair<std::int64_t, std::int64_t>, std::vector<AttentionWorker>> workers_;
-  FloatScratch key_value_gradients_;  // [sequence][query head]{keys, values}[padded][head_size]
+  std::map<WorkerKind, std::vector<AttentionWorker>> workers_;
+  // [sequence][query head]{keys [padded][head_size], values [padded][value_size]}
+  FloatScratch key_value_gradients_;
 };
 
-/// Copies one head's column range of a sequence into `to`, times `factor`, zero beyond `length`.
-struct HeadRows {
-  std::int64_t first = 0;   ///< element of the first position
-  std::int64_t stride = 0;  ///< elements from one position to the next
-  std::int64_t length = 0;
-  std::int64_t padded = 0;
-  std::int64_t head_size = 0;
-};
-
-void gather(const TypedArray& from, const HeadRows& rows, float factor, float* to);
+/// Copies one head's rows into `to`, times `factor`, zero beyond their length up to `padded`.
+void gather(
+    const KernelCall& call, const HeadRows& rows, std::int64_t padded, float factor, float* to);
 
 void scale_run(float* x, float factor, std::int64_t count);
 
-/// The columns of a score row that its query may see in the block that starts at `key_first`.
-[[nodiscard]] std::int64_t visible_columns(const AttentionKeyShape& shape,
-                                           std::int64_t query,
-                                           std::int64_t key_first,
-                                           std::int64_t block);
+/// The columns of a score row that its query sees in the block that starts at `key_first`.
+[[nodiscard]] VisibleKeys visible_columns(const AttentionKeyShape& shape,
+                                          std::int64_t query,
+                                          std::int64_t key_first,
+                                          std::int64_t block);
+
+/// The keys that any query of [first, first + block) sees.
+[[nodiscard]] VisibleKeys keys_of_block(const AttentionKeyShape& shape,
+                                        std::int64_t query_first,
+                                        std::int64_t block);
 
 [[nodiscard]] float score_scale(const AttentionKeyShape& shape);
 

@@ -41,6 +41,11 @@ FORERUN_MULTIVERSION void differentiate(float* scores,
   }
 }
 
+// Elements of the key and value gradients of one query head.
+std::int64_t slab_size(const AttentionKeyShape& shape) {
+  return AttentionBlocks(shape).padded_keys * (shape.head_size + value_size(shape));
+}
+
 // One query head of one sequence; its key and value gradients stay apart from other heads'.
 class BackwardHead {
  public:
@@ -50,28 +55,32 @@ class BackwardHead {
         cut_(shape_),
         place_(shape_, batch_and_head),
         worker_(worker),
-        matrix_(cut_.padded * shape_.head_size) {
+        e_(place_.key.size),
+        v_size_(place_.value.size) {
     const std::int64_t square = cut_.block * cut_.block;
-    q_ = worker.memory.at_least(5 * matrix_ + 2 * square + cut_.padded);
-    k_ = q_ + matrix_;
-    v_ = k_ + matrix_;
-    d_out_ = v_ + matrix_;
-    d_q_ = d_out_ + matrix_;
-    scores_ = d_q_ + matrix_;
+    q_ = worker.memory.at_least(cut_.padded_queries * (2 * e_ + v_size_ + 1) +
+                                cut_.padded_keys * (e_ + v_size_) + 2 * square + v_size_);
+    d_q_ = q_ + cut_.padded_queries * e_;
+    d_out_ = d_q_ + cut_.padded_queries * e_;
+    delta_ = d_out_ + cut_.padded_queries * v_size_;
+    k_ = delta_ + cut_.padded_queries;
+    v_ = k_ + cut_.padded_keys * e_;
+    scores_ = v_ + cut_.padded_keys * v_size_;
     gradients_ = scores_ + square;
-    delta_ = gradients_ + square;
+    row_ = gradients_ + square;
   }
 
-  // `key_value_gradients`: [2][padded][head_size], overwritten.
+  // `key_value_gradients`: [padded keys x head_size], then [padded keys x value_size]; overwritten.
   void run(float* key_value_gradients) {
     load();
     d_k_ = key_value_gradients;
-    d_v_ = d_k_ + matrix_;
-    std::fill_n(d_k_, 2 * matrix_, 0.0F);
-    std::fill_n(d_q_, matrix_, 0.0F);
-    for (std::int64_t key_first = 0; key_first < cut_.padded; key_first += cut_.block) {
-      const std::int64_t start = shape_.mask == Mask::causal ? key_first : 0;
-      for (std::int64_t query_first = start; query_first < cut_.padded; query_first += cut_.block) {
+    d_v_ = d_k_ + cut_.padded_keys * e_;
+    std::fill_n(d_k_, cut_.padded_keys * (e_ + v_size_), 0.0F);
+    std::fill_n(d_q_, cut_.padded_queries * e_, 0.0F);
+    for (std::int64_t query_first = 0; query_first < shape_.length; query_first += cut_.block) {
+      const auto [first, last] = keys_of_block(shape_, query_first, cut_.block);
+      for (std::int64_t key_first = first / cut_.block * cut_.block; key_first < last;
+           key_first += cut_.block) {
         run_block(query_first, key_first);
       }
     }
@@ -79,60 +88,50 @@ class BackwardHead {
   }
 
  private:
-  [[nodiscard]] HeadRows packed_rows(std::int64_t column) const {
-    return {.first = place_.packed(place_.sequence, column),
-            .stride = shape_.batch * place_.packed_width,
-            .length = shape_.length,
-            .padded = cut_.padded,
-            .head_size = shape_.head_size};
-  }
-
   void load() {
-    const TypedArray qkv = call_.array(0);
-    gather(qkv, packed_rows(place_.query_column), score_scale(shape_), q_);
-    gather(qkv, packed_rows(place_.key_column), 1.0F, k_);
-    gather(qkv, packed_rows(place_.value_column), 1.0F, v_);
-    HeadRows rows = packed_rows(0);
-    rows.first = place_.output(place_.sequence);
-    rows.stride = shape_.batch * place_.output_width;
-    gather(call_.array(3), rows, 1.0F, d_out_);
-    const std::int64_t e = shape_.head_size;
-    float* buffer = d_q_;  // not in use yet
+    gather(call_, place_.query, cut_.padded_queries, score_scale(shape_), q_);
+    gather(call_, place_.key, cut_.padded_keys, 1.0F, k_);
+    gather(call_, place_.value, cut_.padded_keys, 1.0F, v_);
+    gather(call_, place_.output.in(place_.d_output_operand), cut_.padded_queries, 1.0F, d_out_);
+    const TypedArray output = call_.array(place_.output.operand);
     for (std::int64_t i = 0; i < shape_.length; ++i) {
-      const float* out = call_.array(1).read(rows.first + i * rows.stride, e, buffer);
-      delta_[i] = dot(out, d_out_ + i * e, e);
+      const float* out = output.read(place_.output.at(i), v_size_, row_);
+      delta_[i] = dot(out, d_out_ + i * v_size_, v_size_);
     }
   }
 
   void run_block(std::int64_t query_first, std::int64_t key_first) {
-    const std::int64_t e = shape_.head_size;
-    const float* q = q_ + query_first * e;
-    const float* d_out = d_out_ + query_first * e;
-    worker_.scores.run(q, k_ + key_first * e, scores_);
-    worker_.scores.run(d_out, v_ + key_first * e, gradients_);
-    const float* lse = call_.floats(2) + place_.lse_first;
+    const float* q = q_ + query_first * e_;
+    const float* d_out = d_out_ + query_first * v_size_;
+    worker_.keyed.scores.run(q, k_ + key_first * e_, scores_);
+    worker_.valued.scores.run(d_out, v_ + key_first * v_size_, gradients_);
+    const float* lse = call_.floats(place_.lse_operand) + place_.lse_first;
     const std::int64_t queries = std::min(cut_.block, shape_.length - query_first);
     // Rows beyond the sequence hold zeros: their q and d_out are zero.
     for (std::int64_t row = 0; row < queries; ++row) {
       const std::int64_t query = query_first + row;
-      const std::int64_t visible = visible_columns(shape_, query, key_first, cut_.block);
+      const auto [first, last] = visible_columns(shape_, query, key_first, cut_.block);
       float* scores = scores_ + row * cut_.block;
       float* gradients = gradients_ + row * cut_.block;
-      differentiate(scores, gradients, {.lse = lse[query], .delta = delta_[query]}, visible);
-      std::fill(scores + visible, scores + cut_.block, 0.0F);
-      std::fill(gradients + visible, gradients + cut_.block, 0.0F);
+      differentiate(scores + first,
+                    gradients + first,
+                    {.lse = lse[query], .delta = delta_[query]},
+                    last - first);
+      for (float* const values : {scores, gradients}) {
+        std::fill(values, values + first, 0.0F);
+        std::fill(values + last, values + cut_.block, 0.0F);
+      }
     }
-    worker_.transposed.run(scores_, d_out, d_v_ + key_first * e);
-    worker_.transposed.run(gradients_, q, d_k_ + key_first * e);
-    worker_.weighted.run(gradients_, k_ + key_first * e, d_q_ + query_first * e);
+    worker_.valued.transposed.run(scores_, d_out, d_v_ + key_first * v_size_);
+    worker_.keyed.transposed.run(gradients_, q, d_k_ + key_first * e_);
+    worker_.keyed.weighted.run(gradients_, k_ + key_first * e_, d_q_ + query_first * e_);
   }
 
   void store_query_gradients() {
-    const std::int64_t e = shape_.head_size;
-    scale_run(d_q_, score_scale(shape_), matrix_);
+    scale_run(d_q_, score_scale(shape_), cut_.padded_queries * e_);
+    const TypedArray d_query = call_.array(place_.d_query_operand);
     for (std::int64_t i = 0; i < shape_.length; ++i) {
-      const std::int64_t token = i * shape_.batch + place_.sequence;
-      call_.array(4).commit(place_.packed(token, place_.query_column), e, d_q_ + i * e);
+      d_query.commit(place_.query.at(i), e_, d_q_ + i * e_);
     }
   }
 
@@ -141,18 +140,47 @@ class BackwardHead {
   AttentionBlocks cut_;
   HeadPlace place_;
   AttentionWorker& worker_;
-  std::int64_t matrix_;  // elements of one [padded x head_size]
-  float* q_ = nullptr;   // times 1 / sqrt(head_size)
+  std::int64_t e_;
+  std::int64_t v_size_;
+  float* q_ = nullptr;  // times 1 / sqrt(head_size)
+  float* d_q_ = nullptr;
+  float* d_out_ = nullptr;
+  float* delta_ = nullptr;  // [padded queries]
   float* k_ = nullptr;
   float* v_ = nullptr;
-  float* d_out_ = nullptr;
-  float* d_q_ = nullptr;
-  float* d_k_ = nullptr;
-  float* d_v_ = nullptr;
   float* scores_ = nullptr;     // [block x block], then probabilities
   float* gradients_ = nullptr;  // [block x block], of the probabilities, then of the scores
-  float* delta_ = nullptr;      // [padded]
+  float* row_ = nullptr;        // [value_size]
+  float* d_k_ = nullptr;
+  float* d_v_ = nullptr;
 };
+
+// Adds up one part, keys or values, of the slabs of the query heads that share a key head.
+void sum_part(const KernelCall& call,
+              const float* slabs,
+              std::int64_t part_first,
+              const HeadRows& (*rows_of)(const HeadPlace&),
+              std::size_t (*operand_of)(const HeadPlace&)) {
+  const auto& shape = call.shape<AttentionKeyShape>();
+  const std::int64_t group = shape.heads / shape.kv_heads;
+  const std::int64_t slab = slab_size(shape);
+  const std::int64_t keys = key_length(shape);
+  const std::int64_t size = rows_of(HeadPlace(shape, 0)).size;
+  parallel_ranges(shape.batch * shape.kv_heads * keys, group * size, [&](const ThreadRange& range) {
+    const RunBuffer total(size);
+    for (std::int64_t item = range.first; item < range.last; ++item) {
+      const std::int64_t first_head = item / keys * group;
+      const std::int64_t position = item % keys;
+      const float* from = slabs + first_head * slab + part_first + position * size;
+      std::copy_n(from, size, total.data());
+      for (std::int64_t member = 1; member < group; ++member) {
+        accumulate(from + member * slab, total.data(), size);
+      }
+      const HeadPlace place(shape, first_head);
+      call.array(operand_of(place)).commit(rows_of(place).at(position), size, total.data());
+    }
+  });
+}
 
 }  // namespace
 
@@ -160,7 +188,7 @@ void Attention::run_backward(const KernelCall& call) {
   const auto& shape = call.shape<AttentionKeyShape>();
   std::vector<AttentionWorker>& workers = workers_for(shape);
   const std::int64_t heads = shape.batch * shape.heads;
-  const std::int64_t slab = 2 * AttentionBlocks(shape).padded * shape.head_size;
+  const std::int64_t slab = slab_size(shape);
   float* slabs = key_value_gradients_.at_least(heads * slab);
 #pragma omp parallel for schedule(dynamic, 1)
   for (std::int64_t head = 0; head < heads; ++head) {
@@ -173,27 +201,18 @@ void Attention::run_backward(const KernelCall& call) {
 // Key and value gradients: the sum over the query heads that share the key and value head.
 void Attention::sum_groups(const KernelCall& call, const float* slabs) {
   const auto& shape = call.shape<AttentionKeyShape>();
-  const std::int64_t e = shape.head_size;
-  const std::int64_t group = shape.heads / shape.kv_heads;
-  const std::int64_t matrix = AttentionBlocks(shape).padded * e;
-  const std::int64_t key_heads = shape.batch * shape.kv_heads;
-  parallel_ranges(2 * key_heads * shape.length, group * e, [&](const ThreadRange& range) {
-    const RunBuffer total(e);
-    for (std::int64_t item = range.first; item < range.last; ++item) {
-      const std::int64_t part = item / shape.length % 2;  // keys, values
-      const std::int64_t key_head = item / shape.length / 2;
-      const std::int64_t position = item % shape.length;
-      const float* first = slabs + (key_head * group * 2 + part) * matrix + position * e;
-      std::copy_n(first, e, total.data());
-      for (std::int64_t member = 1; member < group; ++member) {
-        accumulate(first + member * 2 * matrix, total.data(), e);
-      }
-      const HeadPlace place(shape, key_head * group);
-      const std::int64_t token = position * shape.batch + place.sequence;
-      const std::int64_t column = part == 0 ? place.key_column : place.value_column;
-      call.array(4).commit(place.packed(token, column), e, total.data());
-    }
-  });
+  sum_part(
+      call,
+      slabs,
+      0,
+      [](const HeadPlace& place) -> const HeadRows& { return place.key; },
+      [](const HeadPlace& place) { return place.d_key_operand; });
+  sum_part(
+      call,
+      slabs,
+      AttentionBlocks(shape).padded_keys * shape.head_size,
+      [](const HeadPlace& place) -> const HeadRows& { return place.value; },
+      [](const HeadPlace& place) { return place.d_value_operand; });
 }
 
 }  // namespace forerun::host

@@ -34,45 +34,39 @@ class ForwardHead {
         cut_(shape_),
         place_(shape_, batch_and_head),
         worker_(worker) {
-    const std::int64_t matrix = cut_.padded * shape_.head_size;
-    q_ = worker.memory.at_least(3 * matrix + cut_.block * (cut_.block + shape_.head_size + 2));
-    k_ = q_ + matrix;
-    v_ = k_ + matrix;
-    scores_ = v_ + matrix;
+    const std::int64_t e = place_.query.size;
+    const std::int64_t v = place_.value.size;
+    q_ = worker.memory.at_least(cut_.padded_queries * e + cut_.padded_keys * (e + v) +
+                                cut_.block * (cut_.block + v + 2));
+    k_ = q_ + cut_.padded_queries * e;
+    v_ = k_ + cut_.padded_keys * e;
+    scores_ = v_ + cut_.padded_keys * v;
     out_ = scores_ + cut_.block * cut_.block;
-    row_max_ = out_ + cut_.block * shape_.head_size;
+    row_max_ = out_ + cut_.block * v;
     row_sum_ = row_max_ + cut_.block;
   }
 
   void run() {
-    const TypedArray qkv = call_.array(0);
-    gather(qkv, rows_at(place_.query_column), score_scale(shape_), q_);
-    gather(qkv, rows_at(place_.key_column), 1.0F, k_);
-    gather(qkv, rows_at(place_.value_column), 1.0F, v_);
-    for (std::int64_t i = 0; i < cut_.blocks; ++i) {
-      run_queries(i * cut_.block);
+    gather(call_, place_.query, cut_.padded_queries, score_scale(shape_), q_);
+    gather(call_, place_.key, cut_.padded_keys, 1.0F, k_);
+    gather(call_, place_.value, cut_.padded_keys, 1.0F, v_);
+    for (std::int64_t first = 0; first < shape_.length; first += cut_.block) {
+      run_queries(first);
     }
   }
 
  private:
-  [[nodiscard]] HeadRows rows_at(std::int64_t column) const {
-    return {.first = place_.packed(place_.sequence, column),
-            .stride = shape_.batch * place_.packed_width,
-            .length = shape_.length,
-            .padded = cut_.padded,
-            .head_size = shape_.head_size};
-  }
-
   void run_queries(std::int64_t query_first) {
-    const std::int64_t e = shape_.head_size;
-    std::fill_n(out_, cut_.block * e, 0.0F);
+    std::fill_n(out_, cut_.block * place_.value.size, 0.0F);
     std::fill_n(row_max_, cut_.block, -std::numeric_limits<float>::infinity());
     std::fill_n(row_sum_, cut_.block, 0.0F);
-    const std::int64_t end = shape_.mask == Mask::causal ? query_first + 1 : shape_.length;
-    for (std::int64_t key_first = 0; key_first < end; key_first += cut_.block) {
-      worker_.scores.run(q_ + query_first * e, k_ + key_first * e, scores_);
+    const auto [first, last] = keys_of_block(shape_, query_first, cut_.block);
+    for (std::int64_t key_first = first / cut_.block * cut_.block; key_first < last;
+         key_first += cut_.block) {
+      worker_.keyed.scores.run(
+          q_ + query_first * place_.query.size, k_ + key_first * place_.key.size, scores_);
       soften(query_first, key_first);
-      worker_.weighted.run(scores_, v_ + key_first * e, out_);
+      worker_.valued.weighted.run(scores_, v_ + key_first * place_.value.size, out_);
     }
     finish(query_first);
   }
@@ -85,28 +79,38 @@ class ForwardHead {
   void soften(std::int64_t query_first, std::int64_t key_first) {
     for (std::int64_t row = 0; row < queries_from(query_first); ++row) {
       float* scores = scores_ + row * cut_.block;
-      const std::int64_t visible =
-          visible_columns(shape_, query_first + row, key_first, cut_.block);
-      const float largest = std::max(row_max_[row], maximum(scores, visible));
-      if (largest > row_max_[row]) {
-        const float correction = fast_exp_or_zero(row_max_[row] - largest);
-        row_sum_[row] *= correction;
-        scale_run(out_ + row * shape_.head_size, correction, shape_.head_size);
-        row_max_[row] = largest;
+      const auto [first, last] = visible_columns(shape_, query_first + row, key_first, cut_.block);
+      if (first < last) {
+        soften_row(row, scores + first, last - first);
       }
-      row_sum_[row] += exponentiate(scores, largest, visible);
-      std::fill(scores + visible, scores + cut_.block, 0.0F);
+      std::fill(scores, scores + first, 0.0F);
+      std::fill(scores + last, scores + cut_.block, 0.0F);
     }
   }
 
+  void soften_row(std::int64_t row, float* scores, std::int64_t count) {
+    const std::int64_t v = place_.value.size;
+    const float largest = std::max(row_max_[row], maximum(scores, count));
+    if (largest > row_max_[row]) {
+      const float correction = fast_exp_or_zero(row_max_[row] - largest);
+      row_sum_[row] *= correction;
+      scale_run(out_ + row * v, correction, v);
+      row_max_[row] = largest;
+    }
+    row_sum_[row] += exponentiate(scores, largest, count);
+  }
+
+  // A query that saw no key: output 0, log-sum-exp -infinity.
   void finish(std::int64_t query_first) {
-    const std::int64_t e = shape_.head_size;
-    float* lse = call_.floats(2) + place_.lse_first + query_first;
+    const std::int64_t v = place_.value.size;
+    const TypedArray output = call_.array(place_.output.operand);
+    float* lse = call_.floats(place_.lse_operand) + place_.lse_first + query_first;
     for (std::int64_t row = 0; row < queries_from(query_first); ++row) {
-      const std::int64_t token = (query_first + row) * shape_.batch + place_.sequence;
-      scale_run(out_ + row * e, 1.0F / row_sum_[row], e);
-      call_.array(1).commit(place_.output(token), e, out_ + row * e);
-      lse[row] = row_max_[row] + std::log(row_sum_[row]);
+      const bool is_blind = row_sum_[row] == 0.0F;
+      scale_run(out_ + row * v, is_blind ? 0.0F : 1.0F / row_sum_[row], v);
+      output.commit(place_.output.at(query_first + row), v, out_ + row * v);
+      lse[row] = is_blind ? -std::numeric_limits<float>::infinity()
+                          : row_max_[row] + std::log(row_sum_[row]);
     }
   }
 
@@ -115,11 +119,11 @@ class ForwardHead {
   AttentionBlocks cut_;
   HeadPlace place_;
   AttentionWorker& worker_;
-  float* q_ = nullptr;  // [padded x head_size], times 1 / sqrt(head_size)
+  float* q_ = nullptr;  // [padded queries x head_size], times 1 / sqrt(head_size)
   float* k_ = nullptr;
   float* v_ = nullptr;
   float* scores_ = nullptr;   // [block x block]
-  float* out_ = nullptr;      // [block x head_size], not yet divided by the row sums
+  float* out_ = nullptr;      // [block x value_size], not yet divided by the row sums
   float* row_max_ = nullptr;  // [block]
   float* row_sum_ = nullptr;
 };

@@ -111,10 +111,6 @@ std::optional<std::string> HostDevice::refuses(const KernelKey& key) const {
   if (key.type != DataType::fp32 && key.type != DataType::bf16 && !is_integer_work) {
     return fmt::format("the host computes in bf16 and fp32, not in {}", name_of(key.type));
   }
-  if (const auto* attention = std::get_if<AttentionKeyShape>(&key.shape);
-      attention != nullptr && (!is_packed(*attention) || attention->window != 0)) {
-    return "the host attends within one sequence, without a window";
-  }
   return contradiction_in(key);
 }
 

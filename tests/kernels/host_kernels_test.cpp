@@ -47,6 +47,39 @@ INSTANTIATE_TEST_SUITE_P(
                     "attention_backward batch=3 length=64 heads=6 kv_heads=2 head_size=5 full"),
     test_name);
 
+// Windows, also longer than the sequence; chunks of queries against other chunks of keys, seen
+// wholly, partly or not at all; values of another size; one key, one query.
+INSTANTIATE_TEST_SUITE_P(
+    AttentionOfChunks,
+    HostKernel,
+    testing::Values(
+        "attention_forward batch=2 length=130 heads=4 kv_heads=2 head_size=16 causal window=1",
+        "attention_forward batch=1 length=300 heads=2 kv_heads=1 head_size=8 causal window=50",
+        "attention_forward batch=1 length=300 heads=2 kv_heads=2 head_size=8 causal window=500",
+        "attention_forward batch=1 length=300 heads=2 kv_heads=2 head_size=8 full window=140",
+        "attention_forward batch=2 length=70 heads=2 kv_heads=2 head_size=24 causal value_size=16",
+        "attention_forward batch=2 length=70 heads=4 kv_heads=2 head_size=8 full keys=200",
+        "attention_forward batch=1 length=200 heads=2 kv_heads=1 head_size=8 causal keys=70",
+        "attention_forward batch=1 length=140 heads=2 kv_heads=1 head_size=8 causal offset=140",
+        "attention_forward batch=1 length=140 heads=2 kv_heads=1 head_size=8 causal offset=-70",
+        "attention_forward batch=1 length=140 heads=2 kv_heads=1 head_size=8 causal offset=-140",
+        "attention_forward batch=1 length=1 heads=1 kv_heads=1 head_size=5 full keys=1 offset=3",
+        "attention_forward batch=1 length=33 heads=1 kv_heads=1 head_size=5 causal keys=400 "
+        "offset=300 window=129 value_size=9",
+        "attention_backward batch=2 length=130 heads=4 kv_heads=2 head_size=16 causal window=1",
+        "attention_backward batch=1 length=300 heads=2 kv_heads=1 head_size=8 causal window=50",
+        "attention_backward batch=1 length=300 heads=2 kv_heads=2 head_size=8 causal window=500",
+        "attention_backward batch=1 length=300 heads=2 kv_heads=2 head_size=8 full window=140",
+        "attention_backward batch=2 length=70 heads=2 kv_heads=2 head_size=24 causal value_size=16",
+        "attention_backward batch=2 length=70 heads=4 kv_heads=2 head_size=8 full keys=200",
+        "attention_backward batch=1 length=200 heads=2 kv_heads=1 head_size=8 causal keys=70",
+        "attention_backward batch=1 length=140 heads=2 kv_heads=1 head_size=8 causal offset=140",
+        "attention_backward batch=1 length=140 heads=2 kv_heads=1 head_size=8 causal offset=-70",
+        "attention_backward batch=1 length=140 heads=2 kv_heads=1 head_size=8 causal offset=-140",
+        "attention_backward batch=1 length=33 heads=1 kv_heads=1 head_size=5 causal keys=400 "
+        "offset=300 window=129 value_size=9"),
+    test_name);
+
 INSTANTIATE_TEST_SUITE_P(Norms,
                          HostKernel,
                          testing::Values("rms_norm_forward rows=1 columns=1",

@@ -22,7 +22,8 @@ namespace forerun {
                                        const KernelScalars& scalars,
                                        const ReferenceOperands& operands);
 
-/// |a - b| / |b| in the Euclidean norm; |a| if b is zero; NaN if either holds one.
+/// |a - b| / |b| in the Euclidean norm; |a| if b is zero; NaN if either holds one;
+/// equal infinities do not differ.
 [[nodiscard]] double relative_error(const std::vector<double>& a, const std::vector<double>& b);
 
 /// What fp32 arithmetic or one rounding to bf16 leaves. fp32: 1e-5, some hundred roundings of 6e-8

@@ -16,13 +16,14 @@ class Head {
        std::int64_t sequence,
        std::int64_t head)
       : call_(call), shape_(shape), sequence_(sequence), head_(head) {
-    const auto length = static_cast<std::size_t>(shape.length);
-    scores_.assign(length, std::vector<double>(length, -INFINITY));
+    scores_.assign(static_cast<std::size_t>(shape.length),
+                   std::vector<double>(static_cast<std::size_t>(key_length(shape)), -INFINITY));
     for (std::int64_t i = 0; i < shape.length; ++i) {
-      for (std::int64_t j = 0; j < (shape.mask == Mask::causal ? i + 1 : shape.length); ++j) {
+      const auto [first, last] = visible_keys(shape, i);
+      for (std::int64_t j = first; j < last; ++j) {
         double score = 0.0;
         for (std::int64_t d = 0; d < shape.head_size; ++d) {
-          score += packed(0, query(i, d)) * packed(0, key(j, d));
+          score += at(0, query(i, d)) * at(key_operand(), key(j, d));
         }
         scores_[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)] = score * scale();
       }
@@ -32,13 +33,13 @@ class Head {
   void forward() {
     for (std::int64_t i = 0; i < shape_.length; ++i) {
       const double lse = log_sum_exp(i);
-      call_.at(2)[lse_at(i)] = lse;
-      for (std::int64_t d = 0; d < shape_.head_size; ++d) {
+      at(out_operand() + 1, lse_at(i)) = lse;
+      for (std::int64_t d = 0; d < value_size(shape_); ++d) {
         double sum = 0.0;
-        for (std::int64_t j = 0; j < shape_.length; ++j) {
-          sum += std::exp(score(i, j) - lse) * packed(0, value(j, d));
+        for (std::int64_t j = 0; j < key_length(shape_); ++j) {
+          sum += probability(i, j, lse) * at(value_operand(), value(j, d));
         }
-        call_.at(1)[output(i, d)] = sum;
+        at(out_operand(), output(i, d)) = sum;
       }
     }
   }
@@ -47,10 +48,10 @@ class Head {
   void backward() {
     for (std::int64_t i = 0; i < shape_.length; ++i) {
       double delta = 0.0;
-      for (std::int64_t d = 0; d < shape_.head_size; ++d) {
-        delta += call_.at(3)[output(i, d)] * call_.at(1)[output(i, d)];
+      for (std::int64_t d = 0; d < value_size(shape_); ++d) {
+        delta += at(out_operand() + 2, output(i, d)) * at(out_operand(), output(i, d));
       }
-      for (std::int64_t j = 0; j < shape_.length; ++j) {
+      for (std::int64_t j = 0; j < key_length(shape_); ++j) {
         add_pair(i, j, delta);
       }
     }
@@ -58,26 +59,38 @@ class Head {
 
  private:
   void add_pair(std::int64_t i, std::int64_t j, double delta) {
-    const double p = std::exp(score(i, j) - call_.at(2)[lse_at(i)]);
+    const std::size_t d_out = out_operand() + 2;
+    const std::size_t d_query = out_operand() + 3;
+    const std::size_t d_key = d_query + key_operand();
+    const std::size_t d_value = d_query + value_operand();
+    const double p = probability(i, j, at(out_operand() + 1, lse_at(i)));
     double d_p = 0.0;
-    for (std::int64_t d = 0; d < shape_.head_size; ++d) {
-      d_p += call_.at(3)[output(i, d)] * packed(0, value(j, d));
+    for (std::int64_t d = 0; d < value_size(shape_); ++d) {
+      d_p += at(d_out, output(i, d)) * at(value_operand(), value(j, d));
+      at(d_value, value(j, d)) += p * at(d_out, output(i, d));
     }
     const double d_score = p * (d_p - delta) * scale();
     for (std::int64_t d = 0; d < shape_.head_size; ++d) {
-      packed(4, query(i, d)) += d_score * packed(0, key(j, d));
-      packed(4, key(j, d)) += d_score * packed(0, query(i, d));
-      packed(4, value(j, d)) += p * call_.at(3)[output(i, d)];
+      at(d_query, query(i, d)) += d_score * at(key_operand(), key(j, d));
+      at(d_key, key(j, d)) += d_score * at(0, query(i, d));
     }
+  }
+
+  // Zero where the query does not see the key, also where it sees none at all.
+  [[nodiscard]] double probability(std::int64_t i, std::int64_t j, double lse) const {
+    return score(i, j) == -INFINITY ? 0.0 : std::exp(score(i, j) - lse);
   }
 
   [[nodiscard]] double log_sum_exp(std::int64_t i) const {
     double largest = -INFINITY;
-    for (std::int64_t j = 0; j < shape_.length; ++j) {
+    for (std::int64_t j = 0; j < key_length(shape_); ++j) {
       largest = std::max(largest, score(i, j));
     }
+    if (largest == -INFINITY) {
+      return largest;
+    }
     double sum = 0.0;
-    for (std::int64_t j = 0; j < shape_.length; ++j) {
+    for (std::int64_t j = 0; j < key_length(shape_); ++j) {
       sum += std::exp(score(i, j) - largest);
     }
     return largest + std::log(sum);
@@ -91,36 +104,54 @@ class Head {
     return scores_[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)];
   }
 
-  [[nodiscard]] double& packed(std::size_t operand, std::int64_t index) const {
+  [[nodiscard]] double& at(std::size_t operand, std::int64_t index) const {
     return call_.at(operand)[static_cast<std::size_t>(index)];
   }
 
-  [[nodiscard]] std::int64_t packed_at(std::int64_t position, std::int64_t column) const {
-    const std::int64_t width = (shape_.heads + 2 * shape_.kv_heads) * shape_.head_size;
-    return (position * shape_.batch + sequence_) * width + column;
-  }
+  // Packed: everything in operand 0. Else q, k, v are 0, 1, 2.
+  [[nodiscard]] std::size_t key_operand() const { return is_packed(shape_) ? 0 : 1; }
+
+  [[nodiscard]] std::size_t value_operand() const { return is_packed(shape_) ? 0 : 2; }
+
+  [[nodiscard]] std::size_t out_operand() const { return is_packed(shape_) ? 1 : 3; }
 
   [[nodiscard]] std::int64_t key_head() const { return head_ / (shape_.heads / shape_.kv_heads); }
 
+  [[nodiscard]] std::int64_t in_row(std::int64_t position,
+                                    std::int64_t width,
+                                    std::int64_t column) const {
+    return (position * shape_.batch + sequence_) * width + column;
+  }
+
+  [[nodiscard]] std::int64_t packed_width() const {
+    return (shape_.heads + 2 * shape_.kv_heads) * shape_.head_size;
+  }
+
   [[nodiscard]] std::int64_t query(std::int64_t i, std::int64_t d) const {
-    return packed_at(i, head_ * shape_.head_size + d);
+    const std::int64_t width = is_packed(shape_) ? packed_width() : shape_.heads * shape_.head_size;
+    return in_row(i, width, head_ * shape_.head_size + d);
   }
 
   [[nodiscard]] std::int64_t key(std::int64_t j, std::int64_t d) const {
-    return packed_at(j, (shape_.heads + key_head()) * shape_.head_size + d);
+    const std::int64_t e = shape_.head_size;
+    return is_packed(shape_) ? in_row(j, packed_width(), (shape_.heads + key_head()) * e + d)
+                             : in_row(j, shape_.kv_heads * e, key_head() * e + d);
   }
 
   [[nodiscard]] std::int64_t value(std::int64_t j, std::int64_t d) const {
-    return packed_at(j, (shape_.heads + shape_.kv_heads + key_head()) * shape_.head_size + d);
+    const std::int64_t v = value_size(shape_);
+    const std::int64_t before = shape_.heads + shape_.kv_heads;
+    return is_packed(shape_) ? in_row(j, packed_width(), (before + key_head()) * v + d)
+                             : in_row(j, shape_.kv_heads * v, key_head() * v + d);
   }
 
-  [[nodiscard]] std::size_t output(std::int64_t i, std::int64_t d) const {
-    const std::int64_t row = i * shape_.batch + sequence_;
-    return static_cast<std::size_t>((row * shape_.heads + head_) * shape_.head_size + d);
+  [[nodiscard]] std::int64_t output(std::int64_t i, std::int64_t d) const {
+    const std::int64_t v = value_size(shape_);
+    return in_row(i, shape_.heads * v, head_ * v + d);
   }
 
-  [[nodiscard]] std::size_t lse_at(std::int64_t i) const {
-    return static_cast<std::size_t>((sequence_ * shape_.heads + head_) * shape_.length + i);
+  [[nodiscard]] std::int64_t lse_at(std::int64_t i) const {
+    return (sequence_ * shape_.heads + head_) * shape_.length + i;
   }
 
   const ReferenceCall& call_;
@@ -135,7 +166,10 @@ class Head {
 void reference(const ReferenceCall& call, const AttentionKeyShape& shape) {
   const bool backward = call.op == KernelOp::attention_backward;
   if (backward) {
-    std::fill(call.at(4).begin(), call.at(4).end(), 0.0);
+    const std::size_t inputs = is_packed(shape) ? 1 : 3;
+    for (std::size_t i = inputs + 3; i < call.operands.size(); ++i) {
+      std::fill(call.at(i).begin(), call.at(i).end(), 0.0);
+    }
   }
   for (std::int64_t sequence = 0; sequence < shape.batch; ++sequence) {
     for (std::int64_t head = 0; head < shape.heads; ++head) {

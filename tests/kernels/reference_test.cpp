@@ -76,6 +76,27 @@ TEST(ReferenceAttention, GroupedGradientAgreesWithDifferences) {
   expect_attention_gradient("batch=1 length=4 heads=4 kv_heads=2 head_size=2 causal");
 }
 
+// Of each of the separate operands q, k, v.
+TEST(ReferenceAttention, GradientOfAChunkAgreesWithDifferences) {
+  for (const char* shape :
+       {"batch=1 length=4 heads=2 kv_heads=1 head_size=3 causal keys=6 offset=2 value_size=2",
+        "batch=1 length=5 heads=2 kv_heads=2 head_size=2 causal keys=5 offset=-2",
+        "batch=2 length=4 heads=1 kv_heads=1 head_size=3 causal keys=7 offset=3 window=3"}) {
+    const KernelKey backward = key_of(std::string("attention_backward fp32 ") + shape);
+    const KernelKey forward = key_of(std::string("attention_forward fp32 ") + shape);
+    ReferenceOperands operands = random_operands(backward);
+    const Loss loss{forward, 3, operands[5]};
+    ReferenceOperands inputs = {operands[0], operands[1], operands[2]};
+    run_reference(forward, {}, inputs);
+    operands[3] = inputs[3];
+    operands[4] = inputs[4];
+    run_reference(backward, {}, operands);
+    for (std::size_t i = 0; i < 3; ++i) {
+      EXPECT_LT(relative_error(operands[6 + i], differences(loss, inputs, i)), agreement) << shape;
+    }
+  }
+}
+
 TEST(ReferenceAttention, OfEqualScoresIsTheMeanOfTheValues) {
   // Queries are zero, so every score is zero: out = mean of the values seen so far.
   const KernelKey key =
