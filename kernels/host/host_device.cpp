@@ -13,6 +13,7 @@
 
 #include "kernels/host/aligned_memory.hpp"
 #include "kernels/host/cpu.hpp"
+#include "kernels/host/decode_kernels.hpp"
 #include "kernels/host/row_kernels.hpp"
 #include "kernels/valid_key.hpp"
 #include "units/unit.hpp"
@@ -50,6 +51,7 @@ constexpr auto row_kernels = std::to_array<std::pair<KernelOp, RowKernel>>({
     {KernelOp::add_rms_norm_backward, add_rms_norm_backward},
     {KernelOp::add_layer_norm_forward, add_layer_norm_forward},
     {KernelOp::add_layer_norm_backward, add_layer_norm_backward},
+    {KernelOp::decode_attention, decode_attention},
     {KernelOp::router_forward, router_forward},
     {KernelOp::router_backward, router_backward},
     {KernelOp::expert_sort, expert_sort},

@@ -6,6 +6,7 @@
 #include <dnnl.hpp>
 #include <fmt/format.h>
 
+#include "kernels/host/decode_kernels.hpp"
 #include "kernels/host/parallel_ranges.hpp"
 
 namespace forerun::host {
@@ -64,8 +65,15 @@ Bf16Gemm fastest_bf16_gemm() {
   return (isa & needed) == needed ? Bf16Gemm::native : Bf16Gemm::converted;
 }
 
+bool HostGemm::has_few_rows(const GemmShape& shape) {
+  return shape.m <= most_gemv_rows && shape.layout == GemmLayout::nt &&
+         shape.output == GemmOutput::store;
+}
+
 void HostGemm::run(const KernelCall& call) {
-  if (call.key.type == DataType::fp32) {
+  if (has_few_rows(call.shape<GemmShape>())) {
+    gemv(call);
+  } else if (call.key.type == DataType::fp32) {
     multiply_fp32(call.shape<GemmShape>(), {call.floats(0), call.floats(1), call.floats(2)});
   } else if (bf16_ == Bf16Gemm::native) {
     run_native(call);
@@ -103,6 +111,9 @@ void HostGemm::run_native(const KernelCall& call) {
 }
 
 std::string HostGemm::algorithm_of(const KernelKey& key) {
+  if (has_few_rows(std::get<GemmShape>(key.shape))) {
+    return "gemv";
+  }
   if (key.type == DataType::bf16 && bf16_ == Bf16Gemm::native) {
     return native(std::get<GemmShape>(key.shape)).implementation();
   }

@@ -30,6 +30,7 @@ class HostGemm {
   [[nodiscard]] std::string algorithm_of(const KernelKey& key);
 
  private:
+  static bool has_few_rows(const GemmShape& shape);
   void run_converted(const KernelCall& call);
   void run_native(const KernelCall& call);
   [[nodiscard]] Matmul& native(const GemmShape& shape);

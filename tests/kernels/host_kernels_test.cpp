@@ -80,6 +80,22 @@ INSTANTIATE_TEST_SUITE_P(
         "offset=300 window=129 value_size=9"),
     test_name);
 
+INSTANTIATE_TEST_SUITE_P(
+    Decode,
+    HostKernel,
+    testing::Values("decode_attention batch=1 context=1 heads=1 kv_heads=1 head_size=1",
+                    "decode_attention batch=1 context=700 heads=1 kv_heads=1 head_size=64",
+                    "decode_attention batch=3 context=65 heads=6 kv_heads=2 head_size=7",
+                    "decode_attention batch=2 context=129 heads=8 kv_heads=8 head_size=16",
+                    "decode_attention batch=2 context=300 heads=16 kv_heads=1 head_size=72 "
+                    "value_size=64",
+                    "gemm m=1 n=300 k=513 nt",
+                    "gemm m=2 n=33 k=1000 nt",
+                    "gemm m=3 n=1 k=7 nt",
+                    "gemm m=4 n=257 k=64 nt",
+                    "gemm m=5 n=257 k=64 nt"),
+    test_name);
+
 INSTANTIATE_TEST_SUITE_P(Norms,
                          HostKernel,
                          testing::Values("rms_norm_forward rows=1 columns=1",

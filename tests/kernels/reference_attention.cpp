@@ -163,6 +163,32 @@ class Head {
 
 }  // namespace
 
+// A decoding step is attention of one query to all keys, each sequence and key head by itself.
+void reference(const ReferenceCall& call, const DecodeShape& s) {
+  const std::int64_t group = s.heads / s.kv_heads;
+  const std::int64_t v = value_size(s);
+  for (std::int64_t cache = 0; cache < s.batch * s.kv_heads; ++cache) {
+    const auto part = [&](std::size_t operand, std::int64_t first, std::int64_t count) {
+      const auto begin = call.at(operand).begin() + first;
+      return std::vector<double>(begin, begin + count);
+    };
+    ReferenceOperands operands = {part(0, cache * group * s.head_size, group * s.head_size),
+                                  part(1, cache * s.context * s.head_size, s.context * s.head_size),
+                                  part(2, cache * s.context * v, s.context * v)};
+    const AttentionKeyShape one{.batch = 1,
+                                .length = 1,
+                                .heads = group,
+                                .kv_heads = 1,
+                                .head_size = s.head_size,
+                                .mask = Mask::full,
+                                .keys = s.context,
+                                .offset = s.context,  // never packed
+                                .value_size = v};
+    run_reference({KernelOp::attention_forward, call.type, one}, call.scalars, operands);
+    std::copy(operands[3].begin(), operands[3].end(), call.at(3).begin() + cache * group * v);
+  }
+}
+
 void reference(const ReferenceCall& call, const AttentionKeyShape& shape) {
   const bool backward = call.op == KernelOp::attention_backward;
   if (backward) {

@@ -25,6 +25,7 @@ void reference(const ReferenceCall& call, const FlatShape& shape);
 void reference(const ReferenceCall& call, const GroupedGemmShape& shape);
 void reference(const ReferenceCall& call, const RouterShape& shape);
 void reference(const ReferenceCall& call, const PermuteShape& shape);
+void reference(const ReferenceCall& call, const DecodeShape& shape);
 
 /// Shapes that have no reference yet.
 template <class Shape>
