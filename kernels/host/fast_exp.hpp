@@ -44,6 +44,24 @@ FORERUN_INLINE float fast_sigmoid(float x) {
   return 1.0F / (1.0F + fast_exp(-x));
 }
 
+/// log(1 + exp(x)), relative error about 2e-7: max(x, 0) + log(1 + u) with u = exp(-|x|), and with
+/// t = u / (2 + u) <= 1/3 log(1 + u) = 2 (t + t^3 / 3 + t^5 / 5 + ...), eight terms.
+FORERUN_INLINE float fast_softplus(float x) {
+  const float positive = x > 0.0F ? x : 0.0F;
+  const float u = fast_exp(x > 0.0F ? -x : x);
+  const float t = u / (2.0F + u);
+  const float square = t * t;
+  float series = 1.0F / 15.0F;
+  series = series * square + 1.0F / 13.0F;
+  series = series * square + 1.0F / 11.0F;
+  series = series * square + 1.0F / 9.0F;
+  series = series * square + 1.0F / 7.0F;
+  series = series * square + 1.0F / 5.0F;
+  series = series * square + 1.0F / 3.0F;
+  series = series * square + 1.0F;
+  return positive + 2.0F * t * series;
+}
+
 /// tanh by exp; absolute error about 1e-7, which suffices where 1 + tanh is what is used.
 FORERUN_INLINE float fast_tanh(float x) {
   return 1.0F - 2.0F / (fast_exp(2.0F * x) + 1.0F);

@@ -15,6 +15,7 @@
 #include "kernels/host/cpu.hpp"
 #include "kernels/host/decode_kernels.hpp"
 #include "kernels/host/row_kernels.hpp"
+#include "kernels/host/scan_kernels.hpp"
 #include "kernels/valid_key.hpp"
 #include "units/unit.hpp"
 
@@ -52,6 +53,10 @@ constexpr auto row_kernels = std::to_array<std::pair<KernelOp, RowKernel>>({
     {KernelOp::add_layer_norm_forward, add_layer_norm_forward},
     {KernelOp::add_layer_norm_backward, add_layer_norm_backward},
     {KernelOp::decode_attention, decode_attention},
+    {KernelOp::conv1d_forward, conv1d_forward},
+    {KernelOp::conv1d_backward, conv1d_backward},
+    {KernelOp::selective_scan_forward, selective_scan_forward},
+    {KernelOp::selective_scan_backward, selective_scan_backward},
     {KernelOp::router_forward, router_forward},
     {KernelOp::router_backward, router_backward},
     {KernelOp::expert_sort, expert_sort},
@@ -75,6 +80,8 @@ bool has_kernel(KernelOp op) {
   switch (op) {
     case KernelOp::gemm:
     case KernelOp::grouped_gemm:
+    case KernelOp::ssd_forward:
+    case KernelOp::ssd_backward:
     case KernelOp::attention_forward:
     case KernelOp::attention_backward:
     case KernelOp::rope_forward:
@@ -146,6 +153,12 @@ void HostDevice::run(const KernelKey& key,
       break;
     case KernelOp::grouped_gemm:
       grouped_gemm_.run(call);
+      break;
+    case KernelOp::ssd_forward:
+      ssd_.run_forward(call);
+      break;
+    case KernelOp::ssd_backward:
+      ssd_.run_backward(call);
       break;
     case KernelOp::attention_forward:
       attention_.run_forward(call);

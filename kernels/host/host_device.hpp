@@ -10,6 +10,7 @@
 #include "kernels/host/expert_kernels.hpp"
 #include "kernels/host/host_gemm.hpp"
 #include "kernels/host/rope.hpp"
+#include "kernels/host/scan_kernels.hpp"
 
 namespace forerun::host {
 
@@ -49,6 +50,7 @@ class HostDevice final : public Device {
   HostGemm gemm_;
   GroupedGemm grouped_gemm_{gemm_};
   Attention attention_;
+  Ssd ssd_;
   Rope rope_;
   std::optional<CacheFlush> flush_;  // made when first needed
   std::set<KernelKey> warm_;

@@ -96,6 +96,36 @@ INSTANTIATE_TEST_SUITE_P(
                     "gemm m=5 n=257 k=64 nt"),
     test_name);
 
+// Chunks that do not divide the sequence, longer than it, of one position; blocks of 64 channels
+// and segments of 64 positions, whole and not.
+INSTANTIATE_TEST_SUITE_P(
+    Scans,
+    HostKernel,
+    testing::Values(
+        "conv1d_forward batch=1 length=1 channels=1 width=4",
+        "conv1d_forward batch=2 length=37 channels=65 width=4",
+        "conv1d_forward batch=3 length=3 channels=300 width=5",
+        "conv1d_backward batch=1 length=1 channels=1 width=4",
+        "conv1d_backward batch=2 length=37 channels=65 width=4",
+        "conv1d_backward batch=3 length=3 channels=300 width=5",
+        "ssd_forward batch=1 length=1 heads=1 head_size=1 groups=1 state=1 chunk=1",
+        "ssd_forward batch=2 length=37 heads=4 head_size=5 groups=2 state=7 chunk=16",
+        "ssd_forward batch=1 length=20 heads=2 head_size=16 groups=1 state=8 chunk=64",
+        "ssd_forward batch=2 length=9 heads=3 head_size=4 groups=3 state=4 chunk=1",
+        "ssd_forward batch=1 length=130 heads=2 head_size=32 groups=1 state=16 chunk=32",
+        "ssd_backward batch=1 length=1 heads=1 head_size=1 groups=1 state=1 chunk=1",
+        "ssd_backward batch=2 length=37 heads=4 head_size=5 groups=2 state=7 chunk=16",
+        "ssd_backward batch=1 length=20 heads=2 head_size=16 groups=1 state=8 chunk=64",
+        "ssd_backward batch=2 length=9 heads=3 head_size=4 groups=3 state=4 chunk=1",
+        "ssd_backward batch=1 length=130 heads=2 head_size=32 groups=1 state=16 chunk=32",
+        "selective_scan_forward batch=1 length=1 channels=1 state=1",
+        "selective_scan_forward batch=2 length=37 channels=65 state=5",
+        "selective_scan_forward batch=1 length=130 channels=128 state=16",
+        "selective_scan_backward batch=1 length=1 channels=1 state=1",
+        "selective_scan_backward batch=2 length=37 channels=65 state=5",
+        "selective_scan_backward batch=1 length=130 channels=128 state=16"),
+    test_name);
+
 INSTANTIATE_TEST_SUITE_P(Norms,
                          HostKernel,
                          testing::Values("rms_norm_forward rows=1 columns=1",

@@ -1,8 +1,6 @@
 // The parts of the reference, by kind of shape.
 #pragma once
 
-#include <stdexcept>
-
 #include "tests/kernels/reference.hpp"
 
 namespace forerun {
@@ -26,11 +24,8 @@ void reference(const ReferenceCall& call, const GroupedGemmShape& shape);
 void reference(const ReferenceCall& call, const RouterShape& shape);
 void reference(const ReferenceCall& call, const PermuteShape& shape);
 void reference(const ReferenceCall& call, const DecodeShape& shape);
-
-/// Shapes that have no reference yet.
-template <class Shape>
-void reference(const ReferenceCall& /*call*/, const Shape& /*shape*/) {
-  throw std::invalid_argument("no reference for this shape");
-}
+void reference(const ReferenceCall& call, const ConvShape& shape);
+void reference(const ReferenceCall& call, const SsdShape& shape);
+void reference(const ReferenceCall& call, const ScanShape& shape);
 
 }  // namespace forerun

@@ -249,5 +249,57 @@ TEST(ReferenceCrossEntropy, GradientAgreesWithDifferences) {
   EXPECT_LT(relative_error(operands[0], slopes), 1e-6);
 }
 
+struct GradientOf {
+  std::size_t input = 0;     ///< operand of the forward kernel and of the backward one
+  std::size_t gradient = 0;  ///< operand of the backward kernel
+};
+
+// Kernels whose backward form takes the forward inputs, then dy, then the gradients in their order.
+void expect_scan_gradient(const std::string& name,
+                          const std::string& shape,
+                          std::size_t inputs,
+                          const std::vector<GradientOf>& gradients) {
+  const KernelKey forward = key_of(name + "_forward fp32 " + shape);
+  const KernelKey backward = key_of(name + "_backward fp32 " + shape);
+  ReferenceOperands operands = random_operands(backward);
+  const Loss loss{forward, inputs, operands[inputs]};
+  const ReferenceOperands given(operands.begin(),
+                                operands.begin() + static_cast<std::ptrdiff_t>(inputs));
+  for (std::size_t i = inputs + 1; i < operands.size(); ++i) {
+    operands[i] = zeros_like(operands[i]);
+  }
+  run_reference(backward, {}, operands);
+  for (const auto& [input, gradient] : gradients) {
+    EXPECT_LT(relative_error(operands[gradient], differences(loss, given, input)), agreement)
+        << text_of(backward) << " of input " << input;
+  }
+}
+
+TEST(ReferenceScans, GradientsAgreeWithDifferences) {
+  expect_scan_gradient(
+      "conv1d", "batch=2 length=5 channels=3 width=4", 3, {{0, 4}, {1, 5}, {2, 6}});
+  expect_scan_gradient("ssd",
+                       "batch=2 length=4 heads=2 head_size=2 groups=1 state=3 chunk=2",
+                       7,
+                       {{0, 8}, {1, 9}, {2, 10}, {3, 11}, {4, 12}, {5, 13}, {6, 14}});
+  expect_scan_gradient("selective_scan",
+                       "batch=2 length=4 channels=3 state=2",
+                       8,
+                       {{0, 9}, {1, 10}, {2, 11}, {3, 12}, {4, 13}, {5, 14}, {6, 15}, {7, 16}});
+}
+
+// With dt = log 2 (raw dt and bias 0), A = -1 and one state: S = S / 2 + log 2 x B.
+TEST(ReferenceScans, FollowTheRecurrenceByHand) {
+  ReferenceOperands operands = {
+      {1.0, 3.0}, {0.0, 0.0}, {2.0, 1.0}, {1.0, 4.0}, {0.0}, {0.0}, {10.0}};
+  run_reference(
+      key_of("ssd_forward fp32 batch=1 length=2 heads=1 head_size=1 groups=1 state=1 chunk=2"),
+      {},
+      operands);
+  const double ln2 = std::log(2.0);
+  EXPECT_NEAR(operands[7][0], 2.0 * ln2 + 10.0, 1e-12);
+  EXPECT_NEAR(operands[7][1], 4.0 * (ln2 + 3.0 * ln2) + 30.0, 1e-12);
+}
+
 }  // namespace
 }  // namespace forerun
