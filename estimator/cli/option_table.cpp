@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "estimator/cli/option_values.hpp"
+#include "kernels/valid_key.hpp"
+#include "units/input_error.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -198,7 +200,31 @@ Rows recipe_rows() {
   };
 }
 
+KernelKey kernel_named(const OptionValue& value) {
+  const auto key = kernel_key_from(value.text);
+  if (!key) {
+    throw InputError(value.where,
+                     "'" + value.text +
+                         "' names no kernel (expected one as profiles spell it, like 'gemm bf16 "
+                         "m=1024 n=4096 k=4096 nt')");
+  }
+  if (const auto reason = contradiction_in(*key)) {
+    throw InputError(value.where, "'" + value.text + "': " + *reason);
+  }
+  return *key;
+}
+
 Rows verb_rows() {
+  OptionRow kernel = row_about({"kernel",
+                                {Verb::measure},
+                                "a kernel to measure besides those of --model, or alone with "
+                                "--kernels-only, as profiles spell it; repeatable",
+                                ""});
+  kernel.placeholder = "KEY";
+  kernel.kind = OptionKind::repeatable;
+  kernel.assign = [](Options& options, const OptionValue& value) {
+    options.kernels.push_back(kernel_named(value));
+  };
   const auto days = [](const OptionValue& value) { return positive_number(value) * unit::day; };
   return {
       value_row({"time-budget",
@@ -216,6 +242,7 @@ Rows verb_rows() {
                 "would need",
                 ""},
                [](Options& options) { options.kernels_only = true; }),
+      std::move(kernel),
       value_row({"kernels",
                  {Verb::validate},
                  "public tables of kernel timings to predict, each kernel from the others: a "

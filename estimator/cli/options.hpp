@@ -12,6 +12,7 @@
 #include "jobs/model_shape.hpp"
 #include "jobs/parallel_layout.hpp"
 #include "jobs/recipe.hpp"
+#include "kernels/kernel_key.hpp"
 #include "units/quantity.hpp"
 
 namespace forerun {
@@ -46,6 +47,7 @@ struct Options {
   std::optional<Seconds> time_budget;
   bool resume = false;
   bool kernels_only = false;
+  std::vector<KernelKey> kernels;  ///< --kernel
   std::int64_t steps = 5;
 
   std::optional<double> year;  ///< fractions allowed: 2030.5

@@ -191,8 +191,10 @@ void require(bool fulfilled, Verb verb, std::string_view problem) {
 void check_together(const Options& options) {
   const Verb verb = options.verb;
   const bool runs_job = verb == Verb::measure || verb == Verb::rehearse || verb == Verb::estimate;
-  require(
-      !runs_job || !options.models.empty(), verb, "--model is missing (expected one like gpt2)");
+  const bool names_kernels = options.kernels_only && !options.kernels.empty();
+  require(!runs_job || !options.models.empty() || names_kernels,
+          verb,
+          "--model is missing (expected one like gpt2)");
   require((verb != Verb::rehearse && verb != Verb::estimate) || options.cluster.has_value(),
           verb,
           "--cluster is missing (expected a catalog name, a cluster .toml or a profile .json)");

@@ -42,6 +42,9 @@ const std::atomic<bool>* stop_on_signals() {
 
 // One job per precision when the user named none: the profile then prices both.
 std::vector<Job> jobs_to_measure(const Options& options, Ranks& ranks) {
+  if (options.models.empty() && options.kernels_only && !options.kernels.empty()) {
+    return {};
+  }
   JobDefaults defaults = job_defaults(ranks.kind());
   const std::int64_t devices =
       options.kernels_only ? devices_of_layouts(options) : ranks.world().size();
@@ -122,6 +125,7 @@ ExitCode run_measure(const Options& options, const Streams& streams) {
   request.start = options.resume ? MeasureOptions::Start::resume : MeasureOptions::Start::afresh;
   request.what =
       options.kernels_only ? MeasureOptions::What::kernels : MeasureOptions::What::everything;
+  request.kernels = options.kernels;
   request.seed = options.seed;
   request.stop = stop_on_signals();
   const Profile profile = measure(request, ranks.machine(), streams.log);

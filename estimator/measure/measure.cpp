@@ -48,6 +48,11 @@ class Measurement {
         arena_(machine.device),
         profile_(describe(machine)),
         plan_(plan_measurement(options.jobs, {profile_.ranks_per_node})) {
+    for (const KernelKey& key : options.kernels) {
+      if (std::ranges::find(plan_.kernels, key) == plan_.kernels.end()) {
+        plan_.kernels.push_back(key);
+      }
+    }
     std::mt19937_64 random(options.seed);
     std::ranges::shuffle(plan_.kernels, random);
     if (options.what == MeasureOptions::What::kernels) {

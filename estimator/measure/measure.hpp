@@ -16,8 +16,9 @@ namespace forerun {
 
 struct MeasureOptions {
   std::vector<Job> jobs;  ///< whose keys are measured; layouts multiply to the world's size
-  Seconds budget;         ///< infinite: until everything is settled
-  std::string out;        ///< profile; the journal lies beside it
+  std::vector<KernelKey> kernels = {};  ///< that are measured too
+  Seconds budget;                       ///< infinite: until everything is settled
+  std::string out;                      ///< profile; the journal lies beside it
   enum class Start { afresh, resume } start = Start::afresh;
   enum class What { everything, kernels } what = What::everything;
   std::uint64_t seed = 1;                   ///< of the order in which kernels are measured

@@ -162,6 +162,28 @@ TEST(MainJob, MeasuresKernelsOfEveryLayoutAlone) {
   EXPECT_THAT(refused.log, testing::HasSubstr("is for one process"));
 }
 
+TEST(MainJob, MeasuresKernelsByName) {
+  const TestFolder folder;
+  const auto measured = run_program(
+      "measure --kernels-only --time-budget 4s --out p.json "
+      "--kernel 'ssd_forward fp32 batch=1 length=64 heads=2 head_size=16 groups=1 state=16 "
+      "chunk=32'"
+      " --kernel 'grouped_gemm bf16 groups=4 rows=100 largest=40 n=32 k=64 nt'",
+      folder.path());
+  ASSERT_EQ(measured.status, 0) << measured.log;
+  const json profile = json::parse(folder.read("p.json"));
+  ASSERT_EQ(profile["kernels"].size(), 2U);
+  EXPECT_GT(profile["kernels"][0]["flop_per_s"], 0.0);
+  for (const auto& [text, complaint] :
+       std::map<std::string, std::string>{{"gem bf16 m=1", "names no kernel (expected one as"},
+                                          {"gemm bf16 m=0 n=1 k=1 nt", "m is 0"}}) {
+    const auto refused =
+        run_program("measure --kernels-only --out q.json --kernel '" + text + "'", folder.path());
+    EXPECT_EQ(refused.status, 2);
+    EXPECT_THAT(refused.log, testing::HasSubstr(complaint));
+  }
+}
+
 TEST(MainJob, RefusesAProfileOfOtherCores) {
   const TestFolder folder;
   folder.write("tiny.json", tiny_llama);
