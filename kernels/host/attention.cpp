@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include <omp.h>
 
@@ -20,16 +21,12 @@ std::int64_t rounded_up(std::int64_t value, std::int64_t step) {
   return (value + step - 1) / step * step;
 }
 
-GemmShape square(std::int64_t block, std::int64_t head_size) {
-  return {.m = block, .n = block, .k = head_size, .layout = GemmLayout::nt};
+GemmShape square(std::int64_t block, std::int64_t size) {
+  return {block, block, size, GemmLayout::nt, GemmOutput::accumulate_fp32};
 }
 
-GemmShape tall(std::int64_t block, std::int64_t head_size, GemmLayout layout) {
-  return {.m = block,
-          .n = head_size,
-          .k = block,
-          .layout = layout,
-          .output = GemmOutput::accumulate_fp32};
+GemmShape tall(std::int64_t block, std::int64_t size, GemmLayout layout) {
+  return {block, size, block, layout, GemmOutput::accumulate_fp32};
 }
 
 // Each product runs inside one thread, so oneDNN has to prepare it for one.
@@ -59,13 +56,32 @@ AttentionBlocks::AttentionBlocks(const AttentionKeyShape& shape) {
   padded_keys = rounded_up(keys, block);
 }
 
-BlockProducts::BlockProducts(std::int64_t block, std::int64_t size)
-    : scores(square(block, size), DataType::fp32),
-      weighted(tall(block, size, GemmLayout::nn), DataType::fp32),
-      transposed(tall(block, size, GemmLayout::tn), DataType::fp32) {}
+BlockProducts::BlockProducts(std::int64_t block, std::int64_t size, DataType type)
+    : scores(square(block, size), type),
+      weighted(tall(block, size, GemmLayout::nn), type),
+      transposed(tall(block, size, GemmLayout::tn), type) {}
 
-AttentionWorker::AttentionWorker(std::int64_t block, const AttentionKeyShape& shape)
-    : keyed(block, shape.head_size), valued(block, value_size(shape)) {}
+std::int64_t BlockMatrix::floats(std::int64_t elements, DataType type) {
+  return rounded_up(type == DataType::bf16 ? (elements + 1) / 2 : elements, vector_floats);
+}
+
+void* BlockMatrix::at(std::int64_t element) const {
+  const std::size_t bytes = type == DataType::bf16 ? sizeof(Bf16) : sizeof(float);
+  return static_cast<char*>(data) + static_cast<std::size_t>(element) * bytes;
+}
+
+void BlockMatrix::assign(const float* values, std::int64_t elements) const {
+  if (data != values) {
+    TypedArray(data, type).commit(0, elements, values);
+  }
+}
+
+AttentionWorker::AttentionWorker(std::int64_t block,
+                                 const AttentionKeyShape& shape,
+                                 DataType product)
+    : type(product),
+      keyed(block, shape.head_size, product),
+      valued(block, value_size(shape), product) {}
 
 HeadPlace::HeadPlace(const AttentionKeyShape& shape, std::int64_t batch_and_head)
     : lse_first(batch_and_head * shape.length) {
@@ -102,30 +118,40 @@ HeadPlace::HeadPlace(const AttentionKeyShape& shape, std::int64_t batch_and_head
   d_value_operand = is_packed(shape) ? d_query_operand : d_query_operand + 2;
 }
 
-std::vector<AttentionWorker>& Attention::workers_for(const AttentionKeyShape& shape) {
+std::vector<AttentionWorker>& Attention::workers_for(const KernelCall& call) {
+  const auto& shape = call.shape<AttentionKeyShape>();
   const AttentionBlocks blocks(shape);
-  auto& workers = workers_[{blocks.block, shape.head_size, value_size(shape)}];
+  const DataType type = bf16_ == Bf16Gemm::native ? call.key.type : DataType::fp32;
+  auto& workers = workers_[{blocks.block, shape.head_size, value_size(shape), type}];
   const auto threads = static_cast<std::size_t>(omp_get_max_threads());
   if (workers.size() < threads) {
     const OneThread guard;
     while (workers.size() < threads) {
-      workers.push_back(AttentionWorker(blocks.block, shape));
+      workers.push_back(AttentionWorker(blocks.block, shape, type));
     }
   }
   return workers;
 }
 
-void gather(
-    const KernelCall& call, const HeadRows& rows, std::int64_t padded, float factor, float* to) {
+void gather(const KernelCall& call,
+            const HeadRows& rows,
+            std::int64_t padded,
+            const BlockMatrix& to) {
   const TypedArray from = call.array(rows.operand);
+  const bool is_bf16 = to.type == DataType::bf16;
+  const std::size_t bytes = is_bf16 ? sizeof(Bf16) : sizeof(float);
   for (std::int64_t i = 0; i < rows.length; ++i) {
-    from.read_into(to + i * rows.size, rows.at(i), rows.size);
+    void* const row = to.at(i * rows.size);
+    if (is_bf16) {
+      const auto* const stored = static_cast<const Bf16*>(call.operands[rows.operand]);
+      std::memcpy(row, stored + rows.at(i), static_cast<std::size_t>(rows.size) * bytes);
+    } else {
+      from.read_into(static_cast<float*>(row), rows.at(i), rows.size);
+    }
   }
-  const std::int64_t filled = rows.length * rows.size;
-  if (factor != 1.0F) {
-    scale_run(to, factor, filled);
-  }
-  std::fill(to + filled, to + padded * rows.size, 0.0F);
+  std::memset(to.at(rows.length * rows.size),
+              0,
+              static_cast<std::size_t>((padded - rows.length) * rows.size) * bytes);
 }
 
 FORERUN_MULTIVERSION void scale_run(float* x, float factor, std::int64_t count) {

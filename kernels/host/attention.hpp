@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/host/aligned_memory.hpp"
+#include "kernels/host/host_gemm.hpp"
 #include "kernels/host/kernel_call.hpp"
 #include "kernels/host/matmul.hpp"
 
@@ -23,19 +24,35 @@ struct AttentionBlocks {
 };
 
 /// Prepared products of one thread with matrices of `size` columns: queries and keys, or values.
-/// Matrices are dense, row-major, padded with zero rows.
+/// Matrices are dense, row-major, padded with zero rows, in the products' number format; results
+/// are added to fp32.
 struct BlockProducts {
-  BlockProducts(std::int64_t block, std::int64_t size);
+  BlockProducts(std::int64_t block, std::int64_t size, DataType type);
 
-  Matmul scores;      ///< [block x block] = X Y^T, both [block x size]
+  Matmul scores;      ///< [block x block] += X Y^T, both [block x size]
   Matmul weighted;    ///< [block x size] += P X, P [block x block]
   Matmul transposed;  ///< [block x size] += P^T X
 };
 
+/// Rows of one matrix in the format of the products, in memory that is counted in floats.
+struct BlockMatrix {
+  void* data = nullptr;
+  DataType type = DataType::fp32;
+
+  /// Floats that `elements` take, whole cache lines.
+  [[nodiscard]] static std::int64_t floats(std::int64_t elements, DataType type);
+
+  [[nodiscard]] void* at(std::int64_t element) const;
+
+  /// fp32 values into the matrix: where the products are fp32 too, `data` is where they are.
+  void assign(const float* values, std::int64_t elements) const;
+};
+
 /// One thread's products and buffers for heads of one size and blocks of one size.
 struct AttentionWorker {
-  AttentionWorker(std::int64_t block, const AttentionKeyShape& shape);
+  AttentionWorker(std::int64_t block, const AttentionKeyShape& shape, DataType product);
 
+  DataType type;
   BlockProducts keyed;   ///< columns of queries and keys
   BlockProducts valued;  ///< columns of values and outputs
   FloatScratch memory;
@@ -79,8 +96,14 @@ struct HeadPlace {
 /// 2). Blocks that the mask hides are not computed. Threads share out (sequence, query head); key
 /// and value gradients of a group of query heads are summed afterwards, in order. Scores are scaled
 /// by 1 / sqrt(head_size).
+///
+/// bf16 operands are multiplied in bf16 where the CPU does that: probabilities and their gradients
+/// are then rounded to bf16 before the second product, as on a GPU. Each rounding is at most 2^-9
+/// of an element and they average out in the sums, so that results keep the 4e-3 of one rounding.
 class Attention {
  public:
+  explicit Attention(Bf16Gemm bf16) : bf16_(bf16) {}
+
   void run_forward(const KernelCall& call);
   void run_backward(const KernelCall& call);
 
@@ -89,20 +112,24 @@ class Attention {
     std::int64_t block = 0;
     std::int64_t head_size = 0;
     std::int64_t value_size = 0;
+    DataType type = DataType::fp32;
     friend auto operator<=>(const WorkerKind&, const WorkerKind&) = default;
   };
 
-  [[nodiscard]] std::vector<AttentionWorker>& workers_for(const AttentionKeyShape& shape);
+  [[nodiscard]] std::vector<AttentionWorker>& workers_for(const KernelCall& call);
   static void sum_groups(const KernelCall& call, const float* slabs);
 
+  Bf16Gemm bf16_;
   std::map<WorkerKind, std::vector<AttentionWorker>> workers_;
   // [sequence][query head]{keys [padded][head_size], values [padded][value_size]}
   FloatScratch key_value_gradients_;
 };
 
-/// Copies one head's rows into `to`, times `factor`, zero beyond their length up to `padded`.
-void gather(
-    const KernelCall& call, const HeadRows& rows, std::int64_t padded, float factor, float* to);
+/// Copies one head's rows into `to`, zero beyond their length up to `padded`.
+void gather(const KernelCall& call,
+            const HeadRows& rows,
+            std::int64_t padded,
+            const BlockMatrix& to);
 
 void scale_run(float* x, float factor, std::int64_t count);
 

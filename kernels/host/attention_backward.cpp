@@ -24,20 +24,22 @@ FORERUN_MULTIVERSION float dot(const float* x, const float* y, std::int64_t coun
 struct RowStatistics {
   float lse = 0.0F;
   float delta = 0.0F;  ///< sum of d_out * out
+  float scale = 1.0F;  ///< of the scores
 };
 
-// P = exp(S - lse) over the scores S; dS = P (dP - delta) over the gradients dP.
+// P = exp(scale S - lse) over the scores S; dS = scale P (dP - delta) over the gradients dP.
 FORERUN_MULTIVERSION void differentiate(float* scores,
                                         float* gradients,
                                         const RowStatistics& row,
                                         std::int64_t count) {
   const float lse = row.lse;
   const float delta = row.delta;
+  const float scale = row.scale;
 #pragma omp simd
   for (std::int64_t i = 0; i < count; ++i) {
-    const float p = fast_exp_or_zero(scores[i] - lse);
+    const float p = fast_exp_or_zero(scale * scores[i] - lse);
     scores[i] = p;
-    gradients[i] = p * (gradients[i] - delta);
+    gradients[i] = scale * p * (gradients[i] - delta);
   }
 }
 
@@ -57,17 +59,32 @@ class BackwardHead {
         worker_(worker),
         e_(place_.key.size),
         v_size_(place_.value.size) {
+    const DataType type = worker.type;
     const std::int64_t square = cut_.block * cut_.block;
-    q_ = worker.memory.at_least(cut_.padded_queries * (2 * e_ + v_size_ + 1) +
-                                cut_.padded_keys * (e_ + v_size_) + 2 * square + v_size_);
-    d_q_ = q_ + cut_.padded_queries * e_;
-    d_out_ = d_q_ + cut_.padded_queries * e_;
-    delta_ = d_out_ + cut_.padded_queries * v_size_;
-    k_ = delta_ + cut_.padded_queries;
-    v_ = k_ + cut_.padded_keys * e_;
-    scores_ = v_ + cut_.padded_keys * v_size_;
-    gradients_ = scores_ + square;
-    row_ = gradients_ + square;
+    float* at = worker.memory.at_least(floats(type));
+    const auto take = [&at](std::int64_t count) {
+      float* const taken = at;
+      at += count;
+      return taken;
+    };
+    const auto take_matrix = [&](std::int64_t elements) {
+      return BlockMatrix{take(BlockMatrix::floats(elements, type)), type};
+    };
+    q_ = take_matrix(cut_.padded_queries * e_);
+    d_out_ = take_matrix(cut_.padded_queries * v_size_);
+    k_ = take_matrix(cut_.padded_keys * e_);
+    v_ = take_matrix(cut_.padded_keys * v_size_);
+    scores_ = take(square);
+    gradients_ = take(square);
+    p_ = {scores_, type};
+    d_scores_ = {gradients_, type};
+    if (type == DataType::bf16) {
+      p_ = take_matrix(square);
+      d_scores_ = take_matrix(square);
+    }
+    d_q_ = take(cut_.padded_queries * e_);
+    delta_ = take(cut_.padded_queries);
+    row_ = take(2 * v_size_);
   }
 
   // `key_value_gradients`: [padded keys x head_size], then [padded keys x value_size]; overwritten.
@@ -88,23 +105,38 @@ class BackwardHead {
   }
 
  private:
+  [[nodiscard]] std::int64_t floats(DataType type) const {
+    const std::int64_t square = cut_.block * cut_.block;
+    return BlockMatrix::floats(cut_.padded_queries * e_, type) +
+           BlockMatrix::floats(cut_.padded_queries * v_size_, type) +
+           BlockMatrix::floats(cut_.padded_keys * e_, type) +
+           BlockMatrix::floats(cut_.padded_keys * v_size_, type) + 2 * square +
+           2 * BlockMatrix::floats(square, type) + cut_.padded_queries * (e_ + 1) + 2 * v_size_;
+  }
+
   void load() {
-    gather(call_, place_.query, cut_.padded_queries, score_scale(shape_), q_);
-    gather(call_, place_.key, cut_.padded_keys, 1.0F, k_);
-    gather(call_, place_.value, cut_.padded_keys, 1.0F, v_);
-    gather(call_, place_.output.in(place_.d_output_operand), cut_.padded_queries, 1.0F, d_out_);
-    const TypedArray output = call_.array(place_.output.operand);
+    const HeadRows d_output = place_.output.in(place_.d_output_operand);
+    gather(call_, place_.query, cut_.padded_queries, q_);
+    gather(call_, place_.key, cut_.padded_keys, k_);
+    gather(call_, place_.value, cut_.padded_keys, v_);
+    gather(call_, d_output, cut_.padded_queries, d_out_);
+    const TypedArray outputs = call_.array(place_.output.operand);
     for (std::int64_t i = 0; i < shape_.length; ++i) {
-      const float* out = output.read(place_.output.at(i), v_size_, row_);
-      delta_[i] = dot(out, d_out_ + i * v_size_, v_size_);
+      const float* out = outputs.read(place_.output.at(i), v_size_, row_);
+      const float* d_out =
+          call_.array(d_output.operand).read(d_output.at(i), v_size_, row_ + v_size_);
+      delta_[i] = dot(out, d_out, v_size_);
     }
   }
 
   void run_block(std::int64_t query_first, std::int64_t key_first) {
-    const float* q = q_ + query_first * e_;
-    const float* d_out = d_out_ + query_first * v_size_;
-    worker_.keyed.scores.run(q, k_ + key_first * e_, scores_);
-    worker_.valued.scores.run(d_out, v_ + key_first * v_size_, gradients_);
+    const std::int64_t square = cut_.block * cut_.block;
+    const void* const q = q_.at(query_first * e_);
+    const void* const d_out = d_out_.at(query_first * v_size_);
+    std::fill_n(scores_, square, 0.0F);
+    std::fill_n(gradients_, square, 0.0F);
+    worker_.keyed.scores.run(q, k_.at(key_first * e_), scores_);
+    worker_.valued.scores.run(d_out, v_.at(key_first * v_size_), gradients_);
     const float* lse = call_.floats(place_.lse_operand) + place_.lse_first;
     const std::int64_t queries = std::min(cut_.block, shape_.length - query_first);
     // Rows beyond the sequence hold zeros: their q and d_out are zero.
@@ -115,20 +147,21 @@ class BackwardHead {
       float* gradients = gradients_ + row * cut_.block;
       differentiate(scores + first,
                     gradients + first,
-                    {.lse = lse[query], .delta = delta_[query]},
+                    {.lse = lse[query], .delta = delta_[query], .scale = scale_},
                     last - first);
       for (float* const values : {scores, gradients}) {
         std::fill(values, values + first, 0.0F);
         std::fill(values + last, values + cut_.block, 0.0F);
       }
     }
-    worker_.valued.transposed.run(scores_, d_out, d_v_ + key_first * v_size_);
-    worker_.keyed.transposed.run(gradients_, q, d_k_ + key_first * e_);
-    worker_.keyed.weighted.run(gradients_, k_ + key_first * e_, d_q_ + query_first * e_);
+    p_.assign(scores_, square);
+    d_scores_.assign(gradients_, square);
+    worker_.valued.transposed.run(p_.data, d_out, d_v_ + key_first * v_size_);
+    worker_.keyed.transposed.run(d_scores_.data, q, d_k_ + key_first * e_);
+    worker_.keyed.weighted.run(d_scores_.data, k_.at(key_first * e_), d_q_ + query_first * e_);
   }
 
   void store_query_gradients() {
-    scale_run(d_q_, score_scale(shape_), cut_.padded_queries * e_);
     const TypedArray d_query = call_.array(place_.d_query_operand);
     for (std::int64_t i = 0; i < shape_.length; ++i) {
       d_query.commit(place_.query.at(i), e_, d_q_ + i * e_);
@@ -142,15 +175,18 @@ class BackwardHead {
   AttentionWorker& worker_;
   std::int64_t e_;
   std::int64_t v_size_;
-  float* q_ = nullptr;  // times 1 / sqrt(head_size)
-  float* d_q_ = nullptr;
-  float* d_out_ = nullptr;
-  float* delta_ = nullptr;  // [padded queries]
-  float* k_ = nullptr;
-  float* v_ = nullptr;
+  float scale_ = score_scale(shape_);
+  BlockMatrix q_;
+  BlockMatrix d_out_;
+  BlockMatrix k_;
+  BlockMatrix v_;
   float* scores_ = nullptr;     // [block x block], then probabilities
   float* gradients_ = nullptr;  // [block x block], of the probabilities, then of the scores
-  float* row_ = nullptr;        // [value_size]
+  BlockMatrix p_;               // both in the format of the products
+  BlockMatrix d_scores_;
+  float* d_q_ = nullptr;    // [padded queries x head_size]
+  float* delta_ = nullptr;  // [padded queries]
+  float* row_ = nullptr;    // two rows of values
   float* d_k_ = nullptr;
   float* d_v_ = nullptr;
 };
@@ -186,7 +222,7 @@ void sum_part(const KernelCall& call,
 
 void Attention::run_backward(const KernelCall& call) {
   const auto& shape = call.shape<AttentionKeyShape>();
-  std::vector<AttentionWorker>& workers = workers_for(shape);
+  std::vector<AttentionWorker>& workers = workers_for(call);
   const std::int64_t heads = shape.batch * shape.heads;
   const std::int64_t slab = slab_size(shape);
   float* slabs = key_value_gradients_.at_least(heads * slab);

@@ -13,12 +13,12 @@
 namespace forerun::host {
 namespace {
 
-// x = exp(x - shift); returns the sum.
-FORERUN_MULTIVERSION float exponentiate(float* x, float shift, std::int64_t count) {
+// x = exp(scale x - shift); returns the sum.
+FORERUN_MULTIVERSION float exponentiate(float* x, float scale, float shift, std::int64_t count) {
   float total = 0.0F;
 #pragma omp simd reduction(+ : total)
   for (std::int64_t i = 0; i < count; ++i) {
-    const float e = fast_exp_or_zero(x[i] - shift);
+    const float e = fast_exp_or_zero(scale * x[i] - shift);
     x[i] = e;
     total += e;
   }
@@ -36,20 +36,28 @@ class ForwardHead {
         worker_(worker) {
     const std::int64_t e = place_.query.size;
     const std::int64_t v = place_.value.size;
-    q_ = worker.memory.at_least(cut_.padded_queries * e + cut_.padded_keys * (e + v) +
-                                cut_.block * (cut_.block + v + 2));
-    k_ = q_ + cut_.padded_queries * e;
-    v_ = k_ + cut_.padded_keys * e;
-    scores_ = v_ + cut_.padded_keys * v;
-    out_ = scores_ + cut_.block * cut_.block;
+    const DataType type = worker.type;
+    const std::int64_t square = cut_.block * cut_.block;
+    const std::int64_t q_floats = BlockMatrix::floats(cut_.padded_queries * e, type);
+    const std::int64_t k_floats = BlockMatrix::floats(cut_.padded_keys * e, type);
+    const std::int64_t v_floats = BlockMatrix::floats(cut_.padded_keys * v, type);
+    const std::int64_t p_floats = BlockMatrix::floats(square, type);
+    float* const memory = worker.memory.at_least(q_floats + k_floats + v_floats + p_floats +
+                                                 square + cut_.block * (v + 2));
+    q_ = {memory, type};
+    k_ = {memory + q_floats, type};
+    v_ = {memory + q_floats + k_floats, type};
+    scores_ = memory + q_floats + k_floats + v_floats;
+    p_ = {type == DataType::bf16 ? scores_ + square : scores_, type};
+    out_ = scores_ + square + p_floats;
     row_max_ = out_ + cut_.block * v;
     row_sum_ = row_max_ + cut_.block;
   }
 
   void run() {
-    gather(call_, place_.query, cut_.padded_queries, score_scale(shape_), q_);
-    gather(call_, place_.key, cut_.padded_keys, 1.0F, k_);
-    gather(call_, place_.value, cut_.padded_keys, 1.0F, v_);
+    gather(call_, place_.query, cut_.padded_queries, q_);
+    gather(call_, place_.key, cut_.padded_keys, k_);
+    gather(call_, place_.value, cut_.padded_keys, v_);
     for (std::int64_t first = 0; first < shape_.length; first += cut_.block) {
       run_queries(first);
     }
@@ -57,16 +65,19 @@ class ForwardHead {
 
  private:
   void run_queries(std::int64_t query_first) {
+    const std::int64_t square = cut_.block * cut_.block;
     std::fill_n(out_, cut_.block * place_.value.size, 0.0F);
     std::fill_n(row_max_, cut_.block, -std::numeric_limits<float>::infinity());
     std::fill_n(row_sum_, cut_.block, 0.0F);
     const auto [first, last] = keys_of_block(shape_, query_first, cut_.block);
     for (std::int64_t key_first = first / cut_.block * cut_.block; key_first < last;
          key_first += cut_.block) {
+      std::fill_n(scores_, square, 0.0F);
       worker_.keyed.scores.run(
-          q_ + query_first * place_.query.size, k_ + key_first * place_.key.size, scores_);
+          q_.at(query_first * place_.query.size), k_.at(key_first * place_.key.size), scores_);
       soften(query_first, key_first);
-      worker_.valued.weighted.run(scores_, v_ + key_first * place_.value.size, out_);
+      p_.assign(scores_, square);
+      worker_.valued.weighted.run(p_.data, v_.at(key_first * place_.value.size), out_);
     }
     finish(query_first);
   }
@@ -90,14 +101,14 @@ class ForwardHead {
 
   void soften_row(std::int64_t row, float* scores, std::int64_t count) {
     const std::int64_t v = place_.value.size;
-    const float largest = std::max(row_max_[row], maximum(scores, count));
+    const float largest = std::max(row_max_[row], scale_ * maximum(scores, count));
     if (largest > row_max_[row]) {
       const float correction = fast_exp_or_zero(row_max_[row] - largest);
       row_sum_[row] *= correction;
       scale_run(out_ + row * v, correction, v);
       row_max_[row] = largest;
     }
-    row_sum_[row] += exponentiate(scores, largest, count);
+    row_sum_[row] += exponentiate(scores, scale_, largest, count);
   }
 
   // A query that saw no key: output 0, log-sum-exp -infinity.
@@ -119,10 +130,12 @@ class ForwardHead {
   AttentionBlocks cut_;
   HeadPlace place_;
   AttentionWorker& worker_;
-  float* q_ = nullptr;  // [padded queries x head_size], times 1 / sqrt(head_size)
-  float* k_ = nullptr;
-  float* v_ = nullptr;
-  float* scores_ = nullptr;   // [block x block]
+  float scale_ = score_scale(shape_);
+  BlockMatrix q_;  // [padded queries x head_size]
+  BlockMatrix k_;
+  BlockMatrix v_;
+  float* scores_ = nullptr;   // [block x block], then probabilities
+  BlockMatrix p_;             // the probabilities in the format of the products
   float* out_ = nullptr;      // [block x value_size], not yet divided by the row sums
   float* row_max_ = nullptr;  // [block]
   float* row_sum_ = nullptr;
@@ -132,7 +145,7 @@ class ForwardHead {
 
 void Attention::run_forward(const KernelCall& call) {
   const auto& shape = call.shape<AttentionKeyShape>();
-  std::vector<AttentionWorker>& workers = workers_for(shape);
+  std::vector<AttentionWorker>& workers = workers_for(call);
   const std::int64_t heads = shape.batch * shape.heads;
 #pragma omp parallel for schedule(dynamic, 1)
   for (std::int64_t head = 0; head < heads; ++head) {

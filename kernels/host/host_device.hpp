@@ -49,7 +49,7 @@ class HostDevice final : public Device {
   int local_ranks_;
   HostGemm gemm_;
   GroupedGemm grouped_gemm_{gemm_};
-  Attention attention_;
+  Attention attention_{gemm_.bf16()};
   Ssd ssd_;
   Rope rope_;
   std::optional<CacheFlush> flush_;  // made when first needed
