@@ -183,7 +183,7 @@ void apply_job_file(Options& options,
 
 void require(bool fulfilled, Verb verb, std::string_view problem) {
   if (!fulfilled) {
-    throw InputError(fmt::format("forerun {}", name_of(verb)), problem);
+    throw InputError(std::string(name_of(verb)), problem);
   }
 }
 

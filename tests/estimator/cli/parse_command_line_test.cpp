@@ -211,7 +211,7 @@ TEST(CommandLine, WantsTheVerbFirst) {
 
 TEST(CommandLine, WantsAModelToEstimate) {
   EXPECT_EQ(complaint_about({"estimate", "--cluster", "dgx-h100"}),
-            "forerun estimate: --model is missing (expected one like gpt2)");
+            "estimate: --model is missing (expected one like gpt2)");
 }
 
 TEST(CommandLine, WantsAClusterToEstimate) {
