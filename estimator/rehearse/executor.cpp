@@ -230,6 +230,9 @@ void Executor::run_collective(const CollectiveWork& collective, std::int64_t mic
 
 void Executor::run_tail(const std::function<void()>& look) {
   for (const WorkItem& item : work_.tail) {
+    if (const auto* collective = std::get_if<CollectiveWork>(&item.work)) {
+      wait_for_stages(*collective);
+    }
     const Stopwatch watch;
     if (const auto* collective = std::get_if<CollectiveWork>(&item.work)) {
       run_collective(*collective, 0);
@@ -241,6 +244,17 @@ void Executor::run_tail(const std::function<void()>& look) {
       run_flat_kernel(kernel);
     }
     charge(item.part, watch.elapsed());
+  }
+}
+
+// The stages that share an embedding wait for each other before they add up its gradient: that is
+// time of the pipeline, not of the message.
+void Executor::wait_for_stages(const CollectiveWork& collective) {
+  if (collective.group == GroupKind::embedding) {
+    const Stopwatch watch;
+    device_.synchronize();
+    groups_.of(collective.group).barrier();
+    now_.pipeline_wait += watch.elapsed();
   }
 }
 

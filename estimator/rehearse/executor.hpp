@@ -52,6 +52,7 @@ class Executor {
   void run_kernel(const KernelWork& kernel, std::int64_t micro_batch);
   void run_collective(const CollectiveWork& collective, std::int64_t micro_batch);
   void run_tail(const std::function<void()>& look);
+  void wait_for_stages(const CollectiveWork& collective);
   void run_flat_kernel(const KernelWork& kernel);
   void load_batch(std::int64_t micro_batch);
   void receive(TensorId id, std::int64_t micro_batch, std::int64_t from_stage);
