@@ -16,9 +16,15 @@ namespace {
 constexpr auto gigabytes_per_second = unit::gigabyte / unit::second;
 
 TEST(ClusterCatalog, ListsItsClusters) {
-  EXPECT_THAT(
-      catalog_clusters(),
-      testing::UnorderedElementsAre("cpu-cascade-lake", "dgx-a100", "dgx-h100", "dgx-h200"));
+  EXPECT_THAT(catalog_clusters(),
+              testing::UnorderedElementsAre("cpu-cascade-lake",
+                                            "dgx-a100",
+                                            "dgx-b200",
+                                            "dgx-b300",
+                                            "dgx-h100",
+                                            "dgx-h200",
+                                            "gb200-nvl72",
+                                            "gb300-nvl72"));
 }
 
 TEST(ClusterCatalog, EveryClusterIsReadAndNamedAsItsFile) {
@@ -49,6 +55,21 @@ TEST(ClusterCatalog, H100HasItsDatasheetNumbers) {
   EXPECT_DOUBLE_EQ(device.peak.at(DataType::bf16).in(unit::teraflop / unit::second), 989.0);
   EXPECT_DOUBLE_EQ(device.memory_bandwidth.in(gigabytes_per_second), 3350.0);
   EXPECT_DOUBLE_EQ(device.power->in(unit::watt), 700.0);
+}
+
+// 704 GB/s of all-reduce on eight B200 (ai-dynamo/aiconfigurator), within a percent.
+TEST(ClusterCatalog, NvlinkOfB200ReachesTheMeasuredAllReduce) {
+  const LinkLevel nvlink = read_cluster("dgx-b200").levels.front();
+  EXPECT_NEAR((nvlink.bandwidth * nvlink.efficiency).in(gigabytes_per_second), 704.0, 7.0);
+}
+
+// A rack is one NVLink domain.
+TEST(ClusterCatalog, RacksOf72AreWholeInTheirFabric) {
+  for (const char* name : {"gb200-nvl72", "gb300-nvl72"}) {
+    const Cluster rack = read_cluster(name);
+    EXPECT_EQ(rack.levels.front().devices, 72);
+    EXPECT_EQ(rack.max_devices % 72, 0);
+  }
 }
 
 TEST(ClusterCatalog, H100IsLargeEnoughForLlama405B) {
