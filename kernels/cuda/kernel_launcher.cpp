@@ -107,7 +107,7 @@ std::optional<std::string> KernelLauncher::refuses(const KernelKey& key) const {
   if (key.type != DataType::bf16 && key.type != DataType::fp32) {
     return fmt::format("the CUDA kernels take bf16 and fp32, not {}", name_of(key.type));
   }
-  if (const auto reason = contradiction_in(key)) {
+  if (auto reason = contradiction_in(key)) {
     return reason;
   }
   if (const auto* attention = std::get_if<AttentionKeyShape>(&key.shape)) {
