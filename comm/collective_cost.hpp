@@ -1,4 +1,4 @@
-// How long a collective takes, from the links it crosses: alpha-beta models with their sources.
+// How long a collective takes, from the links it crosses: the fastest of the models in comm/cost.
 #pragma once
 
 #include <span>
@@ -10,8 +10,15 @@
 namespace forerun {
 
 /// Time of one collective over a group of this shape, all groups of its kind running at once.
-/// Ring and tree, the faster of the two as NCCL picks, hierarchical over the levels that the group
-/// spans (modelling.md 3.1, 3.2, 3.6). `levels` innermost first; zero for one rank.
+/// Ring and tree (and reduction in switches where a level has it), pairwise and Bruck, the fastest,
+/// over the levels that the group spans (modelling.md 3.1, 3.2, 3.6). `levels` innermost first;
+/// zero for one rank.
 [[nodiscard]] Seconds collective_time(const CollectiveKey& key, std::span<const LinkLevel> levels);
+
+/// The same by the algorithm that Open MPI takes for the size and the group, which need not be the
+/// fastest: the fixed decisions of coll/tuned (coll_tuned_decision_fixed.c; those of 4.1 differ for
+/// small messages and keep the ring for large ones on groups of up to 128 ranks).
+[[nodiscard]] Seconds mpi_collective_time(const CollectiveKey& key,
+                                          std::span<const LinkLevel> levels);
 
 }  // namespace forerun

@@ -19,15 +19,6 @@ constexpr auto names = std::to_array<std::pair<Collective, std::string_view>>({
     {Collective::send_recv, "send_recv"},
 });
 
-std::optional<Collective> collective_from(std::string_view name) {
-  for (const auto& [value, known] : names) {
-    if (known == name) {
-      return value;
-    }
-  }
-  return std::nullopt;
-}
-
 // Takes the first word off `text`.
 std::string_view next_word(std::string_view& text) {
   const std::string_view word = text.substr(0, text.find(' '));
@@ -55,6 +46,15 @@ std::optional<std::int64_t> field(std::string_view& text, std::string_view name)
 }
 
 }  // namespace
+
+std::optional<Collective> collective_from(std::string_view name) {
+  for (const auto& [value, known] : names) {
+    if (known == name) {
+      return value;
+    }
+  }
+  return std::nullopt;
+}
 
 std::string_view name_of(Collective op) {
   for (const auto& [value, name] : names) {
@@ -86,6 +86,10 @@ std::optional<CollectiveKey> collective_key_from(std::string_view text) {
     return std::nullopt;
   }
   return CollectiveKey{*op, *bytes, *type, {*ranks, *ranks_per_node, *concurrent}};
+}
+
+bool reduces(Collective op) {
+  return op == Collective::all_reduce || op == Collective::reduce_scatter;
 }
 
 double wire_bytes(const CollectiveKey& key) {

@@ -33,11 +33,15 @@ struct CollectiveKey {
 };
 
 [[nodiscard]] std::string_view name_of(Collective op);
+[[nodiscard]] std::optional<Collective> collective_from(std::string_view name);
 
 /// "all_reduce bf16 bytes=1048576 ranks=8 ranks_per_node=8 concurrent=1"; read back by
 /// `collective_key_from`.
 [[nodiscard]] std::string text_of(const CollectiveKey& key);
 [[nodiscard]] std::optional<CollectiveKey> collective_key_from(std::string_view text);
+
+/// Whether the operation adds up what the ranks give.
+[[nodiscard]] bool reduces(Collective op);
 
 /// Bytes that each rank puts on the wire: all_reduce 2(n-1)/n S, all_gather, reduce_scatter and
 /// all_to_all (n-1)/n S, broadcast and send_recv S; 0 for one rank.

@@ -3,14 +3,26 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "comm/collective_key.hpp"
 #include "units/data_type.hpp"
+#include "units/quantity.hpp"
 
 namespace forerun {
+
+/// One collective with its buffers; `count` as the method of its name takes it.
+struct CollectiveCall {
+  Collective op = Collective::all_reduce;
+  const void* send = nullptr;
+  void* receive = nullptr;
+  std::int64_t count = 0;
+  DataType type = DataType::fp32;
+};
 
 /// A group of ranks. Every method but `rank`, `size` and the point-to-point ones is collective: all
 /// ranks of the group call it in the same order. Counts are elements of `type`. bf16 and fp32 are
@@ -44,17 +56,40 @@ class Communicator {
                               void* receive,
                               std::int64_t count,
                               DataType type) = 0;
-  /// Block j of `send` (count elements) goes to rank j. Not in place.
+  /// Block j of `send` (count elements) goes to rank j. In place when send == receive.
   virtual void all_to_all(const void* send, void* receive, std::int64_t count, DataType type) = 0;
+  /// Block j of `send` goes to rank j: send_counts[j] elements, after those of the blocks before
+  /// it; receive_counts[i] elements come from rank i, stored alike. One count for each rank, and
+  /// what one gives is what the other expects. Not in place.
+  virtual void all_to_all_v(const void* send,
+                            std::span<const std::int64_t> send_counts,
+                            void* receive,
+                            std::span<const std::int64_t> receive_counts,
+                            DataType type) = 0;
+  /// In place by nature.
   virtual void broadcast(void* buffer, std::int64_t count, DataType type, int root) = 0;
 
   /// Starts a send and returns; the buffer must live until `finish_sends`.
   virtual void start_send(const void* send, std::int64_t count, DataType type, int to) = 0;
   virtual void receive(void* receive, std::int64_t count, DataType type, int from) = 0;
-  /// Both directions at once.
+  /// Both directions at once. In place when send == receive.
   virtual void send_receive(
       const void* send, int to, void* receive, int from, std::int64_t count, DataType type) = 0;
   virtual void finish_sends() = 0;
+
+  /// Starts an all_reduce (a sum), all_gather, reduce_scatter, all_to_all or send_recv (to the next
+  /// rank, from the one before, around the group), out of place, and returns; the buffers must live
+  /// until `finish_collectives`. Whether it gets on by itself until then is the library's affair:
+  /// measure it.
+  virtual void start_collective(const CollectiveCall& call) = 0;
+  /// MPI: waits for what was started. NCCL: lets the stream wait for it.
+  virtual void finish_collectives() = 0;
+
+  /// What the library itself expects of this collective, where it says so (NCCL does). Nothing
+  /// runs, but every rank of the group asks.
+  [[nodiscard]] virtual std::optional<Seconds> own_estimate(const CollectiveCall& /*call*/) {
+    return std::nullopt;
+  }
 
   /// Gathers one text from each rank to all of them (host names, reports); always host memory.
   [[nodiscard]] virtual std::vector<std::string> all_gather_text(const std::string& text) = 0;

@@ -6,6 +6,7 @@
 
 #include "estimator/cli/parse_command_line.hpp"
 #include "estimator/cli/run_verb.hpp"
+#include "estimator/measure/complaint.hpp"
 #include "units/input_error.hpp"
 
 namespace {
@@ -34,6 +35,11 @@ ExitCode answer(int argc, const char* const* argv) {
   const auto& options = std::get<forerun::Options>(request);
   std::ostream silent(nullptr);
   const bool is_quiet = options.verbosity == forerun::Verbosity::quiet;
+  for (const std::string& note : options.job_notes) {
+    if (!is_quiet && is_speaker()) {
+      std::cerr << "forerun: --job: " << note << '\n';
+    }
+  }
   return forerun::run_verb(options, {std::cout, is_quiet ? silent : std::cerr});
 }
 
@@ -47,6 +53,11 @@ int main(int argc, char** argv) {
       std::cerr << "forerun: " << error.what() << '\n';
     }
     leave(ExitCode::wrong_input);
+  } catch (const forerun::AgreedFailure& error) {
+    if (is_speaker()) {
+      std::cerr << "forerun: " << error.what() << '\n';
+    }
+    leave(ExitCode::failed);
   } catch (const std::exception& error) {
     const char* const rank = std::getenv("OMPI_COMM_WORLD_RANK");  // NOLINT(concurrency-mt-unsafe)
     std::cerr << "forerun: " << (rank == nullptr ? "" : std::string("rank ") + rank + ": ")

@@ -1,4 +1,4 @@
-// Reading the top-level fields of a JSON text, and finding the line that each stands on.
+// Reading the fields of a JSON text, and finding the line that each stands on.
 #include "jobs/config_fields.hpp"
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "units/input_error.hpp"
+#include "units/text_file.hpp"
 
 namespace forerun {
 namespace {
@@ -24,13 +25,41 @@ std::size_t end_of_string(std::string_view text, std::size_t open) {
   return std::min(i + 1, text.size());
 }
 
-// The line of each key of the outermost object; `text` is known to be valid JSON, in which a
-// string holds no line break and a colon outside strings follows a key.
+// The names of the objects and lists that a position lies in; the outermost has none.
+class Nesting {
+ public:
+  void enter(std::string_view key) {
+    if (++depth_ > 1) {
+      names_.emplace_back(key);
+    }
+  }
+
+  void leave() {
+    if (--depth_ > 0) {
+      names_.pop_back();
+    }
+  }
+
+  [[nodiscard]] std::string path_of(std::string_view key) const {
+    std::string path;
+    for (const std::string& name : names_) {
+      path += name + ".";
+    }
+    return path + std::string(key);
+  }
+
+ private:
+  std::vector<std::string> names_;
+  int depth_ = 0;
+};
+
+// The line of each key by its path; `text` is known to be valid JSON, in which a string holds no
+// line break and a colon outside strings follows a key.
 std::map<std::string, std::size_t, std::less<>> lines_of_keys(std::string_view text) {
   std::map<std::string, std::size_t, std::less<>> lines;
   std::string_view last_string;
+  Nesting nesting;
   std::size_t line = 1;
-  int depth = 0;
   for (std::size_t i = 0; i < text.size();) {
     const char c = text[i];
     if (c == '"') {
@@ -40,10 +69,12 @@ std::map<std::string, std::size_t, std::less<>> lines_of_keys(std::string_view t
       continue;
     }
     line += c == '\n' ? 1 : 0;
-    depth += c == '{' || c == '[' ? 1 : 0;
-    depth -= c == '}' || c == ']' ? 1 : 0;
-    if (c == ':' && depth == 1) {
-      lines[std::string(last_string)] = line;
+    if (c == '{' || c == '[') {
+      nesting.enter(last_string);
+    } else if (c == '}' || c == ']') {
+      nesting.leave();
+    } else if (c == ':') {
+      lines.insert_or_assign(nesting.path_of(last_string), line);
     }
     ++i;
   }
@@ -76,6 +107,7 @@ nlohmann::json parsed_object(std::string_view text, const std::string& where) {
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
     throw InputError(where, "the file is empty; expected a Hugging Face config.json");
   }
+  check_json_shape(text, where);
   nlohmann::json parsed;
   try {
     parsed = nlohmann::json::parse(text);
@@ -118,29 +150,60 @@ std::string whole_number_of_at_least(std::int64_t least) {
 
 ConfigFields::ConfigFields(std::string_view text, std::string where) : where_(std::move(where)) {
   const nlohmann::json object = parsed_object(text, where_);
-  const auto lines = lines_of_keys(text);
+  add_object(object, "", lines_of_keys(text));
+}
+
+ConfigFields::Field ConfigFields::field_of(const nlohmann::json& value) {
+  Field field{Other{}, cut_short(value.dump()), 1};
+  const auto all = [&](auto is) { return std::ranges::all_of(value, is); };
+  if (value.is_null()) {
+    field.value = Null{};
+  } else if (value.is_object()) {
+    field.value = Object{};
+  } else if (value.is_array() && value.empty()) {
+    field.value = EmptyList{};
+  } else if (value.is_array() && all([](const auto& item) { return item.is_string(); })) {
+    field.value = value.get<std::vector<std::string>>();
+  } else if (value.is_array() && all(is_representable)) {
+    field.value = value.get<std::vector<std::int64_t>>();
+  } else if (value.is_boolean()) {
+    field.value = value.get<bool>();
+  } else if (value.is_string()) {
+    field.value = value.get<std::string>();
+  } else if (is_representable(value)) {
+    field.value = value.get<std::int64_t>();
+  } else if (value.is_number_float()) {
+    field.value = value.get<double>();
+  }
+  return field;
+}
+
+void ConfigFields::add_object(const nlohmann::json& object,
+                              const std::string& prefix,
+                              const Lines& lines) {
   for (const auto& [key, value] : object.items()) {
-    Field field{Other{}, cut_short(value.dump()), 1};
-    if (const auto line = lines.find(key); line != lines.end()) {
+    Field field = field_of(value);
+    if (const auto line = lines.find(prefix + key); line != lines.end()) {
       field.line = line->second;
     }
-    if (value.is_null()) {
-      field.value = Null{};
-    } else if (value.is_array() && value.empty()) {
-      field.value = EmptyList{};
-    } else if (value.is_boolean()) {
-      field.value = value.get<bool>();
-    } else if (value.is_string()) {
-      field.value = value.get<std::string>();
-    } else if (is_representable(value)) {
-      field.value = value.get<std::int64_t>();
+    fields_.emplace(prefix + key, std::move(field));
+    if (value.is_object() && prefix.empty()) {
+      add_object(value, key + ".", lines);
     }
-    fields_.emplace(key, std::move(field));
   }
 }
 
+ConfigFields ConfigFields::inside(const std::string& key) const {
+  if (is_given(key) && !std::holds_alternative<Object>(find(key)->value)) {
+    refuse(key, fmt::format("{}{} is {}; expected an object", prefix_, key, find(key)->written));
+  }
+  ConfigFields inner = *this;
+  inner.prefix_ = prefix_ + key + ".";
+  return inner;
+}
+
 const ConfigFields::Field* ConfigFields::find(const std::string& key) const {
-  const auto found = fields_.find(key);
+  const auto found = fields_.find(prefix_ + key);
   return found == fields_.end() ? nullptr : &found->second;
 }
 
@@ -162,11 +225,11 @@ template <typename Type>
 const Type& ConfigFields::typed(const std::string& key, std::string_view expected) const {
   const Field* const field = find(key);
   if (field == nullptr) {
-    refuse(key, fmt::format("the field '{}' is missing; expected {}", key, expected));
+    refuse(key, fmt::format("the field '{}{}' is missing; expected {}", prefix_, key, expected));
   }
   const Type* const value = std::get_if<Type>(&field->value);
   if (value == nullptr) {
-    refuse(key, fmt::format("{} is {}; expected {}", key, field->written, expected));
+    refuse(key, fmt::format("{}{} is {}; expected {}", prefix_, key, field->written, expected));
   }
   return *value;
 }
@@ -175,7 +238,7 @@ std::int64_t ConfigFields::whole(const std::string& key, std::int64_t least) con
   const std::string expected = whole_number_of_at_least(least);
   const auto value = typed<std::int64_t>(key, expected);
   if (value < least) {
-    refuse(key, fmt::format("{} is {}; expected {}", key, value, expected));
+    refuse(key, fmt::format("{}{} is {}; expected {}", prefix_, key, value, expected));
   }
   return value;
 }
@@ -208,8 +271,44 @@ std::string ConfigFields::word(const std::string& key) const {
   return typed<std::string>(key, "a text in quotes");
 }
 
+bool ConfigFields::is_word(const std::string& key, std::string_view word) const {
+  const auto* const text = is_given(key) ? std::get_if<std::string>(&find(key)->value) : nullptr;
+  return text != nullptr && *text == word;
+}
+
 std::string ConfigFields::word_or(const std::string& key, const std::string& fallback) const {
   return is_given(key) ? word(key) : fallback;
+}
+
+std::optional<double> ConfigFields::nullable_number(const std::string& key,
+                                                    std::optional<double> absent) const {
+  if (find(key) == nullptr) {
+    return absent;
+  }
+  if (!is_given(key)) {
+    return std::nullopt;
+  }
+  constexpr std::string_view expected = "a number above 0";
+  const auto* const whole = std::get_if<std::int64_t>(&find(key)->value);
+  const double value =
+      whole != nullptr ? static_cast<double>(*whole) : typed<double>(key, expected);
+  if (!(value > 0.0)) {
+    refuse(key, fmt::format("{}{} is {}; expected {}", prefix_, key, value, expected));
+  }
+  return value;
+}
+
+template <typename Item>
+std::vector<Item> ConfigFields::list(const std::string& key, std::string_view expected) const {
+  return is_filled(key) ? typed<std::vector<Item>>(key, expected) : std::vector<Item>();
+}
+
+std::vector<std::string> ConfigFields::words(const std::string& key) const {
+  return list<std::string>(key, "a list of texts in quotes");
+}
+
+std::vector<std::int64_t> ConfigFields::whole_numbers(const std::string& key) const {
+  return list<std::int64_t>(key, "a list of whole numbers");
 }
 
 }  // namespace forerun

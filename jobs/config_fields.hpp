@@ -1,4 +1,4 @@
-// The top-level fields of a JSON file that the user gave, each with the line it stands on.
+// The fields of a JSON file that the user gave, each with the line it stands on.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,9 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
 
 namespace forerun {
 
@@ -30,9 +33,27 @@ class ConfigFields {
 
   [[nodiscard]] bool flag_or(const std::string& key, bool fallback) const;
   [[nodiscard]] std::string word(const std::string& key) const;
+  [[nodiscard]] bool is_word(const std::string& key, std::string_view word) const;
   [[nodiscard]] std::string word_or(const std::string& key, const std::string& fallback) const;
+  /// A number above 0, or nothing for null; `absent` for no such field.
+  [[nodiscard]] std::optional<double> nullable_number(const std::string& key,
+                                                      std::optional<double> absent) const;
+  /// A list of texts, or of whole numbers; empty where the field is absent or null.
+  [[nodiscard]] std::vector<std::string> words(const std::string& key) const;
+  [[nodiscard]] std::vector<std::int64_t> whole_numbers(const std::string& key) const;
+
+  /// Whether the field is there and not null.
+  [[nodiscard]] bool is_given(const std::string& key) const;
+
+  /// Whether the field is there, null or not.
+  [[nodiscard]] bool has(const std::string& key) const { return find(key) != nullptr; }
+
   /// Whether the field is there and is anything but null or an empty list.
   [[nodiscard]] bool is_filled(const std::string& key) const;
+
+  /// The fields of the object that `key` holds; no fields where it is absent or null. Messages name
+  /// them "key.field".
+  [[nodiscard]] ConfigFields inside(const std::string& key) const;
 
   /// Throws InputError at the field's line, or at the file where the field is absent.
   [[noreturn]] void refuse(const std::string& key, std::string_view problem) const;
@@ -42,22 +63,41 @@ class ConfigFields {
 
   struct EmptyList {};
 
+  struct Object {};
+
   struct Other {};
 
   struct Field {
-    std::variant<Null, EmptyList, Other, bool, std::int64_t, std::string> value;
+    std::variant<Null,
+                 EmptyList,
+                 Object,
+                 Other,
+                 bool,
+                 std::int64_t,
+                 double,
+                 std::string,
+                 std::vector<std::string>,
+                 std::vector<std::int64_t>>
+        value;
     std::string written;  // as JSON, cut short, for messages
     std::size_t line = 1;
   };
 
+  using Lines = std::map<std::string, std::size_t, std::less<>>;
+
+  [[nodiscard]] static Field field_of(const nlohmann::json& value);
+  void add_object(const nlohmann::json& object, const std::string& prefix, const Lines& lines);
   [[nodiscard]] const Field* find(const std::string& key) const;
-  [[nodiscard]] bool is_given(const std::string& key) const;
   [[nodiscard]] std::int64_t whole(const std::string& key, std::int64_t least) const;
   template <typename Type>
   [[nodiscard]] const Type& typed(const std::string& key, std::string_view expected) const;
 
+  template <typename Item>
+  [[nodiscard]] std::vector<Item> list(const std::string& key, std::string_view expected) const;
+
   std::string where_;
-  std::map<std::string, Field, std::less<>> fields_;
+  std::string prefix_;  // of the object whose fields these are, with its dot
+  std::map<std::string, Field, std::less<>> fields_;  // by path, "text_config.hidden_size"
 };
 
 }  // namespace forerun

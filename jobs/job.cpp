@@ -3,8 +3,11 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <fmt/format.h>
+
+#include "jobs/chunk_placement.hpp"
 
 namespace forerun {
 namespace {
@@ -28,11 +31,33 @@ Reason heads_against_tensor(const Job& job) {
   return std::nullopt;
 }
 
+Reason uneven(const Job& job, std::string_view what, std::int64_t count) {
+  const std::int64_t tp = job.layout.tensor;
+  return count % tp == 0 ? Reason()
+                         : fmt::format("--layout tp={} does not divide the {} {}", tp, count, what);
+}
+
+// Tensor ranks share out channels, heads and, with them, the groups of B and C.
+Reason mixers_against_tensor(const Job& job) {
+  if (const auto& delta = job.model.delta_net) {
+    auto keys = uneven(job, "DeltaNet key heads", delta->key_heads);
+    return keys ? keys : uneven(job, "DeltaNet value heads", delta->value_heads);
+  }
+  const auto& mamba = job.model.state_space;
+  if (!mamba) {
+    return std::nullopt;
+  }
+  if (mamba->heads == 0) {
+    return uneven(job, "Mamba channels", mamba->inner);
+  }
+  auto heads = uneven(job, "Mamba heads", mamba->heads);
+  return heads ? heads : uneven(job, "groups of Mamba heads", mamba->groups);
+}
+
 Reason ffn_against_tensor(const Job& job) {
   const ModelShape& model = job.model;
   const std::int64_t tp = job.layout.tensor;
-  const bool has_dense_layers = !model.moe || model.moe->dense_layers > 0;
-  if (has_dense_layers && model.ffn_hidden % tp != 0) {
+  if (has_ffn(model, FeedForward::dense) && model.ffn_hidden % tp != 0) {
     return fmt::format("--layout tp={} does not divide the FFN width {}", tp, model.ffn_hidden);
   }
   if (model.moe && model.moe->shared_hidden % tp != 0) {
@@ -81,19 +106,80 @@ Reason layers_against_pipeline(const Job& job) {
   return std::nullopt;
 }
 
+// Chunks per stage that a schedule can run.
+Reason schedule_against_chunks(const Job& job) {
+  const std::int64_t vp = job.layout.virtual_pipeline;
+  const Schedule schedule = schedule_of(job);
+  switch (schedule) {
+    case Schedule::interleaved:
+      return vp > 1 ? Reason() : "--schedule interleaved needs --layout vp of at least 2";
+    case Schedule::breadth_first:
+      return std::nullopt;
+    case Schedule::zb_v:
+    case Schedule::dualpipe_v:
+      return vp == 2 ? Reason()
+                     : fmt::format(
+                           "--schedule {} folds the model in two chunks per stage and "
+                           "needs --layout vp=2, not vp={}",
+                           name_of(schedule),
+                           vp);
+    case Schedule::gpipe:
+    case Schedule::one_f_one_b:
+    case Schedule::zb_h1:
+    case Schedule::zb_h2:
+    case Schedule::dualpipe:
+      return vp == 1 ? Reason()
+                     : fmt::format(
+                           "--schedule {} runs one chunk per stage, but --layout vp={} "
+                           "asks for more",
+                           name_of(schedule),
+                           vp);
+  }
+  return std::nullopt;
+}
+
 Reason schedule_against_pipeline(const Job& job) {
   const ParallelLayout& layout = job.layout;
-  const Schedule schedule = schedule_of(job);
-  if (schedule != Schedule::interleaved && layout.virtual_pipeline > 1) {
-    return fmt::format("--schedule {} runs one chunk per stage, but --layout vp={} asks for more",
-                       name_of(schedule),
-                       layout.virtual_pipeline);
-  }
-  if (schedule == Schedule::interleaved && layout.virtual_pipeline == 1) {
-    return "--schedule interleaved needs --layout vp of at least 2";
+  if (auto reason = schedule_against_chunks(job)) {
+    return reason;
   }
   if (layout.virtual_pipeline > 1 && layout.pipeline == 1) {
     return fmt::format("--layout vp={} needs pp of at least 2", layout.virtual_pipeline);
+  }
+  if (schedule_of(job) == Schedule::dualpipe && layout.pipeline % 2 != 0) {
+    return fmt::format("--schedule dualpipe pairs the stages and needs an even pp, not pp={}",
+                       layout.pipeline);
+  }
+  return std::nullopt;
+}
+
+// The micro-batches of a pipeline against what its schedule needs to run at all.
+Reason micro_batches_against_schedule(const Job& job) {
+  const std::int64_t count = micro_batches(job);
+  const std::int64_t pp = job.layout.pipeline;
+  const Schedule schedule = schedule_of(job);
+  const auto gives = [&] {
+    return fmt::format("--batch {} gives {} micro-batches, and ", job.recipe.global_batch, count);
+  };
+  switch (schedule) {
+    case Schedule::interleaved:
+      return interleaving_group(pp, count)
+                 ? Reason()
+                 : gives() + fmt::format("interleaving needs at least pp={}", pp);
+    case Schedule::dualpipe:
+      return count >= 2 * pp && count % 2 == 0
+                 ? Reason()
+                 : gives() + fmt::format("dualpipe needs an even number, at least 2*pp={}", 2 * pp);
+    case Schedule::dualpipe_v:
+      return count >= 2 * pp ? Reason()
+                             : gives() + fmt::format("dualpipe-v needs at least 2*pp={}", 2 * pp);
+    case Schedule::gpipe:
+    case Schedule::one_f_one_b:
+    case Schedule::breadth_first:
+    case Schedule::zb_h1:
+    case Schedule::zb_h2:
+    case Schedule::zb_v:
+      return std::nullopt;
   }
   return std::nullopt;
 }
@@ -101,19 +187,43 @@ Reason schedule_against_pipeline(const Job& job) {
 Reason batch_against_data(const Job& job) {
   const Recipe& recipe = job.recipe;
   if (recipe.global_batch % (job.layout.data * recipe.micro_batch) != 0) {
-    return fmt::format("--batch {} is not a multiple of dp={} times --micro-batch {}",
-                       recipe.global_batch,
-                       job.layout.data,
-                       recipe.micro_batch);
-  }
-  // Megatron interleaves micro-batches in rounds of pp.
-  const std::int64_t count = micro_batches(job);
-  if (job.layout.virtual_pipeline > 1 && count % job.layout.pipeline != 0) {
+    const std::int64_t step = job.layout.data * recipe.micro_batch;
+    const std::int64_t below = recipe.global_batch / step * step;
+    const bool is_below_nearer = below > 0 && recipe.global_batch - below <= step / 2;
     return fmt::format(
-        "--batch {} gives {} micro-batches, and interleaving needs a multiple of pp={}",
+        "--batch {} is not a multiple of dp={} times --micro-batch {} (nearest is {})",
         recipe.global_batch,
-        count,
-        job.layout.pipeline);
+        job.layout.data,
+        recipe.micro_batch,
+        is_below_nearer ? below : below + step);
+  }
+  return micro_batches_against_schedule(job);
+}
+
+Reason recompute_against_layers(const Job& job) {
+  const auto chunks = chunk_layers(job);
+  const std::int64_t most = std::ranges::max_element(chunks, {}, &ChunkLayers::count)->count;
+  const RecomputePolicy& policy = job.recipe.recompute;
+  if (policy.kind == Recompute::block && policy.layers > most) {
+    return fmt::format(
+        "--recompute block:{} is more than the {} layers of a chunk (expected at most block:{})",
+        policy.layers,
+        most,
+        most);
+  }
+  return std::nullopt;
+}
+
+Reason shards_against_data(const Job& job) {
+  const std::int64_t shards = job.recipe.shard_group;
+  const std::int64_t replicas = job.layout.data * job.layout.context;
+  if (shards > 0 && job.recipe.zero != ZeroStage::parameters) {
+    return fmt::format("--fsdp hsdp:{} shards weights, which --zero {} does not",
+                       shards,
+                       static_cast<int>(job.recipe.zero));
+  }
+  if (shards > 0 && replicas % shards != 0) {
+    return fmt::format("--fsdp hsdp:{} does not divide dp*cp={}", shards, replicas);
   }
   return std::nullopt;
 }
@@ -148,20 +258,57 @@ Schedule schedule_of(const Job& job) {
                                                                       : Schedule::one_f_one_b);
 }
 
-std::optional<std::string> illegal_because(const Job& job) {
-  constexpr auto rules = std::to_array<Reason (*)(const Job&)>({heads_against_tensor,
-                                                                ffn_against_tensor,
-                                                                experts_against_layout,
-                                                                layers_against_pipeline,
-                                                                schedule_against_pipeline,
-                                                                batch_against_data,
-                                                                sequence_against_layout});
-  for (const auto rule : rules) {
-    if (auto reason = rule(job)) {
-      return reason;
+std::optional<BrokenRule> broken_rule(const Job& job) {
+  struct Check {
+    Rule rule;
+    Reason (*reason)(const Job&);
+  };
+
+  constexpr auto checks = std::to_array<Check>({{Rule::heads, heads_against_tensor},
+                                                {Rule::heads, mixers_against_tensor},
+                                                {Rule::ffn, ffn_against_tensor},
+                                                {Rule::experts, experts_against_layout},
+                                                {Rule::layers, layers_against_pipeline},
+                                                {Rule::schedule, schedule_against_pipeline},
+                                                {Rule::recompute, recompute_against_layers},
+                                                {Rule::batch, batch_against_data},
+                                                {Rule::sharding, shards_against_data},
+                                                {Rule::sequence, sequence_against_layout}});
+  for (const Check& check : checks) {
+    if (auto reason = check.reason(job)) {
+      return BrokenRule{check.rule, std::move(*reason)};
     }
   }
   return std::nullopt;
+}
+
+std::optional<std::string> illegal_because(const Job& job) {
+  auto broken = broken_rule(job);
+  return broken ? std::optional(std::move(broken->reason)) : std::nullopt;
+}
+
+std::string_view name_of(Rule rule) {
+  switch (rule) {
+    case Rule::heads:
+      return "heads";
+    case Rule::ffn:
+      return "ffn";
+    case Rule::experts:
+      return "experts";
+    case Rule::layers:
+      return "layers";
+    case Rule::schedule:
+      return "schedule";
+    case Rule::recompute:
+      return "recompute";
+    case Rule::batch:
+      return "batch";
+    case Rule::sharding:
+      return "sharding";
+    case Rule::sequence:
+      return "sequence";
+  }
+  return {};
 }
 
 std::vector<ChunkLayers> assign_layers(std::int64_t layers, std::int64_t chunks) {

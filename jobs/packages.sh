@@ -7,14 +7,22 @@ build_packages=(
   build-essential cmake ninja-build pkg-config
   libopenmpi-dev openmpi-bin
   libdnnl-dev libhwloc-dev libboost-program-options-dev libeigen3-dev
-  nlohmann-json3-dev libtomlplusplus-dev libfmt-dev
+  nlohmann-json3-dev libtomlplusplus-dev libyaml-cpp-dev libfmt-dev
 )
 # To build and run its tests, beside those above.
 # shellcheck disable=SC2034
 test_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
+  chromium  # looks at the report page
+  iproute2  # hosts out of network namespaces, in tests/cluster
+  slurm-wlm munge procps  # a Slurm of its own, there too
+  libfaketime  # a clock that steps back
   clang-format-14 clang-tidy-14 libomp-14-dev  # the last: omp.h, for clang-tidy
 )
+# The report page; a node from elsewhere brings an npm of its own, which Debian's would not join.
+if ! command -v npm >/dev/null; then
+  test_packages+=(nodejs npm)
+fi
 
 # missing_packages NAME...: those of them that are not installed, one a line.
 missing_packages() {

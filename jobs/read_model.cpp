@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <span>
 
 #include <fmt/format.h>
@@ -12,7 +10,9 @@
 #include "jobs/config_fields.hpp"
 #include "jobs/model_family.hpp"
 #include "units/catalog_file.hpp"
+#include "units/data_folder.hpp"
 #include "units/input_error.hpp"
+#include "units/text_file.hpp"
 
 namespace forerun {
 
@@ -20,22 +20,6 @@ namespace forerun {
 std::span<const CatalogFile> catalog_model_files();
 
 namespace {
-
-// A config.json has a few thousand bytes; whoever gives the weights by mistake should not wait.
-constexpr std::uintmax_t largest_file = 16U << 20U;
-
-std::string text_of_file(const std::filesystem::path& path) {
-  std::error_code ignored;
-  if (std::filesystem::is_regular_file(path, ignored) &&
-      std::filesystem::file_size(path, ignored) > largest_file) {
-    throw InputError(path.string(), "the file is larger than 16 MiB; expected a config.json");
-  }
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) {
-    throw InputError(path.string(), "the file cannot be read");
-  }
-  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
-}
 
 std::filesystem::path config_path(const std::string& name) {
   std::error_code ignored;
@@ -68,6 +52,11 @@ ModelShape read_model_text(std::string_view text, const std::string& where) {
 }
 
 ModelShape read_model(const std::string& name) {
+  if (const auto own = own_catalog_file("models", name, ".json")) {
+    ModelShape model = read_model_text(text_of_file(*own, largest::config, "a config.json"), *own);
+    model.name = name;
+    return model;
+  }
   const auto files = catalog_model_files();
   const auto file = std::ranges::find(files, name, &CatalogFile::name);
   if (file != files.end()) {
@@ -76,17 +65,19 @@ ModelShape read_model(const std::string& name) {
     return model;
   }
   const std::filesystem::path path = config_path(name);
-  ModelShape model = read_model_text(text_of_file(path), path.string());
+  ModelShape model =
+      read_model_text(text_of_file(path.string(), largest::config, "a config.json"), path.string());
   model.name = name;
   return model;
 }
 
 std::vector<std::string> catalog_models() {
-  std::vector<std::string> names;
+  std::vector<std::string> names = own_catalog_names("models", ".json");
   for (const CatalogFile& file : catalog_model_files()) {
     names.emplace_back(file.name);
   }
   std::ranges::sort(names);
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
 }
 

@@ -1,9 +1,14 @@
 // The spellings of the choices of a recipe.
 #include "jobs/recipe.hpp"
 
+#include <algorithm>
 #include <array>
 #include <span>
 #include <utility>
+
+#include <fmt/format.h>
+
+#include "units/quantity_text.hpp"
 
 namespace forerun {
 namespace {
@@ -19,15 +24,16 @@ constexpr auto precisions = std::to_array<Spelling<Precision>>({
     {Precision::mxfp8, "mxfp8"},
     {Precision::nvfp4, "nvfp4"},
 });
-constexpr auto recomputes = std::to_array<Spelling<Recompute>>({
-    {Recompute::none, "none"},
-    {Recompute::selective, "selective"},
-    {Recompute::full, "full"},
-});
 constexpr auto schedules = std::to_array<Spelling<Schedule>>({
     {Schedule::gpipe, "gpipe"},
     {Schedule::one_f_one_b, "1f1b"},
     {Schedule::interleaved, "interleaved"},
+    {Schedule::breadth_first, "breadth-first"},
+    {Schedule::zb_h1, "zb-h1"},
+    {Schedule::zb_h2, "zb-h2"},
+    {Schedule::zb_v, "zb-v"},
+    {Schedule::dualpipe, "dualpipe"},
+    {Schedule::dualpipe_v, "dualpipe-v"},
 });
 
 template <typename Choice>
@@ -51,26 +57,160 @@ std::optional<Choice> choice_of(std::string_view name,
   return std::nullopt;
 }
 
+struct Module {
+  std::string_view name;
+  bool RecomputeModules::*member;
+};
+
+constexpr auto modules = std::to_array<Module>({
+    {"core_attn", &RecomputeModules::core_attention},
+    {"layernorm", &RecomputeModules::norms},
+    {"mlp_act", &RecomputeModules::activation},
+    {"mlp", &RecomputeModules::mlp},
+    {"moe_act", &RecomputeModules::expert_activation},
+});
+
+std::optional<RecomputeModules> modules_from(std::string_view text) {
+  RecomputeModules chosen{.core_attention = false};
+  while (true) {
+    const std::size_t plus = text.find('+');
+    const auto* const found = std::ranges::find(modules, text.substr(0, plus), &Module::name);
+    if (found == modules.end()) {
+      return std::nullopt;
+    }
+    chosen.*found->member = true;
+    if (plus == std::string_view::npos) {
+      return chosen;
+    }
+    text.remove_prefix(plus + 1);
+  }
+}
+
 }  // namespace
+
+std::optional<RecomputePolicy> recompute_policy_from(std::string_view text) {
+  constexpr std::string_view block = "block:";
+  if (text == "none") {
+    return RecomputePolicy{};
+  }
+  if (text == "full") {
+    return RecomputePolicy{Recompute::full, {}, 0};
+  }
+  if (text == "selective") {
+    return RecomputePolicy{Recompute::selective, {}, 0};
+  }
+  if (text.starts_with(block)) {
+    const auto layers = parse_whole(text.substr(block.size()), 1);
+    return layers ? std::optional(RecomputePolicy{Recompute::block, {}, *layers}) : std::nullopt;
+  }
+  if (const auto chosen = modules_from(text)) {
+    return RecomputePolicy{Recompute::selective, *chosen, 0};
+  }
+  return std::nullopt;
+}
+
+std::string text_of(const RecomputePolicy& policy) {
+  switch (policy.kind) {
+    case Recompute::none:
+      return "none";
+    case Recompute::full:
+      return "full";
+    case Recompute::block:
+      return "block:" + std::to_string(policy.layers);
+    case Recompute::selective:
+      break;
+  }
+  if (policy.modules == RecomputeModules{}) {
+    return "selective";
+  }
+  std::string text;
+  for (const auto& [name, member] : modules) {
+    if (policy.modules.*member) {
+      text += (text.empty() ? "" : "+") + std::string(name);
+    }
+  }
+  return text;
+}
+
+std::optional<ExpertLoad> expert_load_from(std::string_view text) {
+  constexpr std::string_view power_law = "power-law:";
+  if (text == "balanced") {
+    return ExpertLoad{};
+  }
+  if (text == "multinomial") {
+    return ExpertLoad{LoadKind::multinomial, 0.0};
+  }
+  if (text.starts_with(power_law)) {
+    const auto alpha = parse_count(text.substr(power_law.size()));
+    return alpha && *alpha > 0.0 ? std::optional(ExpertLoad{LoadKind::power_law, *alpha})
+                                 : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::string text_of(const ExpertLoad& load) {
+  switch (load.kind) {
+    case LoadKind::multinomial:
+      return "multinomial";
+    case LoadKind::power_law:
+      return fmt::format("power-law:{}", load.alpha);
+    case LoadKind::balanced:
+      break;
+  }
+  return "balanced";
+}
+
+std::optional<ExpertDispatch> expert_dispatch_from(std::string_view text) {
+  constexpr std::string_view limited = "node-limited:";
+  if (text == "plain") {
+    return ExpertDispatch{};
+  }
+  if (text == "hierarchical") {
+    return ExpertDispatch{DispatchKind::hierarchical, 0};
+  }
+  if (text.starts_with(limited)) {
+    const auto nodes = parse_whole(text.substr(limited.size()), 1);
+    return nodes ? std::optional(ExpertDispatch{DispatchKind::node_limited, *nodes}) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::string text_of(const ExpertDispatch& dispatch) {
+  switch (dispatch.kind) {
+    case DispatchKind::hierarchical:
+      return "hierarchical";
+    case DispatchKind::node_limited:
+      return fmt::format("node-limited:{}", dispatch.nodes);
+    case DispatchKind::plain:
+      break;
+  }
+  return "plain";
+}
 
 std::string_view name_of(Precision precision) {
   return spelling_of<Precision>(precision, precisions);
-}
-
-std::string_view name_of(Recompute recompute) {
-  return spelling_of<Recompute>(recompute, recomputes);
 }
 
 std::string_view name_of(Schedule schedule) {
   return spelling_of<Schedule>(schedule, schedules);
 }
 
-std::optional<Precision> precision_from(std::string_view name) {
-  return choice_of<Precision>(name, precisions);
+std::string_view name_of(ContextKind kind) {
+  switch (kind) {
+    case ContextKind::all_gather:
+      return "allgather";
+    case ContextKind::ulysses:
+      return "ulysses";
+    case ContextKind::hierarchical:
+      return "hierarchical";
+    case ContextKind::ring:
+      break;
+  }
+  return "ring";
 }
 
-std::optional<Recompute> recompute_from(std::string_view name) {
-  return choice_of<Recompute>(name, recomputes);
+std::optional<Precision> precision_from(std::string_view name) {
+  return choice_of<Precision>(name, precisions);
 }
 
 std::optional<Schedule> schedule_from(std::string_view name) {

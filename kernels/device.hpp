@@ -12,6 +12,7 @@
 
 #include "kernels/kernel_key.hpp"
 #include "kernels/operands.hpp"
+#include "topologies/device_link.hpp"
 #include "units/quantity.hpp"
 
 namespace forerun {
@@ -24,8 +25,9 @@ struct DeviceReport {
   Bytes memory;
   Bytes last_level_cache;
   std::vector<std::pair<std::string, std::string>>
-      software;        ///< ("onednn", "2.6.3"), ("driver", ...)
-  std::string pci_id;  ///< empty for a CPU
+      software;                        ///< ("onednn", "2.6.3"), ("driver", ...)
+  std::string pci_id;                  ///< empty for a CPU
+  std::vector<DeviceLink> links = {};  ///< between the GPUs that this process sees
 };
 
 /// `cold`: caches are flushed before each sample. `hot`: run back to back.
@@ -80,6 +82,15 @@ class Device {
 
   /// The present clock in Hz, where it can be read.
   [[nodiscard]] virtual std::optional<double> clock_hz() const { return std::nullopt; }
+
+  /// Starts a copy of `bytes` (a multiple of 16) by `blocks` thread blocks beside the compute
+  /// stream: what a collective's kernel takes of a GPU. False where there is no such thing.
+  [[nodiscard]] virtual bool start_pressure(std::int64_t /*blocks*/, std::size_t /*bytes*/) {
+    return false;
+  }
+
+  /// Waits for it.
+  virtual void finish_pressure() {}
 
   /// The CUDA stream as an opaque pointer; null on a CPU.
   [[nodiscard]] virtual void* stream() const { return nullptr; }

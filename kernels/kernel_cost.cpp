@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "kernels/operands.hpp"
 #include "units/unit.hpp"
@@ -32,6 +33,25 @@ constexpr auto flop_rows = std::to_array<OpFlop>({
     {KernelOp::swiglu_backward, 10.0},  // sigmoid 3; silu; d_up; d_gate 5
     {KernelOp::gelu_forward, 9.0},      // argument 5; tanh; 1 + t; x / 2 times it
     {KernelOp::gelu_backward, 18.0},    // argument 5; tanh; derivative 11; dy
+    {KernelOp::geglu_forward, 10.0},    // GELU; times up
+    {KernelOp::geglu_backward, 21.0},  // argument 5; tanh; GELU 2; derivative 9; d_up; d_gate 2; dy
+    {KernelOp::relu_forward, 1.0},
+    {KernelOp::relu_backward, 1.0},
+    {KernelOp::relu_squared_forward, 2.0},   // compare, square
+    {KernelOp::relu_squared_backward, 3.0},  // compare; 2 u; dy
+    {KernelOp::row_gate_forward, 1.0},       // the sigmoid is one a row
+    {KernelOp::row_gate_backward, 3.0},      // dx; dot 2
+    {KernelOp::sigmoid_gate_forward, 4.0},   // sigmoid 3; gate
+    {KernelOp::sigmoid_gate_backward, 8.0},  // sigmoid 3; dx; d_gate 4
+    {KernelOp::gated_norm_forward, 9.0},     // silu 4, gate; the norm 4
+    {KernelOp::gated_norm_backward, 19.0},   // gated again 5; the norm 9; dx; dz 4
+    {KernelOp::latent_query_forward, 3.0},   // of turned elements, 6 a pair
+    {KernelOp::latent_query_backward, 3.0},
+    {KernelOp::softcap_forward, 3.0},   // divide, tanh, multiply
+    {KernelOp::softcap_backward, 5.0},  // divide, tanh; 1 - t^2; dy
+    {KernelOp::scale, 1.0},
+    {KernelOp::layer_norm_nobias_forward, 7.0},
+    {KernelOp::layer_norm_nobias_backward, 12.0},
     {KernelOp::add, 1.0},
     {KernelOp::bias_forward, 1.0},
     {KernelOp::bias_backward, 1.0},
@@ -45,10 +65,17 @@ constexpr auto flop_rows = std::to_array<OpFlop>({
     {KernelOp::add_rms_norm_backward, 10.0},
     {KernelOp::add_layer_norm_forward, 9.0},
     {KernelOp::add_layer_norm_backward, 14.0},
-    {KernelOp::cast, 2.0},                // scale, compare
-    {KernelOp::permute_backward, 1.0},    // of each copy: add
-    {KernelOp::unpermute_forward, 2.0},   // of each copy: weigh, add
-    {KernelOp::unpermute_backward, 3.0},  // of each copy: weigh; dot 2
+    {KernelOp::cast, 2.0},                      // scale, compare
+    {KernelOp::permute_backward, 1.0},          // of each copy: add
+    {KernelOp::unpermute_forward, 2.0},         // of each copy: weigh, add
+    {KernelOp::unpermute_backward, 3.0},        // of each copy: weigh; dot 2
+    {KernelOp::dropout_forward, 3.0},           // draw, compare, scale
+    {KernelOp::dropout_backward, 1.0},          // scale
+    {KernelOp::bias_dropout_add_forward, 5.0},  // bias, dropout 3, residual
+    {KernelOp::bias_gelu_forward, 10.0},        // bias and GELU
+    {KernelOp::bias_gelu_backward, 19.0},
+    {KernelOp::accumulate, 1.0},
+    {KernelOp::square_sum, 2.0},
     {KernelOp::adamw, 14.0},  // m 3; v 4; sqrt, correct, epsilon; divide, step; decay; subtract
 });
 
@@ -89,10 +116,35 @@ double visible_pairs(const AttentionKeyShape& s) {
   return s.window == 0 ? seen : seen - before_window;
 }
 
+// Kernels that store the scores work on the whole square, masked or not: one product forward, two
+// backward; softmax as for cross-entropy, backward dot 2, subtract, multiply.
+std::optional<double> unfused_flop(KernelOp op, const AttentionKeyShape& s) {
+  const double scores = static_cast<double>(s.batch * s.heads) * static_cast<double>(s.length) *
+                        static_cast<double>(key_length(s));
+  switch (op) {
+    case KernelOp::scores_forward:
+      return 2.0 * scores * static_cast<double>(s.head_size);
+    case KernelOp::scores_backward:
+      return 4.0 * scores * static_cast<double>(s.head_size);
+    case KernelOp::context_forward:
+      return 2.0 * scores * static_cast<double>(value_size(s));
+    case KernelOp::context_backward:
+      return 4.0 * scores * static_cast<double>(value_size(s));
+    case KernelOp::softmax_forward:
+    case KernelOp::softmax_backward:
+      return 4.0 * scores;
+    default:
+      return std::nullopt;
+  }
+}
+
 // FlashAttention's benchmark convention: forward two products, Q K^T over the head size and P V
 // over the value size; backward five: Q K^T again, dP = dO V^T, dV, dQ, dK. With one size that is 4
 // and 10 times pairs, heads and size (modelling.md 1.2).
 double flop_of(const KernelKey& key, const AttentionKeyShape& s) {
+  if (const auto flop = unfused_flop(key.op, s)) {
+    return *flop;
+  }
   const auto head = static_cast<double>(s.head_size);
   const auto value = static_cast<double>(value_size(s));
   const double per_pair = key.op == KernelOp::attention_backward ? 2.0 * (3.0 * head + 2.0 * value)
@@ -152,14 +204,50 @@ double flop_of(const KernelKey& key, const ScanShape& s) {
   return key.op == KernelOp::selective_scan_forward ? forward : 2.5 * forward;
 }
 
+// The chunked form of the delta rule (Yang et al. 2024, arXiv 2406.06484, section 3; with decay
+// arXiv 2412.06464, section 3.3), by value head and token in chunks of C: lower triangles of K K^T
+// and Q K^T, C K each; the inverse of a triangular C x C matrix, C^2 / 3; its products with keys
+// and values, C (K + V); the output within the chunk, C V; with the state K x V: what it knows of
+// the keys, its output, its update, 2 K V each. Backward as for the dual form above.
+double flop_of(const KernelKey& key, const DeltaShape& s) {
+  const auto heads = static_cast<double>(s.batch * s.length * s.heads);
+  const auto chunk = static_cast<double>(std::min(s.chunk, s.length));
+  const auto keys = static_cast<double>(s.key_size);
+  const auto values = static_cast<double>(s.value_size);
+  const double forward =
+      heads * (chunk * (3.0 * keys + 2.0 * values) + chunk * chunk / 3.0 + 6.0 * keys * values);
+  return key.op == KernelOp::delta_rule_forward ? forward : 3.0 * forward;
+}
+
+double flop_of(const KernelKey& key, const GroupedRowsShape& s) {
+  return flop_per_element(key.op) * static_cast<double>(s.rows * s.columns);
+}
+
+double flop_of(const KernelKey& /*key*/, const ColumnsShape& /*s*/) {
+  return 0.0;
+}
+
+// Queries turn in every head; the shared key turns once, backward its heads are summed first.
+double flop_of(const KernelKey& key, const LatentHeadsShape& s) {
+  const auto turned = static_cast<double>(s.tokens * s.rope_size);
+  switch (key.op) {
+    case KernelOp::latent_keys_forward:
+      return 3.0 * turned;
+    case KernelOp::latent_keys_backward:
+      return turned * (static_cast<double>(s.heads) + 3.0);
+    default:
+      return flop_per_element(key.op) * turned * static_cast<double>(s.heads);
+  }
+}
+
 double flop_of(const KernelKey& key, const RowsShape& s) {
   return flop_per_element(key.op) * static_cast<double>(s.rows * s.columns);
 }
 
-// Only the query and key heads are worked on.
+// Only the query and key heads are worked on; rope has elements that it turns.
 double flop_of(const KernelKey& key, const HeadsShape& s) {
   return flop_per_element(key.op) *
-         static_cast<double>(s.tokens * (s.heads + s.kv_heads) * s.head_size);
+         static_cast<double>(s.tokens * (s.heads + s.kv_heads) * rotary_size(s));
 }
 
 double flop_of(const KernelKey& key, const TableShape& s) {
@@ -179,8 +267,62 @@ Flops hardware_flops(const KernelKey& key) {
 
 namespace {
 
+// Of queries, keys and values packed side by side, those heads that the operation works on: rope
+// the turned elements of queries and keys in place, a norm's backward pass queries and keys, a part
+// of unfused attention those that it multiplies. A norm's forward pass copies the values over.
+std::int64_t touched_of_packed(const KernelKey& key, const Operand& operand) {
+  if (const auto* heads = std::get_if<HeadsShape>(&key.shape)) {
+    const std::int64_t turned = heads->tokens * (heads->heads + heads->kv_heads);
+    switch (key.op) {
+      case KernelOp::rope_forward:
+      case KernelOp::rope_backward:
+        return turned * rotary_size(*heads);
+      case KernelOp::qk_norm_backward:
+        return turned * heads->head_size;
+      default:
+        return operand.elements;
+    }
+  }
+  if (const auto* attention = std::get_if<AttentionKeyShape>(&key.shape)) {
+    const std::int64_t tokens = attention->batch * attention->length;
+    switch (key.op) {
+      case KernelOp::scores_forward:
+        return tokens * (attention->heads + attention->kv_heads) * attention->head_size;
+      case KernelOp::context_forward:
+      case KernelOp::context_backward:
+        return tokens * attention->kv_heads * value_size(*attention);
+      case KernelOp::scores_backward:  // reads queries and keys; writes all, values' part copied
+        return operand.name == "d_qkv"
+                   ? operand.elements
+                   : tokens * (attention->heads + attention->kv_heads) * attention->head_size;
+      default:
+        return operand.elements;
+    }
+  }
+  return operand.elements;
+}
+
+// Where only some columns of wide rows are touched.
+std::optional<std::int64_t> touched_columns(const KernelKey& key, const Operand& operand) {
+  if (const auto* columns = std::get_if<ColumnsShape>(&key.shape);
+      columns != nullptr && operand.name == "wide") {
+    return columns->rows * columns->columns;
+  }
+  if (const auto* heads = std::get_if<LatentHeadsShape>(&key.shape);
+      heads != nullptr && operand.name == "q") {
+    return heads->tokens * heads->heads * heads->rope_size;
+  }
+  return std::nullopt;
+}
+
 // A look-up touches the rows that its tokens name, at most one for each, never the whole table.
 std::int64_t touched_elements(const KernelKey& key, const Operand& operand) {
+  if (operand.name == "qkv" || operand.name == "d_qkv") {
+    return touched_of_packed(key, operand);
+  }
+  if (const auto columns = touched_columns(key, operand)) {
+    return *columns;
+  }
   const auto* table = std::get_if<TableShape>(&key.shape);
   const bool is_table = operand.name == "table" || operand.name == "d_table";
   if (table == nullptr || !is_table) {
@@ -197,10 +339,45 @@ std::int64_t touched_elements(const KernelKey& key, const Operand& operand) {
 Bytes minimum_traffic(const KernelKey& key) {
   Bytes traffic;
   for (const Operand& operand : operands_of(key)) {
-    const double passes = operand.access == Access::read_write ? 2.0 : 1.0;
+    // What lies beside the columns that are put stays, and is not read.
+    const bool reads_too = operand.access == Access::read_write && key.op != KernelOp::put_columns;
+    const double passes = reads_too ? 2.0 : 1.0;
     traffic += passes * static_cast<double>(touched_elements(key, operand)) * size_of(operand.type);
   }
   return traffic;
+}
+
+Bytes workspace(const KernelKey& key) {
+  const auto* const s = std::get_if<SsdShape>(&key.shape);
+  if (s == nullptr) {
+    return {};
+  }
+  const auto tokens = static_cast<double>(s->batch * s->length);
+  const auto chunk = static_cast<double>(std::min(s->chunk, s->length));
+  const double states = tokens / chunk * static_cast<double>(s->heads * s->head_size * s->state);
+  const double products = tokens * chunk * static_cast<double>(s->groups);
+  const double passes = key.op == KernelOp::ssd_forward ? 1.0 : 2.0;
+  return passes * (states + products) * size_of(DataType::fp32);
+}
+
+bool is_matrix_work(KernelOp op) {
+  switch (op) {
+    case KernelOp::gemm:
+    case KernelOp::grouped_gemm:
+    case KernelOp::attention_forward:
+    case KernelOp::attention_backward:
+    case KernelOp::ssd_forward:
+    case KernelOp::ssd_backward:
+    case KernelOp::delta_rule_forward:
+    case KernelOp::delta_rule_backward:
+    case KernelOp::scores_forward:
+    case KernelOp::scores_backward:
+    case KernelOp::context_forward:
+    case KernelOp::context_backward:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace forerun

@@ -15,4 +15,12 @@ namespace forerun {
 /// a table only the rows that a look-up can touch.
 [[nodiscard]] Bytes minimum_traffic(const KernelKey& key);
 
+/// What the kernel needs beside its operands while it runs: of Mamba-2's dual form the fp32 states
+/// at the ends of chunks, heads * head size * state each, and C B^T within chunks (state-spaces/
+/// mamba, ssd_combined.py); backward the gradients of both as well. Else nothing.
+[[nodiscard]] Bytes workspace(const KernelKey& key);
+
+/// Whether FLOP limit the kernel; bytes limit the others.
+[[nodiscard]] bool is_matrix_work(KernelOp op);
+
 }  // namespace forerun

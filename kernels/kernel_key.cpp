@@ -68,6 +68,46 @@ constexpr auto op_rows = std::to_array<OpRow>({
     {KernelOp::ssd_backward, "ssd_backward", SsdShape{}},
     {KernelOp::selective_scan_forward, "selective_scan_forward", ScanShape{}},
     {KernelOp::selective_scan_backward, "selective_scan_backward", ScanShape{}},
+    {KernelOp::scores_forward, "scores_forward", AttentionKeyShape{}},
+    {KernelOp::softmax_forward, "softmax_forward", AttentionKeyShape{}},
+    {KernelOp::context_forward, "context_forward", AttentionKeyShape{}},
+    {KernelOp::context_backward, "context_backward", AttentionKeyShape{}},
+    {KernelOp::softmax_backward, "softmax_backward", AttentionKeyShape{}},
+    {KernelOp::scores_backward, "scores_backward", AttentionKeyShape{}},
+    {KernelOp::dropout_forward, "dropout_forward", RowsShape{}},
+    {KernelOp::dropout_backward, "dropout_backward", RowsShape{}},
+    {KernelOp::bias_dropout_add_forward, "bias_dropout_add_forward", RowsShape{}},
+    {KernelOp::bias_gelu_forward, "bias_gelu_forward", RowsShape{}},
+    {KernelOp::bias_gelu_backward, "bias_gelu_backward", RowsShape{}},
+    {KernelOp::widen, "widen", FlatShape{}},
+    {KernelOp::narrow, "narrow", FlatShape{}},
+    {KernelOp::accumulate, "accumulate", FlatShape{}},
+    {KernelOp::square_sum, "square_sum", FlatShape{}},
+    {KernelOp::geglu_forward, "geglu_forward", RowsShape{}},
+    {KernelOp::geglu_backward, "geglu_backward", RowsShape{}},
+    {KernelOp::relu_forward, "relu_forward", RowsShape{}},
+    {KernelOp::relu_backward, "relu_backward", RowsShape{}},
+    {KernelOp::softcap_forward, "softcap_forward", RowsShape{}},
+    {KernelOp::softcap_backward, "softcap_backward", RowsShape{}},
+    {KernelOp::scale, "scale", FlatShape{}},
+    {KernelOp::layer_norm_nobias_forward, "layer_norm_nobias_forward", RowsShape{}},
+    {KernelOp::layer_norm_nobias_backward, "layer_norm_nobias_backward", RowsShape{}},
+    {KernelOp::relu_squared_forward, "relu_squared_forward", RowsShape{}},
+    {KernelOp::relu_squared_backward, "relu_squared_backward", RowsShape{}},
+    {KernelOp::row_gate_forward, "row_gate_forward", RowsShape{}},
+    {KernelOp::row_gate_backward, "row_gate_backward", RowsShape{}},
+    {KernelOp::sigmoid_gate_forward, "sigmoid_gate_forward", RowsShape{}},
+    {KernelOp::sigmoid_gate_backward, "sigmoid_gate_backward", RowsShape{}},
+    {KernelOp::gated_norm_forward, "gated_norm_forward", GroupedRowsShape{}},
+    {KernelOp::gated_norm_backward, "gated_norm_backward", GroupedRowsShape{}},
+    {KernelOp::take_columns, "take_columns", ColumnsShape{}},
+    {KernelOp::put_columns, "put_columns", ColumnsShape{}},
+    {KernelOp::latent_query_forward, "latent_query_forward", LatentHeadsShape{}},
+    {KernelOp::latent_query_backward, "latent_query_backward", LatentHeadsShape{}},
+    {KernelOp::latent_keys_forward, "latent_keys_forward", LatentHeadsShape{}},
+    {KernelOp::latent_keys_backward, "latent_keys_backward", LatentHeadsShape{}},
+    {KernelOp::delta_rule_forward, "delta_rule_forward", DeltaShape{}},
+    {KernelOp::delta_rule_backward, "delta_rule_backward", DeltaShape{}},
 });
 
 const OpRow* find_row(auto matches) {
@@ -84,6 +124,11 @@ constexpr auto layout_names = std::to_array<std::pair<GemmLayout, std::string_vi
 constexpr auto mask_names = std::to_array<std::pair<Mask, std::string_view>>({
     {Mask::causal, "causal"},
     {Mask::full, "full"},
+});
+
+constexpr auto score_names = std::to_array<std::pair<Scores, std::string_view>>({
+    {Scores::alibi, "alibi"},
+    {Scores::capped, "capped"},
 });
 
 class Writer {
@@ -103,6 +148,8 @@ class Writer {
   void operator()(GemmLayout layout) { choice(layout, layout_names); }
 
   void operator()(Mask mask) { choice(mask, mask_names); }
+
+  void operator()(Scores scores) { choice(scores, score_names); }
 
   void operator()(GemmOutput output) {
     text_ += output == GemmOutput::accumulate_fp32 ? " acc" : "";
@@ -155,6 +202,13 @@ class Reader {
 
   void operator()(Mask& mask) { choice(mask, mask_names); }
 
+  /// The last word, where there is one more: plain scores are not told.
+  void operator()(Scores& scores) {
+    if (!rest_.empty()) {
+      choice(scores, score_names);
+    }
+  }
+
   void operator()(GemmOutput& output) {
     if (!rest_.empty()) {
       fits_ = fits_ && word() == "acc";
@@ -190,6 +244,8 @@ class SizeList {
   void operator()(GemmLayout /*layout*/) {}
 
   void operator()(Mask /*mask*/) {}
+
+  void operator()(Scores /*scores*/) {}
 
   void operator()(GemmOutput /*output*/) {}
 

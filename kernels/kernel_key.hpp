@@ -63,6 +63,46 @@ enum class KernelOp {
   ssd_backward,
   selective_scan_forward,
   selective_scan_backward,
+  scores_forward,
+  softmax_forward,
+  context_forward,
+  context_backward,
+  softmax_backward,
+  scores_backward,
+  dropout_forward,
+  dropout_backward,
+  bias_dropout_add_forward,
+  bias_gelu_forward,
+  bias_gelu_backward,
+  widen,
+  narrow,
+  accumulate,
+  square_sum,
+  geglu_forward,
+  geglu_backward,
+  relu_forward,
+  relu_backward,
+  softcap_forward,
+  softcap_backward,
+  scale,
+  layer_norm_nobias_forward,
+  layer_norm_nobias_backward,
+  relu_squared_forward,
+  relu_squared_backward,
+  row_gate_forward,
+  row_gate_backward,
+  sigmoid_gate_forward,
+  sigmoid_gate_backward,
+  gated_norm_forward,
+  gated_norm_backward,
+  take_columns,
+  put_columns,
+  latent_query_forward,
+  latent_query_backward,
+  latent_keys_forward,
+  latent_keys_backward,
+  delta_rule_forward,
+  delta_rule_backward,
 };
 
 struct KernelKey {
@@ -82,7 +122,8 @@ struct KernelKey {
 /// "embedding_forward bf16 tokens=1024 batch=1 columns=768 table_rows=50304",
 /// "adamw bf16 elements=124439808". Sizes that may be 0 stand at the end, when they are not:
 /// "attention_forward bf16 batch=1 length=1024 heads=16 kv_heads=16 head_size=192 causal
-/// value_size=128".
+/// value_size=128", "rope_forward ... head_size=64 rotary_size=16"; scores that are not plain are
+/// told last: "... causal window=4096 capped".
 [[nodiscard]] std::string text_of(const KernelKey& key);
 [[nodiscard]] std::optional<KernelKey> kernel_key_from(std::string_view text);
 

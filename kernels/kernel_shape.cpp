@@ -1,9 +1,12 @@
 #include "kernels/kernel_shape.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numeric>
 #include <stdexcept>
+
+#include "units/integer.hpp"
 
 namespace forerun {
 namespace {
@@ -35,8 +38,7 @@ double alpha_for(std::int64_t groups, double share) {
 
 std::vector<std::int64_t> group_rows(const GroupedGemmShape& shape) {
   if (shape.groups < 1 || (shape.groups == 1 && shape.largest != shape.rows) ||
-      shape.largest > shape.rows ||
-      shape.largest < (shape.rows + shape.groups - 1) / shape.groups) {
+      shape.largest > shape.rows || shape.largest < ceil_div(shape.rows, shape.groups)) {
     throw std::invalid_argument("no distribution of the rows over the groups has this maximum");
   }
   const double share = static_cast<double>(shape.largest) /
@@ -69,6 +71,18 @@ std::int64_t value_size(const AttentionKeyShape& shape) {
 
 std::int64_t value_size(const DecodeShape& shape) {
   return shape.value_size == 0 ? shape.head_size : shape.value_size;
+}
+
+std::int64_t rotary_size(const HeadsShape& shape) {
+  return shape.rotary_size == 0 ? shape.head_size : shape.rotary_size;
+}
+
+double alibi_slope(std::int64_t head, std::int64_t heads) {
+  const auto below = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(heads)));
+  const std::int64_t extra = head - below;
+  const double step = -8.0 / static_cast<double>(extra < 0 ? below : 2 * below);
+  const std::int64_t place = extra < 0 ? head + 1 : 2 * extra + 1;
+  return std::exp2(step * static_cast<double>(place));
 }
 
 bool is_packed(const AttentionKeyShape& shape) {

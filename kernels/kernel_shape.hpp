@@ -15,6 +15,10 @@ enum class GemmLayout { nn, nt, tn };
 /// accumulation fused into wgrad, as Megatron does).
 enum class GemmOutput { store, accumulate_fp32 };
 enum class Mask { causal, full };
+/// What attention does to a scaled score before the softmax: nothing; adds the slope of its head
+/// times (key position - query position) (ALiBi, Press et al. 2021, arXiv 2108.12409); cap *
+/// tanh(score / cap) (Gemma 2, arXiv 2408.00118, section 2).
+enum class Scores { plain, alibi, capped };
 
 struct GemmShape {
   std::int64_t m = 0;
@@ -60,8 +64,14 @@ struct AttentionKeyShape {
   std::int64_t offset = 0;      ///< position of the first query, counted from the first key's
   std::int64_t window = 0;      ///< a query sees this many keys, its own the last; 0: all
   std::int64_t value_size = 0;  ///< of values and outputs; 0: head_size
+  Scores scores = Scores::plain;
   friend auto operator<=>(const AttentionKeyShape&, const AttentionKeyShape&) = default;
 };
+
+/// ALiBi's slope of `head` (from 0) of `heads`: 2^(-8 (head + 1) / n) for n heads, a power of two;
+/// else so for the largest n below, then every second slope of 2 n heads (arXiv 2108.12409, section
+/// 3, and its code).
+[[nodiscard]] double alibi_slope(std::int64_t head, std::int64_t heads);
 
 [[nodiscard]] std::int64_t key_length(const AttentionKeyShape& shape);
 [[nodiscard]] std::int64_t value_size(const AttentionKeyShape& shape);
@@ -103,8 +113,11 @@ struct HeadsShape {
   std::int64_t heads = 0;
   std::int64_t kv_heads = 0;
   std::int64_t head_size = 0;
+  std::int64_t rotary_size = 0;  ///< rope turns this many first elements of a head; 0: all
   friend auto operator<=>(const HeadsShape&, const HeadsShape&) = default;
 };
+
+[[nodiscard]] std::int64_t rotary_size(const HeadsShape& shape);
 
 /// Table look-ups: token embedding (table_rows = local vocabulary), learned positions.
 struct TableShape {
@@ -161,6 +174,48 @@ struct ScanShape {
   friend auto operator<=>(const ScanShape&, const ScanShape&) = default;
 };
 
+/// Gated delta rule (Yang et al. 2024, arXiv 2412.06464), worked on in chunks; each key head serves
+/// heads / key_heads value heads.
+struct DeltaShape {
+  std::int64_t batch = 0;
+  std::int64_t length = 0;
+  std::int64_t heads = 0;  ///< of values
+  std::int64_t key_heads = 0;
+  std::int64_t key_size = 0;
+  std::int64_t value_size = 0;
+  std::int64_t chunk = 0;
+  friend auto operator<=>(const DeltaShape&, const DeltaShape&) = default;
+};
+
+/// A norm over each of `groups` equal runs of a row.
+struct GroupedRowsShape {
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;  ///< of all groups together
+  std::int64_t groups = 0;
+  friend auto operator<=>(const GroupedRowsShape&, const GroupedRowsShape&) = default;
+};
+
+/// Columns [first, first + columns) of rows of `width`.
+struct ColumnsShape {
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+  std::int64_t width = 0;
+  std::int64_t first = 0;
+  friend auto operator<=>(const ColumnsShape&, const ColumnsShape&) = default;
+};
+
+/// Heads of latent attention (DeepSeek-V2, arXiv 2405.04434, section 2.1): each of `nope_size`
+/// elements of its own and `rope_size` that rope turns; tokens = length * batch.
+struct LatentHeadsShape {
+  std::int64_t tokens = 0;
+  std::int64_t batch = 0;
+  std::int64_t heads = 0;
+  std::int64_t nope_size = 0;
+  std::int64_t rope_size = 0;
+  std::int64_t value_size = 0;
+  friend auto operator<=>(const LatentHeadsShape&, const LatentHeadsShape&) = default;
+};
+
 /// Flat arrays: adamw, zero, copy.
 struct FlatShape {
   std::int64_t elements = 0;
@@ -179,6 +234,10 @@ using KernelShape = std::variant<GemmShape,
                                  ConvShape,
                                  SsdShape,
                                  ScanShape,
+                                 DeltaShape,
+                                 GroupedRowsShape,
+                                 ColumnsShape,
+                                 LatentHeadsShape,
                                  FlatShape>;
 
 }  // namespace forerun

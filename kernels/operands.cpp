@@ -13,10 +13,6 @@ using operand_words::read;
 using operand_words::update;
 using operand_words::write;
 
-bool is_fp8(DataType type) {
-  return type == DataType::fp8_e4m3 || type == DataType::fp8_e5m2;
-}
-
 Operand product_operand(const KernelKey& key, GemmOutput output, std::int64_t elements) {
   const DataType stored = is_fp8(key.type) ? DataType::bf16 : key.type;
   return output == GemmOutput::store ? Operand{"C", stored, elements, write}
@@ -58,6 +54,9 @@ std::vector<Operand> list_operands(const KernelKey& key, const GroupedGemmShape&
 }
 
 std::vector<Operand> list_operands(const KernelKey& key, const AttentionKeyShape& s) {
+  if (key.op != KernelOp::attention_forward && key.op != KernelOp::attention_backward) {
+    return list_unfused_attention_operands(key, s);
+  }
   const bool forward = key.op == KernelOp::attention_forward;
   const std::int64_t tokens = s.batch * s.length;
   const std::int64_t keys = s.batch * key_length(s) * s.kv_heads;
@@ -157,6 +156,10 @@ std::vector<Operand> list_norm_operands(const KernelKey& key, const RowsShape& s
               {"bias", type, s.columns, read},
               {"y", type, all, write},
               {"stats", fp32, 2 * s.rows, write}};
+    case KernelOp::layer_norm_nobias_forward:
+      return {x, weight, {"y", type, all, write}, {"stats", fp32, 2 * s.rows, write}};
+    case KernelOp::layer_norm_nobias_backward:
+      return {x, weight, {"stats", fp32, 2 * s.rows, read}, dy, dx, d_weight};
     default:  // layer_norm_backward
       return {x,
               weight,
@@ -192,13 +195,23 @@ std::vector<Operand> list_element_operands(const KernelKey& key, const RowsShape
   const std::int64_t all = s.rows * s.columns;
   switch (key.op) {
     case KernelOp::swiglu_forward:
+    case KernelOp::geglu_forward:
       return {{"u", type, 2 * all, read}, {"y", type, all, write}};
     case KernelOp::swiglu_backward:
+    case KernelOp::geglu_backward:
       return {{"u", type, 2 * all, read}, {"dy", type, all, read}, {"du", type, 2 * all, write}};
     case KernelOp::gelu_forward:
+    case KernelOp::relu_forward:
+    case KernelOp::relu_squared_forward:
       return {{"u", type, all, read}, {"y", type, all, write}};
     case KernelOp::gelu_backward:
+    case KernelOp::relu_backward:
+    case KernelOp::relu_squared_backward:
       return {{"u", type, all, read}, {"dy", type, all, read}, {"du", type, all, write}};
+    case KernelOp::softcap_forward:
+      return {{"x", type, all, read}, {"y", type, all, write}};
+    case KernelOp::softcap_backward:
+      return {{"x", type, all, read}, {"dy", type, all, read}, {"dx", type, all, write}};
     case KernelOp::add:
       return {{"a", type, all, read}, {"b", type, all, read}, {"sum", type, all, write}};
     case KernelOp::bias_forward:
@@ -214,6 +227,8 @@ std::vector<Operand> list_operands(const KernelKey& key, const RowsShape& s) {
     case KernelOp::rms_norm_backward:
     case KernelOp::layer_norm_forward:
     case KernelOp::layer_norm_backward:
+    case KernelOp::layer_norm_nobias_forward:
+    case KernelOp::layer_norm_nobias_backward:
       return list_norm_operands(key, s);
     case KernelOp::cross_entropy_max:
     case KernelOp::cross_entropy_sum:
@@ -226,6 +241,17 @@ std::vector<Operand> list_operands(const KernelKey& key, const RowsShape& s) {
       return list_add_norm_operands(key, s);
     case KernelOp::cast:
       return list_cast_operands(key, s);
+    case KernelOp::dropout_forward:
+    case KernelOp::dropout_backward:
+    case KernelOp::bias_dropout_add_forward:
+    case KernelOp::bias_gelu_forward:
+    case KernelOp::bias_gelu_backward:
+      return list_dropout_operands(key, s);
+    case KernelOp::row_gate_forward:
+    case KernelOp::row_gate_backward:
+    case KernelOp::sigmoid_gate_forward:
+    case KernelOp::sigmoid_gate_backward:
+      return list_gate_operands(key, s);
     default:
       return list_element_operands(key, s);
   }
@@ -280,6 +306,21 @@ std::vector<Operand> list_operands(const KernelKey& key, const FlatShape& s) {
   if (key.op == KernelOp::zero) {
     return {{"values", key.type, s.elements, write}};
   }
+  if (key.op == KernelOp::widen) {
+    return {{"from", key.type, s.elements, read}, {"to", fp32, s.elements, write}};
+  }
+  if (key.op == KernelOp::narrow) {
+    return {{"from", fp32, s.elements, read}, {"to", key.type, s.elements, write}};
+  }
+  if (key.op == KernelOp::accumulate) {
+    return {{"from", key.type, s.elements, read}, {"to", fp32, s.elements, update}};
+  }
+  if (key.op == KernelOp::square_sum) {
+    return {{"x", key.type, s.elements, read}, {"sum", fp32, 1, update}};
+  }
+  if (key.op == KernelOp::scale) {
+    return {{"x", key.type, s.elements, update}};
+  }
   const bool has_master = key.type != fp32;
   std::vector<Operand> list = {{"grad", fp32, s.elements, read},
                                {has_master ? "master" : "weight", fp32, s.elements, update},
@@ -292,6 +333,10 @@ std::vector<Operand> list_operands(const KernelKey& key, const FlatShape& s) {
 }
 
 }  // namespace
+
+std::size_t bytes_of(const Operand& operand) {
+  return static_cast<std::size_t>(operand.elements) * element_bytes(operand.type);
+}
 
 std::vector<Operand> operands_of(const KernelKey& key) {
   return std::visit([&key](const auto& shape) { return list_operands(key, shape); }, key.shape);

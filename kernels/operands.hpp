@@ -2,6 +2,7 @@
 // list, the devices that run kernels, and the harness that times them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <string_view>
@@ -20,6 +21,8 @@ struct Operand {
   std::int64_t elements = 0;
   Access access = Access::read;
 };
+
+[[nodiscard]] std::size_t bytes_of(const Operand& operand);
 
 /// In the order in which `Device::run` takes them. T is the key's type, r rows, c columns, w the
 /// packed width (heads + 2 kv_heads) * head_size; "+=" accumulates into fp32:
@@ -44,11 +47,17 @@ struct Operand {
 ///                           qkv_out(T, tokens*w) w, rstd(fp32, tokens*(heads+kv_heads)) w
 ///   qk_norm_backward        qkv, q_weight, k_weight, rstd, d_qkv(T) in place,
 ///                           dq_weight(+=), dk_weight(+=)
-///   rope_forward/_backward  qkv(T, tokens*w) in place (q and k heads; non-interleaved halves)
+///   layer_norm_nobias_forward, _backward: as layer_norm_, without bias and d_bias
+///   rope_forward/_backward  qkv(T, tokens*w) in place (q and k heads; non-interleaved halves of
+///                           their first rotary_size elements)
 ///   swiglu_forward          u(T, r*2c: [gate|up] per row), y(T, r*c) w       columns = outputs
 ///   swiglu_backward         u, dy(T, r*c), du(T, r*2c) w
 ///   gelu_forward            u(T, r*c), y w                                   tanh form
 ///   gelu_backward           u, dy, du w
+///   geglu_                  as swiglu_, with GELU (tanh form) of the gate
+///   relu_                   as gelu_
+///   softcap_forward         x(T, r*c), y(T, r*c) w = cap * tanh(x / cap)
+///   softcap_backward        x, dy, dx(T, r*c) w                              dx may be dy
 ///   add                     a(T, r*c), b(T, r*c), sum(T, r*c) w              sum may be a or b
 ///   bias_forward            bias(T, c), y(T, r*c) in place
 ///   bias_backward           dy(T, r*c), d_bias(+= fp32, c)
@@ -65,8 +74,29 @@ struct Operand {
 ///                           targets, loss(fp32, r) w: log(sum) - target
 ///   adamw (fp32)            grad(fp32, n), weight(fp32) in place, m(fp32), v(fp32) in place
 ///   adamw (bf16)            grad(fp32, n), master(fp32), m, v in place, weight(bf16) w
+///   widen                   from(T, n), to(fp32, n) w
+///   narrow                  from(fp32, n), to(T, n) w
+///   accumulate              from(T, n), to(+= fp32, n)
+///   square_sum              x(T, n), sum(+= fp32, 1): of the squares
+///   scale                   x(T, n) in place = scale * x
 ///   zero                    values(T, n) w
 ///   copy                    from(T, n), to(T, n) w
+/// Attention that stores its scores, as before FlashAttention; R = batch * heads * length rows of
+/// `keys` scores each, row = (sequence * heads + head) * length + query; qkv packed as above:
+///   scores_forward          qkv(T), scores(T, R*keys) w: Q K^T
+///   softmax_forward         scores(T), probabilities(T, R*keys) w: of the visible scores over
+///                           sqrt(head_size); 0 where the mask hides
+///   context_forward         probabilities(T), qkv(T), out(T, tokens*heads*value_size) w
+///   context_backward        probabilities, qkv, d_out(T), d_probabilities(T) w,
+///                           dv(T, tokens*kv_heads*value_size) w
+///   softmax_backward        probabilities, d_probabilities, d_scores(T, R*keys) w
+///   scores_backward         d_scores, qkv, dv(T), d_qkv(T) w: dv is copied into its place
+/// Dropout keeps an element where its mask is not 0 and divides it by `keep`:
+///   dropout_forward         x(T, r*c), y(T, r*c) w, mask(uint8, r*c) w
+///   dropout_backward        dy(T, r*c), mask(uint8), dx(T, r*c) w
+///   bias_dropout_add_forward x(T, r*c), bias(T, c), residual(T, r*c), y(T, r*c) w, mask(uint8) w
+///   bias_gelu_forward       u(T, r*c), bias(T, c), y(T, r*c) w
+///   bias_gelu_backward      u, bias, dy, du w
 ///   cast (fp8)              x(bf16, r*c), scale(fp32, 1), y(T, r*c) w = x * scale saturated,
 ///                           y_transposed(T, c*r) w, amax(fp32, 1) w: the largest |x|
 ///   add_rms_norm_forward    x(T, r*c), residual(T, r*c), weight(T, c), sum(T, r*c) w,
@@ -101,6 +131,31 @@ struct Operand {
 ///                           row of A, times silu(z)
 ///   selective_scan_backward the eight inputs, dy, dx w, d_dt w, dB w, dC w, dz w, d_dt_bias(+=),
 ///                           dA_log(+=), dD(+=)
+///   delta_rule_forward      q(T, tokens*key_heads*K), k(T, the same), v(T, tokens*heads*V),
+///                           decay(T, tokens*heads), beta(T, tokens*heads), dt_bias(fp32, heads),
+///                           A_log(fp32, heads), y(T, tokens*heads*V) w, with keys of unit length:
+///                           S_i = exp(dt_i A) S_(i-1) (I - b_i k_i k_i^T) + b_i v_i k_i^T,
+///                           y_i = S_i q_i, b = sigmoid(beta); no device here runs it yet
+///   delta_rule_backward     the seven inputs, dy, dq w, dk w, dv w, d_decay w, d_beta w,
+///                           d_dt_bias(+=), dA_log(+=)
+/// Gates, and norms behind gates:
+///   relu_squared_           as gelu_: max(u, 0)^2
+///   row_gate_forward        x(T, r*c), gate(T, r), y(T, r*c) w = sigmoid(gate) x, a gate a row
+///   row_gate_backward       x, gate, dy, dx w, d_gate(T, r) w
+///   sigmoid_gate_           the same with gate(T, r*c)
+///   gated_norm_forward      x(T, r*c), z(T, r*c), weight(T, c), y(T, r*c) w, rstd(fp32, r*groups)
+///                           w: RMSNorm of x silu(z) over each group of columns
+///   gated_norm_backward     x, z, weight, rstd, dy, dx w, dz w, d_weight(+= fp32, c)
+/// Columns [first, first + columns) of rows of `width`:
+///   take_columns            wide(T, rows*width), part(T, rows*columns) w
+///   put_columns             part(T, rows*columns), wide(T, rows*width): these columns w
+/// Latent attention, heads of n = nope_size, p = rope_size and V = value_size elements:
+///   latent_query_forward/_backward  q(T, tokens*heads*(n + p)) in place: rope on the last p of a
+///                           head
+///   latent_keys_forward     kv(T, tokens*heads*(n + V)), k_rope(T, tokens*p),
+///                           k(T, tokens*heads*(n + p)) w, v(T, tokens*heads*V) w: each head's own
+///                           key and the turned one that all heads share
+///   latent_keys_backward    dk, dv, dkv w, dk_rope w: the sum over heads, turned back
 /// The cross-entropy kernels look at columns [0, valid) only; columns beyond get gradient 0.
 [[nodiscard]] std::vector<Operand> operands_of(const KernelKey& key);
 
@@ -121,11 +176,16 @@ struct AdamWScalars {
 
 /// Values that do not change how long a kernel takes and so are not part of its key.
 struct KernelScalars {
-  double scale = 1.0;      ///< cross_entropy_gradient
+  double scale = 1.0;  ///< cross_entropy_gradient, scale
+  double keep = 0.9;   ///< of dropout: the probability to keep an element
+  std::uint64_t dropout_seed = 1;
   std::int64_t first = 0;  ///< first vocabulary row or first token row held here
   std::int64_t valid = std::numeric_limits<std::int64_t>::max();  ///< real vocabulary columns here
   double rope_theta = 10000.0;
   double norm_epsilon = 1e-5;
+  double softcap = 50.0;        ///< softcap_, and attention with capped scores (Gemma 2's value)
+  std::int64_t first_head = 0;  ///< of ALiBi: the first query head held here
+  std::int64_t all_heads = 0;   ///< of ALiBi: query heads of all ranks; 0: those of the key
   AdamWScalars adamw = {};
 };
 

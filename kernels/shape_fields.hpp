@@ -27,6 +27,7 @@ void for_each_field(auto& s, AttentionKeyShape* /*tag*/, auto&& visit) {
   visit.optional("offset", s.offset);
   visit.optional("window", s.window);
   visit.optional("value_size", s.value_size);
+  visit(s.scores);
 }
 
 void for_each_field(auto& s, RowsShape* /*tag*/, auto&& visit) {
@@ -40,6 +41,7 @@ void for_each_field(auto& s, HeadsShape* /*tag*/, auto&& visit) {
   visit("heads", s.heads);
   visit("kv_heads", s.kv_heads);
   visit("head_size", s.head_size);
+  visit.optional("rotary_size", s.rotary_size);
 }
 
 void for_each_field(auto& s, TableShape* /*tag*/, auto&& visit) {
@@ -102,6 +104,38 @@ void for_each_field(auto& s, ScanShape* /*tag*/, auto&& visit) {
   visit("length", s.length);
   visit("channels", s.channels);
   visit("state", s.state);
+}
+
+void for_each_field(auto& s, DeltaShape* /*tag*/, auto&& visit) {
+  visit("batch", s.batch);
+  visit("length", s.length);
+  visit("heads", s.heads);
+  visit("key_heads", s.key_heads);
+  visit("key_size", s.key_size);
+  visit("value_size", s.value_size);
+  visit("chunk", s.chunk);
+}
+
+void for_each_field(auto& s, GroupedRowsShape* /*tag*/, auto&& visit) {
+  visit("rows", s.rows);
+  visit("columns", s.columns);
+  visit("groups", s.groups);
+}
+
+void for_each_field(auto& s, ColumnsShape* /*tag*/, auto&& visit) {
+  visit("rows", s.rows);
+  visit("columns", s.columns);
+  visit("width", s.width);
+  visit.optional("first", s.first);
+}
+
+void for_each_field(auto& s, LatentHeadsShape* /*tag*/, auto&& visit) {
+  visit("tokens", s.tokens);
+  visit("batch", s.batch);
+  visit("heads", s.heads);
+  visit("nope_size", s.nope_size);
+  visit("rope_size", s.rope_size);
+  visit("value_size", s.value_size);
 }
 
 void for_each_field(auto& s, FlatShape* /*tag*/, auto&& visit) {

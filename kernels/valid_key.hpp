@@ -8,9 +8,9 @@
 
 namespace forerun {
 
-/// Why the key names no computation; empty when it names one. Sizes below 1, heads that key-value
-/// heads or groups do not divide, more choices than experts, rows that do not fit their groups,
-/// rope on odd heads.
+/// Why the key names no computation; empty when it names one. Sizes below 1 or beyond counting,
+/// heads that key-value heads or groups do not divide, more choices than experts, rows that do not
+/// fit their groups, rope on odd heads.
 [[nodiscard]] std::optional<std::string> contradiction_in(const KernelKey& key);
 
 }  // namespace forerun

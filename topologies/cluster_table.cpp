@@ -8,6 +8,7 @@
 
 #include "units/input_error.hpp"
 #include "units/quantity_text.hpp"
+#include "units/text_file.hpp"
 
 namespace forerun {
 namespace {
@@ -23,6 +24,16 @@ std::string place(const std::string& file, const toml::key& key) {
 }
 
 }  // namespace
+
+toml::table parse_toml(std::string_view text, const std::string& where) {
+  check_toml_keys(text, where);
+  try {
+    return toml::parse(text, where);
+  } catch (const toml::parse_error& error) {
+    const toml::source_position at = error.source().begin;
+    throw InputError(fmt::format("{}:{}:{}", where, at.line, at.column), error.description());
+  }
+}
 
 ClusterTable::ClusterTable(const toml::table& table,
                            std::string label,
@@ -108,6 +119,48 @@ std::optional<double> ClusterTable::optional_number(std::string_view key,
   return value;
 }
 
+void ClusterTable::append_numbers(std::string_view key,
+                                  const toml::array& list,
+                                  double low,
+                                  double high,
+                                  std::vector<double>& all) const {
+  for (const toml::node& node : list) {
+    const std::optional<double> value =
+        node.is_number() ? node.value<double>() : std::optional<double>();
+    if (const toml::array* const nested = node.as_array()) {
+      append_numbers(key, *nested, low, high, all);
+    } else if (!value || !(*value >= low) || !(*value <= high)) {
+      fail(key, fmt::format("'{}' in {} must hold numbers from {} to {}", key, label_, low, high));
+    } else {
+      all.push_back(*value);
+    }
+  }
+}
+
+std::vector<double> ClusterTable::numbers(std::string_view key, double low, double high) const {
+  const toml::array* const list = find_required(key).as_array();
+  std::vector<double> all;
+  if (list != nullptr) {
+    append_numbers(key, *list, low, high, all);
+  }
+  if (all.empty()) {
+    fail(key, fmt::format("'{}' in {} must be a list of numbers, [1, 2]", key, label_));
+  }
+  return all;
+}
+
+std::vector<std::string> ClusterTable::texts(std::string_view key) const {
+  const toml::array* const list = find_required(key).as_array();
+  if (list == nullptr || list->empty() || !list->is_homogeneous(toml::node_type::string)) {
+    fail(key, fmt::format(R"('{}' in {} must be a list of texts, ["a", "b"])", key, label_));
+  }
+  std::vector<std::string> all;
+  for (const toml::node& node : *list) {
+    all.push_back(node.as_string()->get());
+  }
+  return all;
+}
+
 std::optional<double> ClusterTable::optional_fraction(std::string_view key) const {
   const std::optional<double> value = optional_number(key, 0.0, 1.0);
   if (value && *value == 0.0) {
@@ -119,6 +172,56 @@ std::optional<double> ClusterTable::optional_fraction(std::string_view key) cons
 double ClusterTable::fraction(std::string_view key) const {
   (void)find_required(key);
   return *optional_fraction(key);
+}
+
+std::optional<bool> ClusterTable::optional_flag(std::string_view key) const {
+  const toml::node* const node = find(key);
+  if (node == nullptr) {
+    return std::nullopt;
+  }
+  if (!node->is_boolean()) {
+    fail(key, fmt::format("'{}' in {} must be true or false without quotes", key, label_));
+  }
+  return node->as_boolean()->get();
+}
+
+std::vector<std::int64_t> ClusterTable::counts(std::string_view key) const {
+  std::vector<std::int64_t> all;
+  const toml::node* const node = find(key);
+  if (node == nullptr) {
+    return all;
+  }
+  const std::string problem = fmt::format(
+      "'{}' in {} must be a list of whole numbers of at least 1, like [4, 4]", key, label_);
+  if (!node->is_array() || node->as_array()->empty()) {
+    fail(key, problem);
+  }
+  for (const toml::node& element : *node->as_array()) {
+    if (!element.is_integer() || element.as_integer()->get() < 1) {
+      fail(key, problem);
+    }
+    all.push_back(element.as_integer()->get());
+  }
+  return all;
+}
+
+std::optional<std::size_t> ClusterTable::optional_choice(
+    std::string_view key, const std::vector<std::string>& choices) const {
+  const auto word = optional_text(key);
+  if (!word) {
+    return std::nullopt;
+  }
+  const auto found = std::ranges::find(choices, *word);
+  if (found == choices.end()) {
+    fail(key,
+         fmt::format("'{}' in {} is '{}': did you mean '{}'? Expected {}",
+                     key,
+                     label_,
+                     *word,
+                     nearest(*word, choices),
+                     listed(choices)));
+  }
+  return static_cast<std::size_t>(found - choices.begin());
 }
 
 template <typename Parse>
@@ -144,6 +247,10 @@ Seconds ClusterTable::time(std::string_view key) const {
   return with_unit(key, parse_time, "5 us");
 }
 
+std::optional<Seconds> ClusterTable::optional_time(std::string_view key) const {
+  return find(key) == nullptr ? std::nullopt : std::optional(time(key));
+}
+
 BytesPerSecond ClusterTable::rate(std::string_view key) const {
   return with_unit(key, parse_rate, "300 GB/s");
 }
@@ -166,6 +273,10 @@ const toml::table* ClusterTable::optional_table(std::string_view key) const {
     fail(key, fmt::format("'{}' in {} must be a table, [{}]", key, label_, key));
   }
   return node == nullptr ? nullptr : node->as_table();
+}
+
+std::vector<const toml::table*> ClusterTable::optional_tables(std::string_view key) const {
+  return find(key) == nullptr ? std::vector<const toml::table*>() : tables(key);
 }
 
 std::vector<const toml::table*> ClusterTable::tables(std::string_view key) const {

@@ -31,7 +31,11 @@ struct DeviceSpec {
   std::optional<Watts> power;         ///< TDP
   std::optional<std::int64_t> cores;  ///< per device, for CPUs
   std::optional<ClassEfficiency> efficiency;
+  std::optional<std::string> profile;  ///< of catalog/devices/: what kernels reach on it
   std::string source;
+
+  /// One that states cores is a CPU's.
+  [[nodiscard]] bool is_gpu() const { return !cores.has_value(); }
 };
 
 }  // namespace forerun

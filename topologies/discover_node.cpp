@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <string_view>
 #include <thread>
 
@@ -137,23 +138,27 @@ std::string text_or_empty(const char* text) {
   return text == nullptr ? "" : text;
 }
 
+std::string pci_id_of(const hwloc_obj_attr_u::hwloc_pcidev_attr_s& pci) {
+  return fmt::format(
+      "{:04x}:{:02x}:{:02x}.{:x}", static_cast<unsigned>(pci.domain), pci.bus, pci.dev, pci.func);
+}
+
+bool is_gpu(hwloc_obj_t device) {
+  return static_cast<unsigned>(device->attr->pcidev.class_id) >> 8U == display_class;
+}
+
 // "0000:18:00.0 10de:2330 NVIDIA Corporation GH100"; hwloc knows names only where it has the PCI
 // database.
 std::vector<std::string> gpus(const Topology& topology) {
   std::vector<std::string> found;
   for (hwloc_obj_t device = hwloc_get_next_pcidev(topology.handle(), nullptr); device != nullptr;
        device = hwloc_get_next_pcidev(topology.handle(), device)) {
-    const auto& pci = device->attr->pcidev;
-    if (static_cast<unsigned>(pci.class_id) >> 8U != display_class) {
+    if (!is_gpu(device)) {
       continue;
     }
-    std::string name = fmt::format("{:04x}:{:02x}:{:02x}.{:x} {:04x}:{:04x}",
-                                   static_cast<unsigned>(pci.domain),
-                                   pci.bus,
-                                   pci.dev,
-                                   pci.func,
-                                   pci.vendor_id,
-                                   pci.device_id);
+    const auto& pci = device->attr->pcidev;
+    std::string name =
+        fmt::format("{} {:04x}:{:04x}", pci_id_of(pci), pci.vendor_id, pci.device_id);
     for (const char* const key : {"PCIVendor", "PCIDevice"}) {
       const std::string part = text_or_empty(hwloc_obj_get_info_by_name(device, key));
       name += part.empty() ? "" : " " + part;
@@ -176,7 +181,111 @@ std::vector<std::string> nics(const Topology& topology) {
   return found;
 }
 
+// A device that has a place on PCIe, and what it is called.
+struct PlacedDevice {
+  std::string name;
+  hwloc_obj_t object = nullptr;  ///< its PCI function
+};
+
+std::vector<PlacedDevice> placed_gpus(const Topology& topology) {
+  std::vector<PlacedDevice> found;
+  for (hwloc_obj_t device = hwloc_get_next_pcidev(topology.handle(), nullptr); device != nullptr;
+       device = hwloc_get_next_pcidev(topology.handle(), device)) {
+    if (is_gpu(device)) {
+      found.push_back({pci_id_of(device->attr->pcidev), device});
+    }
+  }
+  return found;
+}
+
+std::vector<PlacedDevice> placed_nics(const Topology& topology) {
+  std::vector<PlacedDevice> found;
+  for (hwloc_obj_t device = hwloc_get_next_osdev(topology.handle(), nullptr); device != nullptr;
+       device = hwloc_get_next_osdev(topology.handle(), device)) {
+    const hwloc_obj_osdev_type_t type = device->attr->osdev.type;
+    const bool is_nic = type == HWLOC_OBJ_OSDEV_NETWORK || type == HWLOC_OBJ_OSDEV_OPENFABRICS;
+    if (is_nic && device->parent != nullptr && device->parent->type == HWLOC_OBJ_PCI_DEVICE) {
+      found.push_back({text_or_empty(device->name), device->parent});
+    }
+  }
+  return found;
+}
+
+// What two PCI functions have in common. Bridges to the host lie below the socket or the machine
+// that they belong to.
+// NOLINTNEXTLINE(readability-function-cognitive-complexity): the ladder of nvidia-smi's words
+std::string path_between(const Topology& topology, hwloc_obj_t first, hwloc_obj_t second) {
+  std::vector<hwloc_obj_t> above;
+  for (hwloc_obj_t object = first; object != nullptr; object = object->parent) {
+    above.push_back(object);
+  }
+  std::int64_t bridges = 0;
+  for (hwloc_obj_t object = second; object != nullptr; object = object->parent) {
+    const auto found = std::ranges::find(above, object);
+    if (found == above.end()) {
+      bridges += object->type == HWLOC_OBJ_BRIDGE ? 1 : 0;
+      continue;
+    }
+    if (object->type == HWLOC_OBJ_PCI_DEVICE) {
+      return "same board";
+    }
+    if (object->type == HWLOC_OBJ_BRIDGE) {
+      bridges += std::count_if(
+          above.begin(), found, [](hwloc_obj_t below) { return below->type == HWLOC_OBJ_BRIDGE; });
+      const bool is_switch = object->attr->bridge.upstream_type == HWLOC_OBJ_BRIDGE_PCI;
+      // Each end has the port of the switch above it.
+      return !is_switch ? "host bridge" : (bridges <= 2 ? "pcie switch" : "pcie switches");
+    }
+    const bool is_all = object->type == HWLOC_OBJ_MACHINE;
+    return is_all && topology.count(HWLOC_OBJ_NUMANODE) > 1 ? "system" : "numa domain";
+  }
+  return {};
+}
+
+std::vector<DeviceLink> links(const Topology& topology) {
+  const auto gpus = placed_gpus(topology);
+  const auto nics = placed_nics(topology);
+  std::vector<DeviceLink> found;
+  for (std::size_t i = 0; i < gpus.size(); ++i) {
+    for (std::size_t j = i + 1; j < gpus.size(); ++j) {
+      found.push_back(
+          {gpus[i].name, gpus[j].name, path_between(topology, gpus[i].object, gpus[j].object)});
+    }
+    for (const PlacedDevice& nic : nics) {
+      found.push_back({gpus[i].name, nic.name, path_between(topology, gpus[i].object, nic.object)});
+    }
+  }
+  return found;
+}
+
+// CUDA writes PCI ids in capitals.
+std::string lower(std::string text) {
+  std::ranges::transform(text, text.begin(), [](unsigned char letter) {
+    return static_cast<char>(std::tolower(letter));
+  });
+  return text;
+}
+
 }  // namespace
+
+std::vector<DeviceLink> joined_links(std::vector<DeviceLink> found,
+                                     const std::vector<DeviceLink>& known) {
+  for (DeviceLink link : known) {
+    link.first = lower(std::move(link.first));
+    link.second = lower(std::move(link.second));
+    const auto same = std::ranges::find_if(found, [&](const DeviceLink& other) {
+      return (other.first == link.first && other.second == link.second) ||
+             (other.first == link.second && other.second == link.first);
+    });
+    if (same == found.end()) {
+      found.push_back(std::move(link));
+      continue;
+    }
+    link.path = link.path.empty() ? same->path : link.path;
+    *same = std::move(link);
+  }
+  return found;
+}
 
 NodeDescription discover_node() {
   NodeDescription node;
@@ -193,6 +302,7 @@ NodeDescription discover_node() {
     node.last_level_cache = last_level_cache(topology);
     node.gpus = gpus(topology);
     node.nics = nics(topology);
+    node.links = links(topology);
   }
   if (node.cores == 0) {
     // Without /sys hwloc sees threads at best: take each for a core.

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "topologies/device_link.hpp"
 #include "units/quantity.hpp"
 
 namespace forerun {
@@ -21,8 +22,14 @@ struct NodeDescription {
   std::vector<std::string> isa;   ///< "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16"
   std::vector<std::string> gpus;  ///< PCI ids and names of GPUs that hwloc sees
   std::vector<std::string> nics;  ///< names of network devices that hwloc sees
+  std::vector<DeviceLink> links;  ///< between GPUs, and from GPUs to network devices
 };
 
 [[nodiscard]] NodeDescription discover_node();
+
+/// Links from two sources: what `known` says of a pair stands, as far as it says anything, where
+/// `found` has it too; pairs of either are kept.
+[[nodiscard]] std::vector<DeviceLink> joined_links(std::vector<DeviceLink> found,
+                                                   const std::vector<DeviceLink>& known);
 
 }  // namespace forerun

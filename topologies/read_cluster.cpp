@@ -3,17 +3,22 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <functional>
+#include <numeric>
 #include <span>
 
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
 #include "topologies/cluster_table.hpp"
+#include "topologies/device_profile.hpp"
+#include "topologies/level_rates.hpp"
+#include "topologies/node_profile.hpp"
 #include "units/catalog_file.hpp"
+#include "units/data_folder.hpp"
 #include "units/data_type.hpp"
 #include "units/input_error.hpp"
+#include "units/text_file.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -49,12 +54,35 @@ ClassEfficiency read_efficiency(const toml::table& table, const std::string& fil
           .source = keys.text("source")};
 }
 
+// The name of a catalog file, which must be there.
+std::optional<std::string> known_name(const ClusterTable& keys,
+                                      std::string_view key,
+                                      const std::vector<std::string>& known) {
+  auto name = keys.optional_text(key);
+  if (name && std::ranges::find(known, *name) == known.end()) {
+    keys.fail(key,
+              fmt::format("{} '{}' is not in the catalog: did you mean '{}'? Expected {}",
+                          key,
+                          *name,
+                          nearest(*name, known),
+                          listed(known)));
+  }
+  return name;
+}
+
 DeviceSpec read_device(const toml::table& table, const std::string& file) {
-  const ClusterTable keys(
-      table,
-      "[device]",
-      file,
-      {"name", "peak", "memory", "memory_bandwidth", "power", "cores", "efficiency", "source"});
+  const ClusterTable keys(table,
+                          "[device]",
+                          file,
+                          {"name",
+                           "peak",
+                           "memory",
+                           "memory_bandwidth",
+                           "power",
+                           "cores",
+                           "efficiency",
+                           "profile",
+                           "source"});
   DeviceSpec device;
   device.name = keys.text("name");
   const toml::table* const peak = keys.optional_table("peak");
@@ -67,6 +95,7 @@ DeviceSpec read_device(const toml::table& table, const std::string& file) {
   device.power = keys.optional_power("power");
   device.cores = keys.optional_count("cores");
   device.source = keys.text("source");
+  device.profile = known_name(keys, "profile", catalog_device_profiles());
   if (const toml::table* const efficiency = keys.optional_table("efficiency")) {
     device.efficiency = read_efficiency(*efficiency, file);
   }
@@ -77,7 +106,18 @@ ClusterTable level_table(const toml::table& table, const std::string& file) {
   return {table,
           "[[level]]",
           file,
-          {"name", "devices", "bandwidth", "latency", "efficiency", "oversubscription", "source"}};
+          {"name",
+           "devices",
+           "bandwidth",
+           "latency",
+           "efficiency",
+           "oversubscription",
+           "kind",
+           "axes",
+           "wraps",
+           "rails",
+           "in_network_reduction",
+           "source"}};
 }
 
 LinkLevel read_level(const ClusterTable& keys) {
@@ -89,7 +129,38 @@ LinkLevel read_level(const ClusterTable& keys) {
   level.efficiency = keys.optional_fraction("efficiency").value_or(1.0);
   level.oversubscription = keys.optional_number("oversubscription", 1.0, no_limit).value_or(1.0);
   level.source = keys.text("source");
+  if (const auto kind = keys.optional_choice("kind", link_kind_names())) {
+    level.kind = static_cast<LinkKind>(*kind);
+  }
+  level.axes = keys.counts("axes");
+  level.wraps = keys.optional_flag("wraps").value_or(true);
+  level.rails = keys.optional_count("rails").value_or(1);
+  level.in_network_reduction = keys.optional_flag("in_network_reduction").value_or(false);
   return level;
+}
+
+// The axes of a torus hold all that it joins, other kinds have none; only devices form a mesh.
+void check_kind(const ClusterTable& keys, const LinkLevel& level, std::int64_t inside) {
+  if (level.kind != LinkKind::torus) {
+    if (!level.axes.empty()) {
+      keys.fail("axes", "only a level of kind \"torus\" has axes");
+    }
+    if (level.kind == LinkKind::mesh && inside > 1) {
+      keys.fail("kind", "only the first level can be a \"mesh\": links between single devices");
+    }
+    return;
+  }
+  const std::int64_t joined =
+      std::accumulate(level.axes.begin(), level.axes.end(), std::int64_t{1}, std::multiplies<>());
+  if (level.axes.empty() || joined * inside != level.devices) {
+    keys.fail(
+        "axes",
+        fmt::format("the axes of level '{}' hold {}: expected {}, the devices that it joins{}",
+                    level.name,
+                    joined,
+                    level.devices / inside,
+                    inside > 1 ? " over those of the level inside it" : ""));
+  }
 }
 
 // `level` must join a whole number of what the level inside it joins.
@@ -120,6 +191,7 @@ std::vector<LinkLevel> read_levels(const ClusterTable& keys,
                                   level.devices,
                                   cluster.devices_per_node));
     }
+    check_kind(level_keys, level, levels.empty() ? 1 : levels.back().devices);
     levels.push_back(level);
   }
   if (levels.back().devices != cluster.max_devices) {
@@ -152,9 +224,13 @@ Economics read_economics(const toml::table& table, const std::string& file) {
 
 Power read_power(const toml::table& table, const std::string& file) {
   const ClusterTable keys(
-      table, "[power]", file, {"server_per_device", "pue", "carbon_g_per_kwh", "source"});
+      table,
+      "[power]",
+      file,
+      {"server_per_device", "pue", "utilization", "carbon_g_per_kwh", "source"});
   return {.server_per_device = keys.optional_number("server_per_device", 1.0, no_limit),
           .pue = keys.optional_number("pue", 1.0, no_limit),
+          .utilization = keys.optional_fraction("utilization"),
           .carbon_g_per_kwh = keys.optional_number("carbon_g_per_kwh", 0.0, no_limit)};
 }
 
@@ -162,9 +238,10 @@ Power read_power(const toml::table& table, const std::string& file) {
 void read_optional_tables(const ClusterTable& keys, const std::string& file, Cluster& cluster) {
   if (const toml::table* const table = keys.optional_table("reliability")) {
     const ClusterTable reliability(
-        *table, "[reliability]", file, {"failures_per_node_day", "source"});
+        *table, "[reliability]", file, {"failures_per_node_day", "restart", "source"});
     cluster.reliability.failures_per_node_day =
         reliability.optional_number("failures_per_node_day", 0.0, no_limit);
+    cluster.reliability.restart = reliability.optional_time("restart");
   }
   if (const toml::table* const table = keys.optional_table("economics")) {
     cluster.economics = read_economics(*table, file);
@@ -178,26 +255,32 @@ void read_optional_tables(const ClusterTable& keys, const std::string& file, Clu
   }
 }
 
+ClusterTable keys_of(const toml::table& root, const std::string& file) {
+  return ClusterTable(root,
+                      "the file",
+                      file,
+                      {"name",
+                       "devices_per_node",
+                       "max_devices",
+                       "measured",
+                       "node_profile",
+                       "source",
+                       "device",
+                       "level",
+                       "reliability",
+                       "economics",
+                       "power",
+                       "storage"});
+}
+
 Cluster cluster_from(const toml::table& root, const std::string& file) {
-  const ClusterTable keys(root,
-                          "the file",
-                          file,
-                          {"name",
-                           "devices_per_node",
-                           "max_devices",
-                           "measured",
-                           "source",
-                           "device",
-                           "level",
-                           "reliability",
-                           "economics",
-                           "power",
-                           "storage"});
+  const ClusterTable keys = keys_of(root, file);
   Cluster cluster;
   cluster.name = keys.text("name");
   cluster.devices_per_node = keys.count("devices_per_node");
   cluster.max_devices = keys.count("max_devices");
   cluster.measured = keys.optional_text("measured");
+  cluster.node_profile = known_name(keys, "node_profile", catalog_node_profiles());
   cluster.source = keys.text("source");
   const toml::table* const device = keys.optional_table("device");
   if (device == nullptr) {
@@ -210,16 +293,22 @@ Cluster cluster_from(const toml::table& root, const std::string& file) {
 }
 
 Cluster read_cluster_file(const std::string& path) {
-  std::ifstream stream(path);
-  if (!stream || std::filesystem::is_directory(path)) {
-    throw InputError("--cluster", fmt::format("the file '{}' cannot be read", path));
-  }
-  const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
-  Cluster cluster = read_cluster_text(text, path);
+  const std::string text = text_of_file(path, largest::config, "a cluster .toml");
+  const toml::table root = parse_toml(text, path);
+  Cluster cluster = cluster_from(root, path);
   if (cluster.measured) {
     // A profile is named relative to the file that names it, not to where the program runs.
     const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-    cluster.measured = (folder / *cluster.measured).string();
+    const std::string profile = (folder / *cluster.measured).string();
+    if (!std::filesystem::is_regular_file(profile)) {
+      keys_of(root, path)
+          .fail(
+              "measured",
+              fmt::format("'measured' names '{}', which is no file (expected a profile of 'forerun "
+                          "measure', by its path from the cluster file)",
+                          *cluster.measured));
+    }
+    cluster.measured = profile;
   }
   return cluster;
 }
@@ -227,17 +316,13 @@ Cluster read_cluster_file(const std::string& path) {
 }  // namespace
 
 Cluster read_cluster_text(std::string_view text, const std::string& where) {
-  toml::table root;
-  try {
-    root = toml::parse(text, where);
-  } catch (const toml::parse_error& error) {
-    const toml::source_position at = error.source().begin;
-    throw InputError(fmt::format("{}:{}:{}", where, at.line, at.column), error.description());
-  }
-  return cluster_from(root, where);
+  return cluster_from(parse_toml(text, where), where);
 }
 
 Cluster read_cluster(const std::string& name) {
+  if (const auto own = own_catalog_file("clusters", name, ".toml")) {
+    return read_cluster_file(*own);
+  }
   for (const CatalogFile& file : catalog_cluster_files()) {
     if (file.name == name) {
       return read_cluster_text(file.text, name + ".toml");
@@ -256,9 +341,11 @@ Cluster read_cluster(const std::string& name) {
 }
 
 std::vector<std::string> catalog_clusters() {
-  std::vector<std::string> names;
+  std::vector<std::string> names = own_catalog_names("clusters", ".toml");
   for (const CatalogFile& file : catalog_cluster_files()) {
-    names.emplace_back(file.name);
+    if (std::ranges::find(names, file.name) == names.end()) {
+      names.emplace_back(file.name);
+    }
   }
   return names;
 }

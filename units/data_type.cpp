@@ -15,23 +15,33 @@ constexpr auto names = std::to_array<std::pair<DataType, std::string_view>>({
     {DataType::fp8_e4m3, "fp8_e4m3"},
     {DataType::fp8_e5m2, "fp8_e5m2"},
     {DataType::int32, "int32"},
+    {DataType::uint8, "uint8"},
 });
 
 }  // namespace
 
-Bytes size_of(DataType type) {
+std::size_t element_bytes(DataType type) {
   switch (type) {
     case DataType::bf16:
     case DataType::fp16:
-      return 2.0 * unit::byte;
+      return 2;
     case DataType::fp32:
     case DataType::int32:
-      return 4.0 * unit::byte;
+      return 4;
     case DataType::fp8_e4m3:
     case DataType::fp8_e5m2:
-      return 1.0 * unit::byte;
+    case DataType::uint8:
+      return 1;
   }
-  return {};
+  return 0;
+}
+
+std::int64_t bytes_of(std::int64_t elements, DataType type) {
+  return elements * static_cast<std::int64_t>(element_bytes(type));
+}
+
+Bytes size_of(DataType type) {
+  return static_cast<double>(element_bytes(type)) * unit::byte;
 }
 
 std::string_view name_of(DataType type) {

@@ -1,7 +1,11 @@
 #include "units/input_error.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <numeric>
+#include <optional>
+#include <utility>
 
 namespace forerun {
 namespace {
@@ -22,14 +26,29 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
+// Of two whole numbers; else 0.
+std::uint64_t difference(std::string_view a, std::string_view b) {
+  const auto number = [](std::string_view text) {
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool is_whole = error == std::errc() && end == text.data() + text.size();
+    return is_whole ? std::optional(value) : std::nullopt;
+  };
+  const auto first = number(a);
+  const auto second = number(b);
+  return first && second ? std::max(*first, *second) - std::min(*first, *second) : 0;
+}
+
 }  // namespace
 
 InputError::InputError(std::string_view where, std::string_view problem)
     : std::runtime_error(std::string(where) + ": " + std::string(problem)) {}
 
 std::string nearest(std::string_view word, std::span<const std::string> candidates) {
-  const auto best = std::ranges::min_element(
-      candidates, {}, [&](const std::string& candidate) { return edit_distance(word, candidate); });
+  // Of words that are as near, numbers by their difference.
+  const auto best = std::ranges::min_element(candidates, {}, [&](const std::string& candidate) {
+    return std::pair(edit_distance(word, candidate), difference(word, candidate));
+  });
   return best == candidates.end() ? std::string() : *best;
 }
 

@@ -1,10 +1,12 @@
 // The module that the program opens at run time to talk MPI.
 #include <memory>
+#include <stdexcept>
 
 #include <dlfcn.h>
 #include <mpi.h>
 
 #include "comm/communicator.hpp"
+#include "comm/mpi/cuda_awareness.hpp"
 #include "comm/mpi/mpi_communicator.hpp"
 
 namespace {
@@ -21,8 +23,13 @@ void make_mpi_visible_to_its_plugins() {
 
 }  // namespace
 
-extern "C" forerun::Communicator* forerun_open_communicator(void* /*stream*/,
+// A stream means that buffers will be device memory.
+extern "C" forerun::Communicator* forerun_open_communicator(void* stream,
                                                             forerun::Communicator* /*host*/) {
+  if (stream != nullptr && !forerun::takes_cuda_buffers()) {
+    throw std::runtime_error(
+        "this MPI library was built without CUDA support: it cannot take device memory");
+  }
   make_mpi_visible_to_its_plugins();
   return std::make_unique<forerun::MpiCommunicator>().release();
 }

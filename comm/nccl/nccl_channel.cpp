@@ -28,16 +28,16 @@ ncclResult_t state_after_waiting(ncclComm_t comm) {
   return state;
 }
 
-ncclConfig_t non_blocking() {
+ncclConfig_t config_of(NcclChannel::Calls calls) {
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
-  config.blocking = 0;
+  config.blocking = calls == NcclChannel::Calls::blocking ? 1 : 0;
   return config;
 }
 
 }  // namespace
 
 NcclChannel NcclChannel::connect(const ncclUniqueId& id, int size, int rank) {
-  ncclConfig_t config = non_blocking();
+  ncclConfig_t config = config_of(Calls::non_blocking);
   ncclComm_t comm = nullptr;
   const ncclResult_t started = ncclCommInitRankConfig(&comm, size, id, rank, &config);
   NcclChannel channel(comm, rank);
@@ -46,9 +46,9 @@ NcclChannel NcclChannel::connect(const ncclUniqueId& id, int size, int rank) {
   return channel;
 }
 
-NcclChannel NcclChannel::split(int color, int key) {
+NcclChannel NcclChannel::split(int color, int key, Calls calls) {
   settle(FORERUN_NCCL_SITE(ncclCommSplit, rank_));
-  ncclConfig_t config = non_blocking();
+  ncclConfig_t config = config_of(calls);
   ncclComm_t comm = nullptr;
   const ncclResult_t started = ncclCommSplit(comm_, color, key, &comm, &config);
   settle(started, FORERUN_NCCL_SITE(ncclCommSplit, rank_));

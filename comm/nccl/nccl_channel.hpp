@@ -30,8 +30,11 @@ class NcclChannel {
   /// Collective over `size` ranks that share `id`. Waits up to five minutes for the others.
   [[nodiscard]] static NcclChannel connect(const ncclUniqueId& id, int size, int rank);
 
+  /// Whether NCCL's calls on a channel return before they are done.
+  enum class Calls { non_blocking, blocking };
+
   /// Collective over the ranks of this channel: equal colors form a channel, ordered by key.
-  [[nodiscard]] NcclChannel split(int color, int key);
+  [[nodiscard]] NcclChannel split(int color, int key, Calls calls = Calls::non_blocking);
 
   NcclChannel(NcclChannel&& other) noexcept
       : comm_(std::exchange(other.comm_, nullptr)),

@@ -12,31 +12,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "comm/nccl/nccl_types.hpp"
+
 namespace forerun::nccl {
 
 namespace {
-
-ncclDataType_t nccl_type(DataType type) {
-  switch (type) {
-    case DataType::bf16:
-      return ncclBfloat16;
-    case DataType::fp16:
-      return ncclFloat16;
-    case DataType::fp32:
-      return ncclFloat32;
-    case DataType::fp8_e4m3:
-      return ncclFloat8e4m3;
-    case DataType::fp8_e5m2:
-      return ncclFloat8e5m2;
-    case DataType::int32:
-      return ncclInt32;
-  }
-  throw std::invalid_argument("not a data type");
-}
-
-std::size_t elements(std::int64_t count) {
-  return static_cast<std::size_t>(count);
-}
 
 /// Makes the stream's GPU current and names it: node and PCI bus id.
 std::string gpu_of(cudaStream_t stream, int rank) {
@@ -112,6 +92,12 @@ void NcclCommunicator::prepare() {
   FORERUN_NCCL_CHECK(cudaMalloc(&word, sizeof(std::int32_t)), rank());
   barrier_word_.reset(word);
   FORERUN_NCCL_CHECK(cudaMemset(word, 0, sizeof(std::int32_t)), rank());
+  cudaStream_t stream = nullptr;
+  FORERUN_NCCL_CHECK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), rank());
+  background_.reset(stream);
+  cudaEvent_t event = nullptr;
+  FORERUN_NCCL_CHECK(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), rank());
+  mark_.reset(event);
 }
 
 std::unique_ptr<Communicator> NcclCommunicator::split(int color, int key) {
@@ -171,6 +157,11 @@ void NcclCommunicator::all_to_all(const void* send,
                                   void* receive,
                                   std::int64_t count,
                                   DataType type) {
+  if (send == receive) {
+    const StreamCopy copy(send, count * size(), type, *this);
+    all_to_all(copy.data(), receive, count, type);
+    return;
+  }
   const auto site = FORERUN_NCCL_SITE(ncclAlltoAll, rank());
   up_.settle(site);
   up_.settle(ncclAlltoAll(send, receive, elements(count), nccl_type(type), up_.raw(), stream_),
@@ -208,6 +199,11 @@ void NcclCommunicator::receive(void* receive, std::int64_t count, DataType type,
 // NOLINTNEXTLINE(readability-function-size): the sixth parameter is the interface's own.
 void NcclCommunicator::send_receive(
     const void* send, int to, void* receive, int from, std::int64_t count, DataType type) {
+  if (send == receive) {
+    const StreamCopy copy(send, count, type, *this);
+    send_receive(copy.data(), to, receive, from, count, type);
+    return;
+  }
   NcclChannel& channel = channel_to(to);
   if (&channel != &channel_from(from)) {
     start_send(send, count, type, to);

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,17 @@ class NcclCommunicator final : public Communicator {
   void all_gather(const void* send, void* receive, std::int64_t count, DataType type) override;
   void reduce_scatter(const void* send, void* receive, std::int64_t count, DataType type) override;
   void all_to_all(const void* send, void* receive, std::int64_t count, DataType type) override;
+  void all_to_all_v(const void* send,
+                    std::span<const std::int64_t> send_counts,
+                    void* receive,
+                    std::span<const std::int64_t> receive_counts,
+                    DataType type) override;
+  /// On a stream of its own, after what the stream holds now.
+  void start_collective(const CollectiveCall& call) override;
+  void finish_collectives() override;
+  /// From ncclGroupSimulateEnd; none before NCCL 2.22 or where NCCL gives no time. Collective at
+  /// its first call, which makes a communicator of its own for it.
+  [[nodiscard]] std::optional<Seconds> own_estimate(const CollectiveCall& call) override;
   void broadcast(void* buffer, std::int64_t count, DataType type, int root) override;
 
   void start_send(const void* send, std::int64_t count, DataType type, int to) override;
@@ -59,15 +71,24 @@ class NcclCommunicator final : public Communicator {
   NcclCommunicator(cudaStream_t stream, std::unique_ptr<Communicator> host, NcclChannel up);
 
   void prepare();
+  /// What NCCL answers to this call on `stream`; without waiting, as far as `comm` does not block.
+  [[nodiscard]] ncclResult_t enqueue(const CollectiveCall& call,
+                                     ncclComm_t comm,
+                                     cudaStream_t stream) const;
+  /// A copy of the buffer that lives until the stream is done with it: NCCL exchanges out of place.
+  class StreamCopy;
   [[nodiscard]] NcclChannel& channel_to(int peer);
   [[nodiscard]] NcclChannel& channel_from(int peer);
 
   cudaStream_t stream_;
   std::unique_ptr<Communicator> own_host_;  ///< of a group; the world's belongs to the program
   Communicator* host_;
-  NcclChannel up_;                   ///< collectives, and messages to the same or higher ranks
-  std::optional<NcclChannel> down_;  ///< messages to lower ranks; none for one rank
+  NcclChannel up_;                        ///< collectives, and messages to the same or higher ranks
+  std::optional<NcclChannel> down_;       ///< messages to lower ranks; none for one rank
+  std::optional<NcclChannel> simulated_;  ///< blocking: of `own_estimate`, when it was asked
   std::unique_ptr<void, FreeMemory> barrier_word_;
+  Stream background_;  ///< of started collectives
+  Event mark_;
 };
 
 }  // namespace forerun::nccl

@@ -25,6 +25,16 @@ class SerialCommunicator final : public Communicator {
   void all_gather(const void* send, void* receive, std::int64_t count, DataType type) override;
   void reduce_scatter(const void* send, void* receive, std::int64_t count, DataType type) override;
   void all_to_all(const void* send, void* receive, std::int64_t count, DataType type) override;
+  void all_to_all_v(const void* send,
+                    std::span<const std::int64_t> send_counts,
+                    void* receive,
+                    std::span<const std::int64_t> receive_counts,
+                    DataType type) override;
+  /// Done at once.
+  void start_collective(const CollectiveCall& call) override;
+
+  void finish_collectives() override {}
+
   void broadcast(void* buffer, std::int64_t count, DataType type, int root) override;
 
   void start_send(const void* send, std::int64_t count, DataType type, int to) override;
@@ -42,7 +52,7 @@ class SerialCommunicator final : public Communicator {
  private:
   struct Message {
     const void* data;
-    std::size_t bytes;
+    std::int64_t bytes;
   };
 
   std::deque<Message> sent_;

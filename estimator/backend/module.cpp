@@ -80,6 +80,12 @@ std::unique_ptr<Communicator> open_device_world(Device& device, Communicator& ho
   return std::unique_ptr<Communicator>(open(device.stream(), &host));
 }
 
+std::unique_ptr<Communicator> open_mpi_device_world(Device& device) {
+  const auto open = reinterpret_cast<OpenCommunicator>(
+      open_symbol("forerun_mpi", open_communicator_symbol, RTLD_GLOBAL));
+  return std::unique_ptr<Communicator>(open(device.stream(), nullptr));
+}
+
 bool has_gpu() {
   try {
     return open_device(DeviceKind::cuda, {}) != nullptr;

@@ -22,6 +22,11 @@ enum class DeviceKind { host, cuda };
 /// The same world over device memory, by NCCL; `host` carries its unique id.
 [[nodiscard]] std::unique_ptr<Communicator> open_device_world(Device& device, Communicator& host);
 
+/// The same world over device memory by MPI, for machines without NCCL. Operations do not wait for
+/// the device's stream: synchronise first. Throws std::runtime_error where the MPI library was
+/// built without CUDA support.
+[[nodiscard]] std::unique_ptr<Communicator> open_mpi_device_world(Device& device);
+
 /// True where the CUDA module was built and finds a GPU.
 [[nodiscard]] bool has_gpu();
 

@@ -2,6 +2,7 @@
 #include "estimator/cli/help.hpp"
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 #include <vector>
 
@@ -9,28 +10,57 @@
 #include <fmt/ranges.h>
 
 #include "estimator/profile/build_info.hpp"
+#include "estimator/profile/build_parts.hpp"
 
 namespace forerun {
 namespace {
 
 constexpr std::size_t help_width = 100;
 
-std::string_view example_of(Verb verb) {
+using Examples = std::array<std::string_view, 2>;
+
+Examples examples(Verb verb) {
   switch (verb) {
     case Verb::measure:
-      return "mpirun -np 2 forerun measure --model gpt2 --layout \"tp=2;pp=2;dp=2\" "
-             "--time-budget 60s --out profile.json";
+      return {
+          "mpirun -np 2 forerun measure --model gpt2 --layout \"tp=2;pp=2;dp=2\" "
+          "--time-budget 60s --out profile.json",
+          "forerun measure --kernels-only --kernel \"gemm fp32 m=64 n=64 k=64 nn\" "
+          "--out kernel.json"};
     case Verb::rehearse:
-      return "mpirun -np 2 forerun rehearse --model gpt2 --cluster profile.json --layout dp=2";
+      return {"mpirun -np 2 forerun rehearse --model gpt2 --cluster profile.json --layout dp=2",
+              "mpirun -np 2 forerun rehearse --model gpt2 --cluster profile.json --layout "
+              "\"tp=2;pp=2\" --steps 3 --format json --out rehearsal.json"};
     case Verb::estimate:
-      return "forerun estimate --model llama-3.1-405b --cluster dgx-h100 --devices 16384 "
-             "--layout tp=8,pp=16,vp=8,dp=128 --batch 2048 --seq 8192";
+      return {
+          "forerun estimate --model llama-3.1-405b --cluster dgx-h100 --devices 16384 "
+          "--layout tp=8,pp=16,vp=8,dp=128 --batch 2048 --seq 8192",
+          "forerun estimate --model llama-3-8b --cluster dgx-h100 --devices 8 --layout tp=2 "
+          "--batch 64 --tokens 1T --format json --out estimate.json"};
+    case Verb::plan:
+      return {
+          "forerun plan --model llama-3.1-405b --cluster dgx-h100 --devices 16384 --batch "
+          "2048 --seq 8192 --tokens 15T",
+          "forerun plan --model llama-3-8b --cluster dgx-h100 --devices 16 --batch 64 --top 3"};
+    case Verb::capacity:
+      return {
+          "forerun capacity --model llama-3-70b --cluster dgx-h100 --devices 64 --precision "
+          "fp8 --ttft 500ms --tpot 50ms",
+          "forerun capacity --model llama-3-8b --cluster dgx-h100 --devices 8"};
     case Verb::forecast:
-      return "forerun forecast --year 2030 --scenario steinhardt-2023";
+      return {"forerun forecast --year 2030 --scenario steinhardt-2023",
+              "forerun forecast --year 2028 --scenario epoch-trend --sensitivity --samples 10000"};
     case Verb::validate:
-      return "forerun validate --kernels measurements/";
+      return {"forerun validate --kernels measurements/",
+              "forerun validate --table training_runs.csv --format json --out validation.json"};
+    case Verb::report:
+      return {"forerun report estimate.json --out report.html",
+              "forerun report profile.json rehearsal.json validation.json"};
     case Verb::show:
-      return "forerun show --model gpt2";
+      return {"forerun show --model gpt2", "forerun show --cluster dgx-h100"};
+    case Verb::import:
+      return {"forerun import --nccl-tests all_reduce_perf.log --out nccl.json",
+              "forerun import --merge profile.json kernel.json --out both.json"};
   }
   return {};
 }
@@ -102,9 +132,10 @@ std::string overview_help() {
     text += entry(name_of(verb), purpose_of(verb), 10);
   }
   text += "\nAlso:\n";
-  text += entry("VERB --help", "the options of one verb", 15);
-  text += entry("completion bash", "a script for: source <(forerun completion bash)", 15);
-  text += entry("--version", "the version", 15);
+  text += entry("VERB --help", "the options of one verb", 19);
+  text += entry("completion bash|zsh", "a script for: source <(forerun completion bash)", 19);
+  text += entry("manual [VERB]", "a page for man: forerun manual | man -l -", 19);
+  text += entry("--version", "version, revision, compilers and libraries", 19);
   text +=
       "\nExit status: 0 answered, 1 failed, 2 wrong input, 3 nothing that was asked for fits.\n";
   return text;
@@ -120,13 +151,21 @@ std::string verb_help(Verb verb, std::span<const OptionRow> table) {
   for (const HelpLine& line : lines) {
     text += entry(line.left, line.right, width);
   }
-  text += fmt::format("\nExample:\n  {}\n", example_of(verb));
+  text += "\nExamples:\n";
+  for (const std::string_view example : examples(verb)) {
+    text += fmt::format("  {}\n", example);
+  }
   text += "\nCounts take K, M, B, T (15T), times s, min, h, d (60s).\n";
   return text;
 }
 
+std::vector<std::string_view> examples_of(Verb verb) {
+  const Examples both = examples(verb);
+  return {both.begin(), both.end()};
+}
+
 std::string version_line() {
-  return std::string(version_text()) + "\n";
+  return std::string(version_text()) + "\n" + build_parts_text();
 }
 
 std::string bash_completion(std::span<const OptionRow> table) {
@@ -151,10 +190,10 @@ std::string bash_completion(std::span<const OptionRow> table) {
         "      {}) words='{}' ;;\n", name_of(verb), fmt::join(flags_of(verb, table), " "));
   }
   script += fmt::format(
-      "      completion) words=bash ;;\n"
+      "      completion) words='bash zsh' ;;\n"
       "    esac ;;\n"
       "  esac\n"
-      "  if ((COMP_CWORD == 1)); then words='{} completion --help --version'; fi\n"
+      "  if ((COMP_CWORD == 1)); then words='{} completion manual --help --version'; fi\n"
       "  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$current\")\n"
       "}}\n"
       "complete -o default -F _forerun forerun\n",

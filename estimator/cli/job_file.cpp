@@ -2,13 +2,12 @@
 #include "estimator/cli/job_file.hpp"
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
 
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
 #include "units/input_error.hpp"
+#include "units/text_file.hpp"
 
 namespace forerun {
 namespace {
@@ -74,6 +73,7 @@ std::vector<JobFileEntry> entries_of(const toml::node& node,
 std::vector<JobFileEntry> read_job_text(std::string_view text,
                                         const std::string& where,
                                         std::span<const OptionRow> table) {
+  check_toml_keys(text, where);
   toml::table document;
   try {
     document = toml::parse(text, where);
@@ -86,15 +86,6 @@ std::vector<JobFileEntry> read_job_text(std::string_view text,
     std::ranges::move(entries_of(node, row, where), std::back_inserter(entries));
   }
   return entries;
-}
-
-std::vector<JobFileEntry> read_job_file(const std::string& path, std::span<const OptionRow> table) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    throw InputError("--job", fmt::format("cannot read '{}' (expected a TOML file)", path));
-  }
-  return read_job_text(text.str(), path, table);
 }
 
 }  // namespace forerun

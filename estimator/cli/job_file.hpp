@@ -19,10 +19,7 @@ struct JobFileEntry {
 /// array. Throws InputError with file and line for text that does not parse, an unknown key
 /// (nearest named), a table, or an array where one value is expected. The values themselves are
 /// checked by the rows' `assign`.
-[[nodiscard]] std::vector<JobFileEntry> read_job_file(const std::string& path,
-                                                      std::span<const OptionRow> table);
-
-/// The same from text; `where` is the file's name in messages.
+/// `where` is the file's name in messages.
 [[nodiscard]] std::vector<JobFileEntry> read_job_text(std::string_view text,
                                                       const std::string& where,
                                                       std::span<const OptionRow> table);

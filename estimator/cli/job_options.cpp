@@ -5,7 +5,6 @@
 #include <regex>
 
 #include "estimator/step/work_list.hpp"
-#include "jobs/read_model.hpp"
 #include "units/input_error.hpp"
 #include "units/quantity_text.hpp"
 
@@ -15,10 +14,10 @@ namespace {
 // Ten times what any published run uses; a schedule is walked pass by pass.
 constexpr std::int64_t most_micro_batches = 100'000;
 
-Job checked_job(const Options& options,
-                const ModelShape& model,
-                const ParallelLayout& layout,
-                const JobDefaults& defaults) {
+Job job_of(const Options& options,
+           const ModelShape& model,
+           const ParallelLayout& layout,
+           const JobDefaults& defaults) {
   Job job{model, recipe_from(options), layout};
   if (!options.sequence) {
     job.recipe.sequence = std::min(model.max_positions, defaults.longest_sequence);
@@ -29,18 +28,33 @@ Job checked_job(const Options& options,
   if (!options.precision) {
     job.recipe.precision = defaults.precisions.front();
   }
+  return job;
+}
+
+std::optional<InputError> refusal_of(const Job& job) {
   if (const auto reason = unsupported_because(job)) {
-    throw InputError(model.name, *reason);
+    return InputError("--model", *reason);
   }
   if (const auto reason = illegal_because(job)) {
-    throw InputError(*reason);
+    return InputError(*reason);
   }
   if (micro_batches(job) > most_micro_batches) {
-    throw InputError("--batch",
-                     std::to_string(job.recipe.global_batch) + " makes " +
-                         std::to_string(micro_batches(job)) +
-                         " micro-batches a pipeline (at most " +
-                         std::to_string(most_micro_batches) + " are scheduled)");
+    return InputError("--batch",
+                      std::to_string(job.recipe.global_batch) + " makes " +
+                          std::to_string(micro_batches(job)) +
+                          " micro-batches a pipeline (at most " +
+                          std::to_string(most_micro_batches) + " are scheduled)");
+  }
+  return std::nullopt;
+}
+
+Job checked_job(const Options& options,
+                const ModelShape& model,
+                const ParallelLayout& layout,
+                const JobDefaults& defaults) {
+  Job job = job_of(options, model, layout, defaults);
+  if (auto refusal = refusal_of(job)) {
+    throw InputError(std::move(*refusal));
   }
   return job;
 }
@@ -79,7 +93,7 @@ std::vector<Job> jobs_from(const Options& options,
   }
   std::vector<Job> jobs;
   for (const std::string& name : options.models) {
-    const ModelShape model = read_model(name);
+    const ModelShape model = model_named(name, options);
     for (const ParallelLayout& layout :
          parse_layouts(options.layout.value_or("dp=" + std::to_string(devices)), devices)) {
       jobs.push_back(checked_job(options, model, layout, defaults));
@@ -88,13 +102,38 @@ std::vector<Job> jobs_from(const Options& options,
   return jobs;
 }
 
+JobSet legal_jobs_from(const Options& options, std::int64_t devices, const JobDefaults& defaults) {
+  if (options.models.empty()) {
+    throw InputError("--model", "is missing (expected a catalog name like gpt2, or a config.json)");
+  }
+  JobSet set;
+  std::optional<InputError> first;
+  for (const std::string& name : options.models) {
+    const ModelShape model = model_named(name, options);
+    for (const ParallelLayout& layout :
+         parse_layouts(options.layout.value_or("dp=" + std::to_string(devices)), devices)) {
+      Job job = job_of(options, model, layout, defaults);
+      if (auto refusal = refusal_of(job)) {
+        set.left_out.push_back(model.name + " " + text_of(layout) + ": " + refusal->what());
+        first = first ? first : std::move(refusal);
+      } else {
+        set.jobs.push_back(std::move(job));
+      }
+    }
+  }
+  if (set.jobs.empty() && first) {
+    throw InputError(std::move(*first));
+  }
+  return set;
+}
+
 Job job_from(const Options& options, std::int64_t devices, const JobDefaults& defaults) {
   if (options.models.size() != 1) {
     throw InputError("--model", "is needed exactly once here");
   }
   const ParallelLayout layout =
       parse_layout(options.layout.value_or("dp=" + std::to_string(devices)), devices);
-  return checked_job(options, read_model(options.models.front()), layout, defaults);
+  return checked_job(options, model_named(options.models.front(), options), layout, defaults);
 }
 
 std::int64_t devices_of_layouts(const Options& options) {

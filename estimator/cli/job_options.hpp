@@ -27,6 +27,18 @@ struct JobDefaults {
                                          std::int64_t devices,
                                          const JobDefaults& defaults);
 
+/// The legal ones of such a set, and what is wrong with the others.
+struct JobSet {
+  std::vector<Job> jobs;
+  std::vector<std::string> left_out;  ///< "MODEL LAYOUT: reason"
+};
+
+/// As `jobs_from`, but a layout that one of the models cannot take is left out of it; a set without
+/// a legal job throws what its first job is refused for.
+[[nodiscard]] JobSet legal_jobs_from(const Options& options,
+                                     std::int64_t devices,
+                                     const JobDefaults& defaults);
+
 /// The same with exactly one model and one layout.
 [[nodiscard]] Job job_from(const Options& options,
                            std::int64_t devices,

@@ -5,56 +5,15 @@
 #include <array>
 #include <utility>
 
+#include "estimator/cli/option_row.hpp"
 #include "estimator/cli/option_values.hpp"
-#include "kernels/valid_key.hpp"
 #include "units/input_error.hpp"
-#include "units/unit.hpp"
 
 namespace forerun {
 namespace {
 
 using Verbs = std::vector<Verb>;
 using Rows = std::vector<OptionRow>;
-
-/// What a row says about itself, apart from its value.
-struct About {
-  std::string name;
-  Verbs verbs;
-  std::string help;
-  std::string default_text;
-};
-
-OptionRow row_about(About about) {
-  OptionRow row;
-  row.name = std::move(about.name);
-  row.verbs = std::move(about.verbs);
-  row.help = std::move(about.help);
-  row.default_text = std::move(about.default_text);
-  return row;
-}
-
-/// A row whose text `parse` turns into what `member` holds.
-template <class Parse, class Member>
-OptionRow value_row(About about, std::string placeholder, Parse parse, Member Options::*member) {
-  OptionRow row = row_about(std::move(about));
-  row.placeholder = std::move(placeholder);
-  row.assign = [parse = std::move(parse), member](Options& options, const OptionValue& value) {
-    options.*member = parse(value);
-  };
-  return row;
-}
-
-template <class Store>
-OptionRow flag_row(About about, Store store) {
-  OptionRow row = row_about(std::move(about));
-  row.kind = OptionKind::flag;
-  row.assign = [store](Options& options, const OptionValue& value) {
-    if (flag_state(value)) {
-      store(options);
-    }
-  };
-  return row;
-}
 
 template <class Value>
 struct Choices {
@@ -63,7 +22,7 @@ struct Choices {
 };
 
 template <class Value, class Member>
-OptionRow choice_row(About about, const Choices<Value>& choices, Member Options::*member) {
+OptionRow choice_row(AboutRow about, const Choices<Value>& choices, Member Options::*member) {
   std::vector<std::string> words;
   std::string placeholder;
   for (const auto& spelling : choices.spellings) {
@@ -73,6 +32,11 @@ OptionRow choice_row(About about, const Choices<Value>& choices, Member Options:
   const auto parse = [choices, words](const OptionValue& value) {
     return choices.spellings[word_index(value, words, choices.unmodelled)].second;
   };
+  constexpr std::size_t longest_placeholder = 30;  // beyond it the help text lists the words
+  if (placeholder.size() > longest_placeholder) {
+    placeholder = "NAME";
+    about.help += ": " + listed(words);
+  }
   OptionRow row = value_row(std::move(about), placeholder, parse, member);
   row.words = std::move(words);
   return row;
@@ -82,17 +46,54 @@ Verbs every_verb() {
   return {all_verbs().begin(), all_verbs().end()};
 }
 
+/// The verbs that answer in a table, in JSON or in CSV.
+Verbs answering_verbs() {
+  Verbs verbs = every_verb();
+  std::erase(verbs, Verb::report);
+  return verbs;
+}
+
 /// The verbs that look at training jobs.
 Verbs job_verbs() {
-  return {Verb::measure, Verb::rehearse, Verb::estimate, Verb::forecast};
+  return {
+      Verb::measure, Verb::rehearse, Verb::estimate, Verb::plan, Verb::forecast, Verb::validate};
+}
+
+/// The verbs that take an option of jobs and capacity too.
+Verbs job_and_capacity_verbs() {
+  Verbs verbs = job_verbs();
+  verbs.push_back(Verb::capacity);
+  return verbs;
+}
+
+/// A row whose value `plan` may be given several of: "1024..16384", "1024|2048".
+OptionRow counts_row(AboutRow about,
+                     std::optional<std::int64_t> Options::*one,
+                     std::vector<std::int64_t> Options::*several) {
+  OptionRow row = row_about(std::move(about));
+  row.placeholder = "N";
+  row.assign = [one, several](Options& options, const OptionValue& value) {
+    if (options.verb == Verb::plan) {
+      options.*several = count_set(value);
+    } else {
+      options.*one = whole_number(value);
+    }
+  };
+  return row;
 }
 
 Rows subject_rows() {
-  OptionRow model =
-      row_about({"model",
-                 {Verb::measure, Verb::rehearse, Verb::estimate, Verb::forecast, Verb::show},
-                 "the model; measure and rehearse take several",
-                 ""});
+  OptionRow model = row_about({"model",
+                               {Verb::measure,
+                                Verb::rehearse,
+                                Verb::estimate,
+                                Verb::plan,
+                                Verb::capacity,
+                                Verb::forecast,
+                                Verb::validate,
+                                Verb::show},
+                               "the model; measure and rehearse take several",
+                               ""});
   model.placeholder = "NAME|FILE|DIR";
   model.kind = OptionKind::repeatable;
   model.assign = [](Options& options, const OptionValue& value) {
@@ -101,20 +102,26 @@ Rows subject_rows() {
   return {
       std::move(model),
       value_row({"cluster",
-                 {Verb::rehearse, Verb::estimate, Verb::forecast, Verb::show},
+                 {Verb::rehearse,
+                  Verb::estimate,
+                  Verb::plan,
+                  Verb::capacity,
+                  Verb::forecast,
+                  Verb::validate,
+                  Verb::show},
                  "the hardware: a catalog name, a cluster .toml or a profile .json",
                  ""},
                 "NAME|FILE",
                 nonempty_text,
                 &Options::cluster),
-      value_row({"devices",
-                 job_verbs(),
-                 "how many devices the job uses",
-                 "the product of the layout's degrees, where it names dp; else the ranks of a "
-                 "profile or of mpirun"},
-                "N",
-                whole_number,
-                &Options::devices),
+      counts_row({"devices",
+                  job_and_capacity_verbs(),
+                  "how many devices the job uses; plan takes sets: 1024|1536, and 1024..16384 for "
+                  "every doubling",
+                  "the product of the layout's degrees, where it names dp; else the ranks of a "
+                  "profile or of mpirun"},
+                 &Options::devices,
+                 &Options::device_set),
       choice_row<DeviceKind>({"device",
                               {Verb::measure, Verb::rehearse},
                               "what a rank drives",
@@ -122,10 +129,10 @@ Rows subject_rows() {
                              {{{"cuda", DeviceKind::cuda}, {"host", DeviceKind::host}}, {}},
                              &Options::device),
       value_row({"layout",
-                 job_verbs(),
+                 job_and_capacity_verbs(),
                  "how the job is split: tp=8,pp=16,vp=8,dp=128; measure and rehearse take sets: "
-                 "tp=1|2, pp=1..4, tp=2;pp=2",
-                 "data-parallel"},
+                 "tp=1|2, pp=1..4, tp=2;pp=2; capacity: how a replica is, by tp, pp and ep",
+                 "data-parallel; capacity tries all"},
                 "SPEC",
                 nonempty_text,
                 &Options::layout),
@@ -134,142 +141,180 @@ Rows subject_rows() {
 
 Rows batch_rows() {
   return {
-      value_row(
-          {"batch", job_verbs(), "global batch, in sequences per step", "devices * micro-batch"},
-          "N",
-          whole_number,
-          &Options::batch),
+      counts_row({"batch",
+                  job_and_capacity_verbs(),
+                  "global batch, in sequences per step; plan takes sets as of --devices; capacity: "
+                  "sequences that a replica decodes at once",
+                  "devices * micro-batch; capacity tries all"},
+                 &Options::batch,
+                 &Options::batch_set),
       value_row({"micro-batch", job_verbs(), "sequences of one micro-batch", "1"},
                 "N",
-                whole_number,
+                micro_batch_size,
                 &Options::micro_batch),
       value_row({"seq",
                  job_verbs(),
                  "tokens of one sequence",
                  "the model's context, at most 4096; on a CPU at most 256"},
                 "N",
-                whole_number,
+                sequence_length,
                 &Options::sequence),
-      value_row(
-          {"tokens", {Verb::estimate}, "tokens of the whole run, for its days and cost: 15T", ""},
-          "N",
-          token_count,
-          &Options::tokens),
+      value_row({"tokens",
+                 {Verb::estimate, Verb::plan},
+                 "tokens of the whole run, for its days and cost: 15T",
+                 ""},
+                "N",
+                token_count,
+                &Options::tokens),
       value_row({"steps", {Verb::rehearse}, "steps that are run and timed per layout", "5"},
                 "N",
                 whole_number,
                 &Options::steps),
+      value_row({"hold-out",
+                 {Verb::rehearse},
+                 "share of the profile's kernels that the prediction does not get to see, drawn by "
+                 "--seed: 20%",
+                 "0"},
+                "PERCENT",
+                fraction,
+                &Options::hold_out),
+      value_row({"layers",
+                 {Verb::rehearse},
+                 "how many layers of a deeper model are run, at its own widths",
+                 "all; as many as fit where they do not"},
+                "N",
+                whole_number,
+                &Options::layers),
   };
+}
+
+Choices<Software> software_choices() {
+  Choices<Software> choices;
+  for (const Software& software : software_presets()) {
+    choices.spellings.emplace_back(software.preset, software);
+  }
+  return choices;
+}
+
+/// One option, two sets of formats: a training job's and, for `capacity`, those of serving.
+OptionRow precision_row() {
+  OptionRow row = choice_row<Precision>({"precision",
+                                         job_and_capacity_verbs(),
+                                         "number format of the training; fp16, fp8 and mxfp8 are "
+                                         "estimated only; capacity: of weights "
+                                         "and products, nvfp4, int8 and int4 (weights only) too",
+                                         "bf16; on a CPU fp32, and measure takes both"},
+                                        {{{"bf16", Precision::bf16},
+                                          {"fp16", Precision::fp16},
+                                          {"fp32", Precision::fp32},
+                                          {"fp8", Precision::fp8},
+                                          {"mxfp8", Precision::mxfp8}},
+                                         {"nvfp4"}},
+                                        &Options::precision);
+  row.assign = [of_training = row.assign](Options& options, const OptionValue& value) {
+    if (options.verb == Verb::capacity) {
+      options.serving_precision = serving_precision(value);
+    } else {
+      of_training(options, value);
+    }
+  };
+  return row;
 }
 
 Rows recipe_rows() {
   return {
-      choice_row<Precision>(
-          {"precision",
-           job_verbs(),
-           "number format of the training; fp16 is estimated only",
-           "bf16; on a CPU fp32, and measure takes both"},
-          {{{"bf16", Precision::bf16}, {"fp16", Precision::fp16}, {"fp32", Precision::fp32}},
-           {"fp8", "mxfp8", "nvfp4"}},
-          &Options::precision),
-      choice_row<Recompute>(
-          {"recompute", job_verbs(), "activations that the backward pass recomputes", "none"},
-          {{{"none", Recompute::none}, {"full", Recompute::full}}, {"selective"}},
-          &Options::recompute),
+      precision_row(),
+      value_row({"recompute",
+                 job_verbs(),
+                 "activations that the backward pass recomputes; modules: core_attn, layernorm, "
+                 "mlp_act, mlp, moe_act",
+                 "none"},
+                "none|selective|full|MODULE+MODULE|block:N",
+                recompute_policy,
+                &Options::recompute),
+      choice_row<ContextKind>(
+          {"cp-kind", job_verbs(), "how attention reaches over a context-parallel group", "ring"},
+          {{{"ring", ContextKind::ring},
+            {"allgather", ContextKind::all_gather},
+            {"ulysses", ContextKind::ulysses},
+            {"hierarchical", ContextKind::hierarchical}},
+           {}},
+          &Options::context_kind),
+      value_row({"ep-kind",
+                 job_verbs(),
+                 "how tokens reach their experts: a copy for each, or for each node",
+                 "plain"},
+                "plain|hierarchical|node-limited:M",
+                expert_dispatch,
+                &Options::expert_dispatch),
+      value_row({"expert-load",
+                 job_verbs(),
+                 "how many tokens the router sends to each expert, as it is predicted",
+                 "balanced"},
+                "balanced|multinomial|power-law:ALPHA",
+                expert_load,
+                &Options::expert_load),
       choice_row<Schedule>(
           {"schedule", job_verbs(), "pipeline schedule", "1f1b, interleaved when vp > 1"},
           {{{"gpipe", Schedule::gpipe},
             {"1f1b", Schedule::one_f_one_b},
-            {"interleaved", Schedule::interleaved}},
-           {"breadth-first", "zb-h1", "zb-h2", "zb-v", "dualpipe"}},
+            {"interleaved", Schedule::interleaved},
+            {"breadth-first", Schedule::breadth_first},
+            {"zb-h1", Schedule::zb_h1},
+            {"zb-h2", Schedule::zb_h2},
+            {"zb-v", Schedule::zb_v},
+            {"dualpipe", Schedule::dualpipe},
+            {"dualpipe-v", Schedule::dualpipe_v}},
+           {}},
           &Options::schedule),
+  };
+}
+
+Rows sharing_rows() {
+  return {
       choice_row<SequenceParallel>(
           {"sp", job_verbs(), "sequence parallelism within a tensor-parallel group", "on"},
           {{{"on", SequenceParallel::on}, {"off", SequenceParallel::off}}, {}},
           &Options::sequence_parallel),
       choice_row<ZeroStage>(
-          {"zero", job_verbs(), "1 shards the optimizer state over data-parallel ranks", "1"},
-          {{{"0", ZeroStage::none}, {"1", ZeroStage::optimizer}}, {"2", "3"}},
+          {"zero",
+           job_verbs(),
+           "what data-parallel ranks shard: 1 the optimizer state, 2 gradients too, 3 weights too",
+           "1"},
+          {{{"0", ZeroStage::none},
+            {"1", ZeroStage::optimizer},
+            {"2", ZeroStage::gradients},
+            {"3", ZeroStage::parameters}},
+           {}},
           &Options::zero),
+      value_row(
+          {"fsdp",
+           job_verbs(),
+           "as --zero 3: over all data-parallel ranks, or over groups of N that are replicated",
+           ""},
+          "full|hsdp:N",
+          shard_group,
+          &Options::shard_group),
+      choice_row<Software>({"software",
+                            {Verb::estimate, Verb::plan, Verb::forecast, Verb::validate},
+                            "the framework whose kernels, formats and overlap are assumed",
+                            "megatron-core; on a CPU forerun's own"},
+                           software_choices(),
+                           &Options::software),
       choice_row<Overlap>({"overlap",
                            job_verbs(),
                            "communication that runs while the device computes",
                            "on; off on a CPU"},
                           {{{"on", Overlap::on}, {"off", Overlap::off}}, {}},
                           &Options::overlap),
-  };
-}
-
-KernelKey kernel_named(const OptionValue& value) {
-  const auto key = kernel_key_from(value.text);
-  if (!key) {
-    throw InputError(value.where,
-                     "'" + value.text +
-                         "' names no kernel (expected one as profiles spell it, like 'gemm bf16 "
-                         "m=1024 n=4096 k=4096 nt')");
-  }
-  if (const auto reason = contradiction_in(*key)) {
-    throw InputError(value.where, "'" + value.text + "': " + *reason);
-  }
-  return *key;
-}
-
-Rows verb_rows() {
-  OptionRow kernel = row_about({"kernel",
-                                {Verb::measure},
-                                "a kernel to measure besides those of --model, or alone with "
-                                "--kernels-only, as profiles spell it; repeatable",
-                                ""});
-  kernel.placeholder = "KEY";
-  kernel.kind = OptionKind::repeatable;
-  kernel.assign = [](Options& options, const OptionValue& value) {
-    options.kernels.push_back(kernel_named(value));
-  };
-  const auto days = [](const OptionValue& value) { return positive_number(value) * unit::day; };
-  return {
-      value_row({"time-budget",
-                 {Verb::measure},
-                 "when to stop measuring: 60s, 10min",
-                 "when every number is precise enough"},
-                "TIME",
-                duration,
-                &Options::time_budget),
-      flag_row({"resume", {Verb::measure}, "go on with the journal of an interrupted run", ""},
-               [](Options& options) { options.resume = true; }),
-      flag_row({"kernels-only",
-                {Verb::measure},
-                "kernels alone, by one process, for every layout of --layout, whatever ranks it "
-                "would need",
-                ""},
-               [](Options& options) { options.kernels_only = true; }),
-      std::move(kernel),
-      value_row({"kernels",
-                 {Verb::validate},
-                 "public tables of kernel timings to predict, each kernel from the others: a "
-                 "folder, or one table",
-                 ""},
-                "DIR|FILE",
-                nonempty_text,
-                &Options::kernel_tables),
-      value_row({"year", {Verb::forecast}, "the year of the forecast", ""},
-                "YEAR",
-                positive_number,
-                &Options::year),
-      value_row({"scenario", {Verb::forecast}, "which inputs, by name", "steinhardt-2023"},
-                "NAME",
-                nonempty_text,
-                &Options::scenario),
-      value_row({"samples", {Verb::forecast}, "Monte Carlo samples", "100K"},
-                "N",
-                whole_number,
-                &Options::samples),
-      value_row({"days",
-                 {Verb::forecast},
-                 "how long the machines of --cluster train before they serve",
-                 ""},
-                "N",
-                days,
-                &Options::training_time),
+      value_row(
+          {"rank-order",
+           {Verb::measure, Verb::rehearse, Verb::estimate, Verb::plan, Verb::validate},
+           "which dimension of the layout neighbouring ranks differ in, innermost first",
+           "tp-cp-ep-dp-pp"},
+          "ORDER",
+          [](const OptionValue& value) { return rank_order_from(value.text, value.where); },
+          &Options::rank_order),
   };
 }
 
@@ -277,25 +322,40 @@ Rows output_rows() {
   return {
       value_row({"seed",
                  {Verb::measure, Verb::rehearse, Verb::forecast},
-                 "seed of random operands and samples",
+                 "seed of random operands and samples, and of the order of a rehearsal's cases",
                  "1"},
                 "N",
                 seed_number,
                 &Options::seed),
       flag_row({"strict",
-                {Verb::rehearse, Verb::estimate, Verb::forecast},
+                {Verb::rehearse,
+                 Verb::estimate,
+                 Verb::plan,
+                 Verb::capacity,
+                 Verb::forecast,
+                 Verb::validate},
                 "refuse costs that were neither measured nor interpolated",
                 ""},
                [](Options& options) { options.strict = true; }),
       choice_row<Format>(
-          {"format", every_verb(), "how the result is written", "table"},
+          {"format", answering_verbs(), "how the result is written", "table"},
           {{{"table", Format::table}, {"json", Format::json}, {"csv", Format::csv}}, {}},
           &Options::format),
-      value_row(
-          {"out", every_verb(), "file for the result", "standard output; measure: profile.json"},
-          "FILE",
-          nonempty_text,
-          &Options::out),
+      value_row({"out",
+                 every_verb(),
+                 "file for the result",
+                 "standard output; measure: profile.json; rehearse: rehearsal.json too; report: "
+                 "report.html"},
+                "FILE",
+                nonempty_text,
+                &Options::out),
+      value_row({"trace",
+                 {Verb::estimate},
+                 "file for the step's timeline, which ui.perfetto.dev and chrome://tracing open",
+                 ""},
+                "FILE",
+                nonempty_text,
+                &Options::trace),
       flag_row({"quiet", every_verb(), "no progress and no notes on standard error", ""},
                [](Options& options) { options.verbosity = Verbosity::quiet; }),
       flag_row({"verbose", every_verb(), "more of both", ""},
@@ -307,16 +367,37 @@ Rows output_rows() {
 
 std::vector<OptionRow> option_table() {
   Rows table;
-  for (Rows (*const part)() :
-       {&subject_rows, &batch_rows, &recipe_rows, &verb_rows, &output_rows}) {
+  for (Rows (*const part)() : {&subject_rows,
+                               &batch_rows,
+                               &recipe_rows,
+                               &sharing_rows,
+                               &measure_rows,
+                               &show_rows,
+                               &capacity_rows,
+                               &forecast_rows,
+                               &plan_rows,
+                               &straggler_rows,
+                               &run_rows,
+                               &validate_rows,
+                               &report_rows,
+                               &import_rows,
+                               &output_rows}) {
     std::ranges::move(part(), std::back_inserter(table));
   }
   return table;
 }
 
 std::span<const Verb> all_verbs() {
-  static constexpr auto verbs = std::to_array<Verb>(
-      {Verb::measure, Verb::rehearse, Verb::estimate, Verb::forecast, Verb::validate, Verb::show});
+  static constexpr auto verbs = std::to_array<Verb>({Verb::measure,
+                                                     Verb::rehearse,
+                                                     Verb::estimate,
+                                                     Verb::plan,
+                                                     Verb::capacity,
+                                                     Verb::forecast,
+                                                     Verb::validate,
+                                                     Verb::report,
+                                                     Verb::show,
+                                                     Verb::import});
   return verbs;
 }
 
@@ -328,12 +409,20 @@ std::string_view purpose_of(Verb verb) {
       return "runs real training steps beside their estimate (under mpirun or srun)";
     case Verb::estimate:
       return "step time, memory, MFU and the whole run of one job in one layout";
+    case Verb::plan:
+      return "which layout is best, what it costs, and what else is on the Pareto front";
+    case Verb::capacity:
+      return "tokens per second, copies and human-equivalents that devices serve a model with";
     case Verb::forecast:
       return "what a future-scale model needs, and how much work it does";
     case Verb::validate:
       return "how far predictions are from what was published";
+    case Verb::report:
+      return "results of the other verbs as one page to look at, offline too";
     case Verb::show:
       return "what is known: the catalogs, or one model or cluster of them";
+    case Verb::import:
+      return "logs of other benchmarks into a profile, or several profiles into one";
   }
   return {};
 }

@@ -32,6 +32,8 @@ struct OptionRow {
   std::vector<Verb> verbs;
   std::string help;                ///< what it is for, one line
   std::string default_text;        ///< what holds without it; empty: nothing
+  bool takes_several = false;      ///< words that follow its value are values too: --merge A B
+  bool takes_lone_words = false;   ///< words that belong to no option are its values: report A B
   std::vector<std::string> words;  ///< the only values, when they are few
   /// Checks the text and stores it; throws InputError.
   std::function<void(Options&, const OptionValue&)> assign;

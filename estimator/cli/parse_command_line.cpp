@@ -2,6 +2,7 @@
 #include "estimator/cli/parse_command_line.hpp"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -11,10 +12,14 @@
 #include <boost/program_options.hpp>
 #include <fmt/format.h>
 
+#include "estimator/cli/foreign_job.hpp"
 #include "estimator/cli/help.hpp"
 #include "estimator/cli/job_file.hpp"
+#include "estimator/cli/manual.hpp"
 #include "estimator/cli/option_table.hpp"
 #include "units/input_error.hpp"
+#include "units/quantity_text.hpp"
+#include "units/text_file.hpp"
 
 namespace forerun {
 namespace {
@@ -106,6 +111,29 @@ GivenOption given_option(const po::option& option, const std::vector<OptionRow>&
   return {option.string_key, text};
 }
 
+/// A word that stands alone is a value of the option before it, if that takes several, or else of
+/// the verb's option for such words, if it has one.
+void take_lone_word(std::vector<GivenOption>& given,
+                    Verb verb,
+                    const std::vector<OptionRow>& table) {
+  if (!given.back().name.empty()) {
+    return;
+  }
+  const auto taker = std::ranges::find_if(
+      table, [&](const OptionRow& row) { return row.takes_lone_words && takes(row, verb); });
+  if (taker != table.end()) {
+    given.back().name = taker->name;
+  }
+  if (given.size() < 2) {
+    return;
+  }
+  const std::string& before = given[given.size() - 2].name;
+  const auto row = std::ranges::find(table, before, &OptionRow::name);
+  if (row != table.end() && row->takes_several) {
+    given.back().name = before;
+  }
+}
+
 std::vector<GivenOption> given_options(const Words& words,
                                        Verb verb,
                                        const std::vector<OptionRow>& table) {
@@ -127,6 +155,7 @@ std::vector<GivenOption> given_options(const Words& words,
         po::command_line_parser(words).options(description).style(style).run();
     for (const po::option& option : parsed.options) {
       given.push_back(given_option(option, table));
+      take_lone_word(given, verb, table);
     }
   } catch (const po::unknown_option& error) {
     throw not_taken(error.get_option_name(), verb, table);
@@ -168,16 +197,71 @@ std::optional<std::string> checked_job(const std::vector<GivenOption>& given,
   return job;
 }
 
+bool is_given(std::string_view name, const std::vector<GivenOption>& given) {
+  return std::ranges::find(given, name, &GivenOption::name) != given.end();
+}
+
+void apply_entries(Options& options,
+                   const std::vector<JobFileEntry>& entries,
+                   const std::vector<GivenOption>& given,
+                   const std::vector<OptionRow>& table) {
+  Options unused;
+  unused.verb = options.verb;
+  for (const JobFileEntry& entry : entries) {
+    const OptionRow& row = row_named(entry.name, table);
+    const bool applies = takes(row, options.verb) && !is_given(entry.name, given);
+    row.assign(applies ? options : unused, entry.value);
+  }
+}
+
+// `plan` asks what would be best for the job, so how the file splits it does not bind.
+constexpr auto chosen_by_plan = std::to_array<std::string_view>(
+    {"layout", "micro-batch", "recompute", "schedule", "sp", "zero", "fsdp", "overlap"});
+
+void apply_foreign(Options& options,
+                   ForeignJob job,
+                   const std::vector<GivenOption>& given,
+                   const std::vector<OptionRow>& table) {
+  if (options.verb == Verb::plan) {
+    std::erase_if(job.entries, [](const JobFileEntry& entry) {
+      return std::ranges::find(chosen_by_plan, entry.name) != chosen_by_plan.end();
+    });
+    job.keeps_gathered_weights = false;
+    const Software& preset = *software_preset(job.software->preset);
+    job.software->overlaps_gradient_reduce = preset.overlaps_gradient_reduce;
+    job.software->overlaps_parameter_gather = preset.overlaps_parameter_gather;
+    job.software->overlaps_tensor_backward = preset.overlaps_tensor_backward;
+  }
+  apply_entries(options, job.entries, given, table);
+  if (job.model && !is_given("model", given)) {
+    options.models = {job.model->name};
+    options.stated_model = std::move(job.model);
+  }
+  if (job.software && !is_given("software", given)) {
+    options.software = job.software;
+  }
+  options.keeps_gathered_weights =
+      job.keeps_gathered_weights && !is_given("zero", given) && !is_given("fsdp", given);
+  options.job_notes = std::move(job.notes);
+  if (!job.unread.empty()) {
+    options.job_notes.push_back("not understood, or without effect on cost: " +
+                                fmt::format("{}", fmt::join(job.unread, ", ")));
+  }
+}
+
 void apply_job_file(Options& options,
                     const std::string& path,
                     const std::vector<GivenOption>& given,
                     const std::vector<OptionRow>& table) {
-  Options unused;
-  for (const JobFileEntry& entry : read_job_file(path, table)) {
-    const OptionRow& row = row_named(entry.name, table);
-    const bool beaten = std::ranges::find(given, entry.name, &GivenOption::name) != given.end();
-    const bool applies = takes(row, options.verb) && !beaten;
-    row.assign(applies ? options : unused, entry.value);
+  const std::string text =
+      text_of_file(path, largest::config, "a TOML file, Megatron-LM's arguments or a NeMo YAML");
+  const JobFormat format = job_format_of(path, text);
+  if (format == JobFormat::ours) {
+    apply_entries(options, read_job_text(text, path, table), given, table);
+  } else {
+    const auto devices = std::ranges::find(given, "devices", &GivenOption::name);
+    const auto count = devices != given.end() ? parse_whole(devices->text) : std::nullopt;
+    apply_foreign(options, read_foreign_job(format, text, path, count.value_or(0)), given, table);
   }
 }
 
@@ -190,20 +274,32 @@ void require(bool fulfilled, Verb verb, std::string_view problem) {
 /// What a verb cannot do without, and what contradicts itself.
 void check_together(const Options& options) {
   const Verb verb = options.verb;
-  const bool runs_job = verb == Verb::measure || verb == Verb::rehearse || verb == Verb::estimate;
-  const bool names_kernels = options.kernels_only && !options.kernels.empty();
-  require(!runs_job || !options.models.empty() || names_kernels,
+  const bool answers_alone = verb == Verb::estimate || verb == Verb::plan || verb == Verb::capacity;
+  const bool runs_job = verb == Verb::measure || verb == Verb::rehearse || answers_alone;
+  const bool needs_no_model =
+      options.comm_only || (options.kernels_only && !options.kernels.empty());
+  require(!options.comm_only || !options.kernels_only,
+          verb,
+          "--comm-only contradicts --kernels-only (expected one of them)");
+  require(!runs_job || !options.models.empty() || needs_no_model,
           verb,
           "--model is missing (expected one like gpt2)");
-  require((verb != Verb::rehearse && verb != Verb::estimate) || options.cluster.has_value(),
+  require(!answers_alone || options.cluster.has_value(),
           verb,
           "--cluster is missing (expected a catalog name, a cluster .toml or a profile .json)");
-  const bool wants_one_model = verb == Verb::estimate || verb == Verb::forecast;
+  const bool wants_one_model = answers_alone || verb == Verb::forecast;
   require(!wants_one_model || options.models.size() <= 1,
           verb,
           "--model is given more than once (expected one; measure and rehearse take several)");
+  require(options.compared.empty() || options.compared.size() == 2,
+          verb,
+          "--compare takes two values, once (expected --compare OLD.json NEW.json)");
+  require(verb != Verb::report || !options.results.empty(),
+          verb,
+          "no result is named (expected files like estimate.json)");
   if (verb == Verb::forecast) {
-    require(options.cluster.has_value() || options.year.has_value(),
+    const bool asks_of_data = options.backtest.has_value() || options.fitted_table.has_value();
+    require(options.cluster.has_value() || options.year.has_value() || asks_of_data,
             verb,
             "nothing to forecast from (expected --year N, or --cluster FILE with --days N)");
     require(options.cluster.has_value() == options.training_time.has_value(),
@@ -235,11 +331,55 @@ Options options_from(const Words& words, Verb verb) {
   return options;
 }
 
-HelpRequest completion(const Words& words) {
-  if (words.size() != 2 || words[1] != "bash") {
-    throw InputError("forerun completion", "the shell is missing or unknown (expected bash)");
+/// `show topology FILE` becomes `show --topology FILE`, and `--compare A B` two of --compare: the
+/// only words that stand alone.
+struct Rewritten {
+  Words words;
+  std::optional<std::string> topology_of;
+};
+
+Rewritten rewrite_show(const Words& words) {
+  Rewritten rewritten;
+  std::size_t i = 0;
+  if (!words.empty() && words.front() == "topology") {
+    if (words.size() < 2 || words[1].starts_with('-')) {
+      throw InputError("show topology", "its profile is missing (expected one like profile.json)");
+    }
+    rewritten.topology_of = words[1];
+    i = 2;
   }
-  return {bash_completion(option_table())};
+  for (; i < words.size(); ++i) {
+    rewritten.words.push_back(words[i]);
+    if (words[i] != "--compare") {
+      continue;
+    }
+    if (i + 2 >= words.size() || words[i + 1].starts_with("--") || words[i + 2].starts_with("--")) {
+      throw InputError("--compare",
+                       "needs two values (expected --compare OLD.json NEW.json, or --compare "
+                       "PROFILE.json catalog)");
+    }
+    rewritten.words.insert(rewritten.words.end(), {words[i + 1], "--compare", words[i + 2]});
+    i += 2;
+  }
+  return rewritten;
+}
+
+HelpRequest completion(const Words& words) {
+  if (words.size() == 2 && words[1] == "bash") {
+    return {bash_completion(option_table())};
+  }
+  if (words.size() == 2 && words[1] == "zsh") {
+    return {zsh_completion(option_table())};
+  }
+  throw InputError("forerun completion", "the shell is missing or unknown (expected bash or zsh)");
+}
+
+HelpRequest manual(const Words& words) {
+  if (words.size() > 2) {
+    throw InputError("forerun manual", "takes one verb at most");
+  }
+  return {manual_page(words.size() == 2 ? std::optional(verb_from(words[1])) : std::nullopt,
+                      option_table())};
 }
 
 }  // namespace
@@ -260,11 +400,21 @@ std::variant<Options, HelpRequest> parse_command_line(int argc, const char* cons
   if (words.front() == "completion") {
     return completion(words);
   }
+  if (words.front() == "manual") {
+    return manual(words);
+  }
   const Verb verb = verb_from(words.front());
   if (asks_for_help(words)) {
     return HelpRequest{verb_help(verb, option_table())};
   }
-  return options_from(Words(words.begin() + 1, words.end()), verb);
+  const Words rest(words.begin() + 1, words.end());
+  if (verb != Verb::show) {
+    return options_from(rest, verb);
+  }
+  const Rewritten rewritten = rewrite_show(rest);
+  Options options = options_from(rewritten.words, verb);
+  options.topology_of = rewritten.topology_of;
+  return options;
 }
 
 }  // namespace forerun

@@ -4,14 +4,20 @@
 #include <fmt/ostream.h>
 #include <nlohmann/json.hpp>
 
+#include "estimator/cli/emit_future.hpp"
+#include "estimator/cli/job_estimate.hpp"
 #include "estimator/cli/job_options.hpp"
 #include "estimator/cli/run_verb.hpp"
 #include "estimator/cli/show.hpp"
+#include "estimator/cli/show_comparison.hpp"
+#include "estimator/cli/show_topology.hpp"
 #include "estimator/cli/write_result.hpp"
 #include "estimator/estimate/estimate.hpp"
 #include "estimator/estimate/estimate_table.hpp"
+#include "estimator/estimate/trace_json.hpp"
 #include "estimator/forecast/forecast.hpp"
 #include "estimator/profile/build_info.hpp"
+#include "estimator/profile/journal.hpp"
 #include "jobs/parameter_count.hpp"
 #include "units/input_error.hpp"
 #include "units/unit.hpp"
@@ -19,36 +25,14 @@
 namespace forerun {
 namespace {
 
-HardwareSource hardware_from(const Options& options) {
-  if (!options.cluster) {
-    throw InputError("--cluster",
-                     "is missing (expected a catalog name like dgx-h100, a cluster "
-                     ".toml, or a profile .json)");
-  }
-  return read_hardware(*options.cluster);
-}
-
-DeviceKind kind_of(const HardwareSource& hardware) {
-  return hardware.cluster.device.cores ? DeviceKind::host : DeviceKind::cuda;
-}
-
-JobEstimate estimate_of(const Options& options, const HardwareSource& hardware, Job job) {
-  EstimateRequest request;
-  request.hardware = sized_for(hardware, world_size(job.layout));
-  request.job = std::move(job);
-  request.overlap = options.overlap.value_or(default_overlap(hardware));
-  request.strictness = options.strict ? Strictness::interpolated_or_better : Strictness::any_tier;
-  return estimate_job(request);
-}
-
 // The fastest of the layouts that were measured, their dp grown to fill the devices; or the one
 // that the user names.
 JobEstimate best_measured(const Options& options,
                           const HardwareSource& hardware,
                           std::int64_t devices) {
-  const JobDefaults defaults = job_defaults(kind_of(hardware));
+  const JobDefaults defaults = job_defaults(device_kind_of(hardware));
   if (!options.models.empty()) {
-    return estimate_of(options, hardware, job_from(options, devices, defaults));
+    return estimate_from(options, hardware, job_from(options, devices, defaults));
   }
   if (!hardware.profile || hardware.profile->jobs.empty()) {
     throw InputError("--model", "is missing: " + hardware.cluster.name + " names no measured job");
@@ -68,7 +52,7 @@ JobEstimate best_measured(const Options& options,
     one.precision = precision_from(measured.precision);
     one.micro_batch = measured.micro_batch;
     one.sequence = measured.sequence;
-    JobEstimate estimate = estimate_of(one, hardware, job_from(one, devices, defaults));
+    JobEstimate estimate = estimate_from(one, hardware, job_from(one, devices, defaults));
     const auto rate = [](const JobEstimate& e) { return e.step.model_flops / e.step_time; };
     if (!best || rate(estimate) > rate(*best)) {
       best = std::move(estimate);
@@ -115,12 +99,20 @@ nlohmann::ordered_json measured_forecast(const Options& options) {
 
 }  // namespace
 
-ExitCode run_estimate(const Options& options, const Streams& streams) {
-  const HardwareSource hardware = hardware_from(options);
-  const JobEstimate estimate = estimate_of(
-      options,
-      hardware,
-      job_from(options, devices_from(options, hardware), job_defaults(kind_of(hardware))));
+ExitCode run_estimate(const Options& options, const OutputStreams& streams) {
+  const JobEstimate estimate = estimate_from(options);
+  if (options.trace) {
+    const auto slices = step_timeline(estimate.step.pipeline);
+    write_atomically(*options.trace,
+                     trace_json(slices, estimate.step.pipeline.shape).dump() + "\n");
+  }
+  if (options.verbosity == Verbosity::verbose) {
+    const Software& software = estimate.request.job.recipe.software;
+    fmt::print(streams.log, "software {}:\n", software.preset);
+    for (const auto& [name, value] : switches_of(software)) {
+      fmt::print(streams.log, "  {:<28} {}\n", name, value);
+    }
+  }
   write_result(to_json(estimate), print_estimate, options, streams.out);
   if (estimate.infeasible_because) {
     fmt::print(streams.log, "forerun: infeasible: {}\n", *estimate.infeasible_because);
@@ -129,7 +121,10 @@ ExitCode run_estimate(const Options& options, const Streams& streams) {
   return ExitCode::answered;
 }
 
-ExitCode run_forecast(const Options& options, const Streams& streams) {
+ExitCode run_forecast(const Options& options, const OutputStreams& streams) {
+  if (options.backtest || options.edge || options.fitted_table) {
+    return run_forecast_question(options, streams);
+  }
   if (options.cluster) {
     write_result(with_head(measured_forecast(options)), print_forecast, options, streams.out);
     return ExitCode::answered;
@@ -139,17 +134,29 @@ ExitCode run_forecast(const Options& options, const Streams& streams) {
                      "is missing (expected one like --year 2030, or --cluster with "
                      "--devices and --days to start from a measurement)");
   }
-  const ScenarioOptions scenario{options.scenario, *options.year, options.samples, options.seed};
-  write_result(with_head(forecast_scenario(scenario)), print_forecast, options, streams.out);
+  const ScenarioOptions scenario{
+      options.scenario, *options.year, options.samples, options.seed, options.shows_sensitivity};
+  const nlohmann::ordered_json document = with_head(forecast_scenario(scenario));
+  emit_future(options, document, streams);
+  write_result(document, print_forecast, options, streams.out);
   return ExitCode::answered;
 }
 
-ExitCode run_show(const Options& options, const Streams& streams) {
+ExitCode run_show(const Options& options, const OutputStreams& streams) {
+  if (options.topology_of) {
+    write_result(topology_document(*options.topology_of), print_topology, options, streams.out);
+    return ExitCode::answered;
+  }
+  if (!options.compared.empty()) {
+    const auto document = comparison_document(options.compared, options.tolerance);
+    write_result(document, print_comparison, options, streams.out);
+    return document["slower"] == 0 ? ExitCode::answered : ExitCode::failed;
+  }
   write_result(show(options), print_show, options, streams.out);
   return ExitCode::answered;
 }
 
-ExitCode run_verb(const Options& options, const Streams& streams) {
+ExitCode run_verb(const Options& options, const OutputStreams& streams) {
   switch (options.verb) {
     case Verb::measure:
       return run_measure(options, streams);
@@ -157,12 +164,20 @@ ExitCode run_verb(const Options& options, const Streams& streams) {
       return run_rehearse(options, streams);
     case Verb::estimate:
       return run_estimate(options, streams);
+    case Verb::plan:
+      return run_plan(options, streams);
+    case Verb::capacity:
+      return run_capacity(options, streams);
     case Verb::forecast:
       return run_forecast(options, streams);
     case Verb::validate:
       return run_validate(options, streams);
+    case Verb::report:
+      return run_report(options, streams);
     case Verb::show:
       return run_show(options, streams);
+    case Verb::import:
+      return run_import(options, streams);
   }
   return ExitCode::failed;
 }

@@ -2,19 +2,26 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <cstdint>
+#include <ctime>
+#include <fstream>
 #include <ostream>
 #include <sstream>
 
 #include <fmt/ostream.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "estimator/cli/job_options.hpp"
 #include "estimator/cli/ranks.hpp"
 #include "estimator/cli/run_verb.hpp"
 #include "estimator/cli/write_result.hpp"
+#include "estimator/measure/collective_table.hpp"
+#include "estimator/measure/grid_communicators.hpp"
 #include "estimator/profile/kernel_family.hpp"
 #include "estimator/profile/profile_json.hpp"
 #include "kernels/kernel_cost.hpp"
+#include "units/input_error.hpp"
 #include "units/quantity_text.hpp"
 #include "units/unit.hpp"
 
@@ -27,22 +34,43 @@ using Json = nlohmann::ordered_json;
 std::atomic<bool> is_stopped = false;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 static_assert(std::atomic<bool>::is_always_lock_free);
 
-// The first signal asks for an end, the second one is the system's own again.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
+std::atomic<std::int64_t> stopped_at_ns = 0;
+static_assert(std::atomic<std::int64_t>::is_always_lock_free);
+
+// The first signal asks for an end. What comes within a second of it is the same wish once more: a
+// shell's signal to its group beside a launcher's to its child. A later one is the system's own
+// again. SIGUSR1 is a batch system's warning, which may come more than once and which mpirun hands
+// on to all ranks.
 extern "C" void stop_politely(int signal) {
   is_stopped = true;
-  std::signal(signal, SIG_DFL);  // NOLINT(cert-err33-c): nothing can be done about a failure here
+  if (signal == SIGUSR1) {
+    return;
+  }
+  constexpr std::int64_t second = 1'000'000'000;
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);  // NOLINT(cert-err33-c): at worst a signal counts twice
+  const std::int64_t now_ns = now.tv_sec * second + now.tv_nsec;
+  std::int64_t first_ns = 0;
+  if (!stopped_at_ns.compare_exchange_strong(first_ns, now_ns) && now_ns - first_ns > second) {
+    std::signal(signal, SIG_DFL);  // NOLINT(cert-err33-c): nothing can be done about a failure here
+    std::raise(signal);            // NOLINT(cert-err33-c)
+  }
 }
 
 const std::atomic<bool>* stop_on_signals() {
-  for (const int signal : {SIGINT, SIGTERM}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) {
     std::signal(signal, stop_politely);  // NOLINT(cert-err33-c): the default then stays
   }
   return &is_stopped;
 }
 
-// One job per precision when the user named none: the profile then prices both.
-std::vector<Job> jobs_to_measure(const Options& options, Ranks& ranks) {
-  if (options.models.empty() && options.kernels_only && !options.kernels.empty()) {
+// One job per precision when the user named none: the profile then prices both. Members of a set
+// that a model cannot take are left out, with a warning.
+std::vector<Job> jobs_to_measure(const Options& options,
+                                 Ranks& ranks,
+                                 std::vector<std::string>& warnings) {
+  if (options.models.empty()) {
     return {};
   }
   JobDefaults defaults = job_defaults(ranks.kind());
@@ -52,8 +80,11 @@ std::vector<Job> jobs_to_measure(const Options& options, Ranks& ranks) {
   std::vector<Job> jobs;
   for (const Precision precision : precisions) {
     defaults.precisions = {precision};
-    const auto more = jobs_from(options, devices, defaults);
-    jobs.insert(jobs.end(), more.begin(), more.end());
+    const JobSet more = legal_jobs_from(options, devices, defaults);
+    jobs.insert(jobs.end(), more.jobs.begin(), more.jobs.end());
+    for (const std::string& left : more.left_out) {
+      warnings.push_back("left out: " + left);
+    }
   }
   return jobs;
 }
@@ -109,30 +140,127 @@ void print_profile(const Json& profile, std::ostream& out) {
                text_of(level["latency_s"].get<double>() * unit::second),
                100.0 * level["fit_error"].get<double>());
   }
+  if (const Json& layer = profile["layer_factor"]; !layer.is_null()) {
+    fmt::print(out,
+               "\na layer of {} {} in {} takes {:.3f} times the sum of its kernels ({} and {})\n",
+               layer["model"].get<std::string>(),
+               layer["layout"].get<std::string>(),
+               layer["precision"].get<std::string>(),
+               layer["factor"].get<double>(),
+               text_of(layer["chained_s"].get<double>() * unit::second),
+               text_of(layer["alone_s"].get<double>() * unit::second));
+  }
   for (const Json& key : profile["skipped"]) {
     fmt::print(out, "skipped: {}\n", key.get<std::string>());
   }
 }
 
-}  // namespace
+std::string members_text(const PlacedGroup& group) {
+  std::string text;
+  for (std::size_t i = 0; i < group.ranks.size(); ++i) {
+    text += fmt::format("{}{}@{}", i == 0 ? "" : " ", group.ranks[i], group.nodes[i]);
+  }
+  return text;
+}
 
-ExitCode run_measure(const Options& options, const Streams& streams) {
-  Ranks ranks(options);
+// Every group of every kind that the layouts use, with its members' nodes.
+void print_groups(const MeasureOptions& request,
+                  const std::vector<std::string>& hosts,
+                  std::ostream& log) {
+  for (const Job& job : request.jobs) {
+    const ProcessGrid grid(degrees_of(job.layout), request.rank_order);
+    for (const GroupKind kind : kinds_used(job.layout, experts_of(job.model))) {
+      if (grid.shape(kind, 1).ranks < 2) {
+        continue;
+      }
+      fmt::print(log, "{} groups of {}:", name_of(kind), text_of(job.layout));
+      for (const PlacedGroup& group : placed_groups(grid, kind, hosts)) {
+        fmt::print(log, " [{}]", members_text(group));
+      }
+      fmt::print(log, "\n");
+    }
+  }
+}
+
+// Before anything is measured: what must be known of the run.
+void announce(const MeasureOptions& request,
+              const std::vector<std::string>& hosts,
+              const Options& options,
+              std::ostream& log) {
+  if (options.verbosity == Verbosity::verbose) {
+    print_groups(request, hosts, log);
+  }
+  for (const std::string& warning : request.warnings) {
+    fmt::print(log, "warning: {}\n", warning);
+  }
+}
+
+ProgressStyle progress_style(const Options& options) {
+  if (options.verbosity == Verbosity::verbose) {
+    return ProgressStyle::every;
+  }
+  const bool is_terminal = ::isatty(STDERR_FILENO) != 0;
+  return is_terminal ? ProgressStyle::bar : ProgressStyle::sparse;
+}
+
+MeasureOptions request_from(const Options& options, Ranks& ranks) {
   MeasureOptions request;
-  request.jobs = jobs_to_measure(options, ranks);
+  request.warnings = ranks.warnings();
+  request.jobs = jobs_to_measure(options, ranks, request.warnings);
   request.budget = options.time_budget.value_or(Seconds::infinite());
   request.out = options.out.value_or("profile.json");
   request.start = options.resume ? MeasureOptions::Start::resume : MeasureOptions::Start::afresh;
-  request.what =
-      options.kernels_only ? MeasureOptions::What::kernels : MeasureOptions::What::everything;
+  if (options.kernels_only) {
+    request.what = MeasureOptions::What::kernels;
+  } else if (options.comm_only) {
+    request.what = MeasureOptions::What::collectives;
+  }
   request.kernels = options.kernels;
+  request.rank_order = options.rank_order;
   request.seed = options.seed;
+  return request;
+}
+
+// Of rank 0, where --log-json asks for it; closed elsewhere.
+std::ofstream json_log(const Options& options, Ranks& ranks) {
+  std::ofstream json;
+  if (options.log_json && ranks.is_root()) {
+    json.open(*options.log_json);
+    if (!json) {
+      throw std::runtime_error(*options.log_json + ": cannot open for writing (--log-json)");
+    }
+  }
+  return json;
+}
+
+}  // namespace
+
+ExitCode run_measure(const Options& options, const OutputStreams& streams) {
+  if (options.decode) {
+    return run_decode(options, streams);
+  }
+  Ranks ranks(options);
+  if (options.comm_only && ranks.world().size() < 2) {
+    throw InputError("--comm-only", "needs at least two ranks (start it with mpirun -np N)");
+  }
+  MeasureOptions request = request_from(options, ranks);
+  const auto hosts = ranks.world().all_gather_text(discover_node().host);
+  if (ranks.is_root()) {
+    announce(request, hosts, options, streams.log);
+  }
   request.stop = stop_on_signals();
-  const Profile profile = measure(request, ranks.machine(), streams.log);
+  std::ofstream json = json_log(options, ranks);
+  const Profile profile =
+      measure(request,
+              ranks.machine(),
+              {streams.log, json.is_open() ? &json : nullptr, progress_style(options)});
   if (ranks.is_root()) {
     Options to_stdout = options;
     to_stdout.out.reset();
-    write_result(to_json(profile), print_profile, to_stdout, streams.out);
+    write_result(to_json(profile),
+                 options.comm_only ? print_collective_table : print_profile,
+                 to_stdout,
+                 streams.out);
   }
   if (*request.stop) {
     if (ranks.is_root()) {

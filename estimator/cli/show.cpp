@@ -9,6 +9,7 @@
 #include "estimator/profile/build_info.hpp"
 #include "jobs/parameter_count.hpp"
 #include "jobs/read_model.hpp"
+#include "topologies/level_rates.hpp"
 #include "topologies/read_cluster.hpp"
 #include "units/quantity_text.hpp"
 #include "units/unit.hpp"
@@ -49,6 +50,11 @@ Json cluster_json(const std::string& name) {
                       {"bandwidth_bytes_per_s", level.bandwidth.in(unit::byte / unit::second)},
                       {"latency_s", level.latency.in(unit::second)},
                       {"efficiency", level.efficiency},
+                      {"oversubscription", level.oversubscription},
+                      {"kind", name_of(level.kind)},
+                      {"axes", level.axes},
+                      {"rails", level.rails},
+                      {"in_network_reduction", level.in_network_reduction},
                       {"source", level.source}});
   }
   return {{"name", cluster.name},

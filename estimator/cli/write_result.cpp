@@ -8,6 +8,7 @@
 
 #include "estimator/cli/csv.hpp"
 #include "estimator/profile/journal.hpp"
+#include "units/text_bar.hpp"
 
 namespace forerun {
 
@@ -32,12 +33,18 @@ void write_result(const nlohmann::ordered_json& document,
                   const TablePrinter& table,
                   const Options& options,
                   std::ostream& out) {
-  const std::string text = result_text(document, table, options.format);
   if (options.out) {
-    write_atomically(*options.out, text);
+    write_atomically(*options.out, result_text(document, table, options.format));
     return;
   }
-  out << text << std::flush;
+  if (options.format == Format::table) {
+    std::ostringstream text;
+    set_bar_style(text, bar_style_of_standard_output());
+    table(document, text);
+    out << text.str() << std::flush;
+  } else {
+    out << result_text(document, table, options.format) << std::flush;
+  }
   if (!out) {
     throw std::runtime_error("standard output: cannot write the result");
   }

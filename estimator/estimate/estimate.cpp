@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "estimator/estimate/structural_error.hpp"
+#include "jobs/parameter_count.hpp"
 #include "units/input_error.hpp"
 #include "units/quantity_text.hpp"
 #include "units/unit.hpp"
@@ -28,27 +29,41 @@ std::optional<FlopsPerSecond> peak_of(const EstimateRequest& request) {
 
 ErrorBand band_of(const JobEstimate& estimate) {
   const double relative =
-      std::hypot(estimate.step.provenance.relative_error, dense_structural_error);
+      std::hypot(estimate.step.provenance.relative_error, structural_error(estimate.job_class));
   const StepBreakdown& parts = estimate.step.breakdown;
   // Extrapolated communication is as good as unknown.
-  const Seconds unknown = estimate.request.hardware.notes.empty()
-                              ? Seconds()
-                              : parts.tensor_parallel + parts.pipeline_p2p + parts.data_parallel;
+  const Seconds unknown = estimate.request.hardware.is_extended
+                              ? parts.tensor_parallel + parts.context_parallel +
+                                    parts.expert_parallel + parts.pipeline_p2p + parts.data_parallel
+                              : Seconds();
   return {std::max(Seconds(), estimate.step_time * (1.0 - relative) - unknown),
           estimate.step_time * (1.0 + relative) + unknown};
 }
 
-bool is_gpu(const DeviceSpec& device) {
-  return !device.cores.has_value();
+RunCost run_of(const JobEstimate& estimate) {
+  const Job& job = estimate.request.job;
+  RunRequest run;
+  run.tokens = *job.recipe.tokens;
+  run.tokens_per_step = static_cast<double>(job.recipe.global_batch * job.recipe.sequence);
+  run.step_time = {estimate.band.low, estimate.step_time, estimate.band.high};
+  run.devices = estimate.devices;
+  run.checkpoint = checkpoint_size(static_cast<double>(count_parameters(job.model).total),
+                                   data_type_of(job.recipe.precision) != DataType::fp32);
+  return run_cost(run, estimate.request.hardware.cluster, estimate.request.run);
 }
 
 }  // namespace
 
 Overlap default_overlap(const HardwareSource& hardware) {
-  return is_gpu(hardware.cluster.device) ? Overlap::on : Overlap::off;
+  const bool is_measured = hardware.profile && !hardware.profile->overlap.empty();
+  return is_measured || hardware.cluster.device.is_gpu() ? Overlap::on : Overlap::off;
 }
 
 JobEstimate estimate_job(const EstimateRequest& request) {
+  return estimate_job(request, prices_of(request.hardware, request.strictness));
+}
+
+JobEstimate estimate_job(const EstimateRequest& request, const PriceList& prices) {
   check(request);
   const Job& job = request.job;
   const Cluster& cluster = request.hardware.cluster;
@@ -57,10 +72,12 @@ JobEstimate estimate_job(const EstimateRequest& request) {
   estimate.devices = world_size(job.layout);
   estimate.step =
       estimate_step(job,
-                    {cluster.devices_per_node},
-                    prices_of(request.hardware, request.strictness),
-                    request.overlap,
-                    is_gpu(cluster.device) ? gpu_overheads(job.layout) : host_overheads());
+                    {cluster.devices_per_node, request.rank_order},
+                    prices,
+                    {request.overlap,
+                     cluster.device.is_gpu() ? gpu_overheads(job.layout) : host_overheads(),
+                     request.host,
+                     request.stragglers});
   estimate.step_time = total_of(estimate.step.breakdown);
   for (std::size_t stage = 0; stage < estimate.step.memory.size(); ++stage) {
     const Bytes total = total_of(estimate.step.memory[stage]);
@@ -75,11 +92,10 @@ JobEstimate estimate_job(const EstimateRequest& request) {
                                   text_of(cluster.device.memory);
   }
   estimate.peak = peak_of(request);
+  estimate.job_class = job_class_of(job, estimate.step);
   estimate.band = band_of(estimate);
   if (job.recipe.tokens) {
-    const auto per_step = static_cast<double>(job.recipe.global_batch * job.recipe.sequence);
-    estimate.run =
-        run_cost(*job.recipe.tokens, per_step, estimate.step_time, estimate.devices, cluster);
+    estimate.run = run_of(estimate);
   }
   return estimate;
 }

@@ -19,6 +19,10 @@ struct EstimateRequest {
   HardwareSource hardware;  ///< already sized for the job's devices
   Overlap overlap = Overlap::on;
   Strictness strictness = Strictness::any_tier;
+  HostCost host = {};
+  RankOrder rank_order = megatron_order;
+  RunSettings run = {};
+  Stragglers stragglers = {};
 };
 
 struct ErrorBand {
@@ -35,6 +39,7 @@ struct JobEstimate {
   Bytes memory_peak;
   std::optional<std::string> infeasible_because;
   std::optional<FlopsPerSecond> peak;  ///< of one device in the job's number format
+  std::string job_class;               ///< whose structural error widens the band
   ErrorBand band;                      ///< 90 %
   std::optional<RunCost> run;          ///< when the job says its tokens
 };
@@ -42,14 +47,20 @@ struct JobEstimate {
 /// Throws InputError when the job is illegal, unsupported, or a key has no price.
 [[nodiscard]] JobEstimate estimate_job(const EstimateRequest& request);
 
+/// The same with prices that the caller keeps from one job to the next: `prices_of` the same
+/// hardware.
+[[nodiscard]] JobEstimate estimate_job(const EstimateRequest& request, const PriceList& prices);
+
 /// The document of the verb: keys as design.md's contract lists them.
 [[nodiscard]] nlohmann::ordered_json to_json(const JobEstimate& estimate);
 
 /// Parts of documents that other verbs echo too.
 [[nodiscard]] nlohmann::ordered_json job_json(const Job& job);
 [[nodiscard]] nlohmann::ordered_json breakdown_json(const StepBreakdown& breakdown);
+[[nodiscard]] nlohmann::ordered_json run_json(const RunCost& run, const Cluster& cluster);
 
-/// Overlap is what the measurement shows: none on a CPU, Megatron's on GPUs.
+/// What the software overlaps does overlap, to the degree that was measured; where nothing was
+/// measured, as on GPUs for GPUs and not at all for CPUs (plain MPI gets on inside MPI calls only).
 [[nodiscard]] Overlap default_overlap(const HardwareSource& hardware);
 
 }  // namespace forerun

@@ -4,6 +4,7 @@
 #include "estimator/estimate/estimate.hpp"
 #include "estimator/profile/build_info.hpp"
 #include "jobs/parameter_count.hpp"
+#include "units/quantity_text.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -32,15 +33,6 @@ Json provenance_json(const Provenance& provenance) {
 template <typename T>
 Json or_null(const std::optional<T>& value, T unit) {
   return value ? Json(value->in(unit)) : Json(nullptr);
-}
-
-Json run_json(const RunCost& run) {
-  return {{"steps", run.steps},
-          {"days", run.time.in(unit::day)},
-          {"device_hours", run.device_time.in(unit::hour)},
-          {"energy_kwh", or_null(run.energy, unit::kilowatt_hour)},
-          {"cost_usd", or_null(run.cost, unit::dollar)},
-          {"goodput", run.goodput ? Json(*run.goodput) : Json(nullptr)}};
 }
 
 Json hardware_json(const JobEstimate& estimate) {
@@ -81,13 +73,24 @@ Json notes_of(const JobEstimate& estimate) {
   if (!estimate.run) {
     notes.push_back("run is null: say how many tokens to train on with --tokens");
   } else {
-    if (!estimate.run->energy) {
-      notes.push_back("energy_kwh is null: the cluster gives no device power, server share or PUE");
+    for (const std::string& note : estimate.run->notes) {
+      notes.push_back(note);
     }
-    if (!estimate.run->cost) {
-      notes.push_back("cost_usd is null: the cluster gives no price per device-hour");
-    }
-    notes.push_back("goodput is null: days and cost are without failures and restarts");
+  }
+  const Seconds per_launch = estimate.request.host.per_launch;
+  if (per_launch > Seconds()) {
+    notes.push_back("the host takes " + text_of(per_launch) +
+                    " to launch a kernel: calibrated on published steps of " +
+                    std::string(estimate.request.job.recipe.software.preset));
+  }
+  const Job& job = estimate.request.job;
+  if (job.recipe.zero == ZeroStage::gradients && job.layout.pipeline > 1) {
+    notes.push_back(
+        "with a pipeline, zero 2 holds and reduces whole gradients at the end of the step, as zero "
+        "1 does");
+  }
+  for (const std::string& part : left_out_of(estimate.request.job)) {
+    notes.push_back("the work of " + part + " is left out");
   }
   return notes;
 }
@@ -116,10 +119,15 @@ Json job_json(const Job& job) {
             {"micro_batches_per_pipeline", micro_batches(job)},
             {"seq", recipe.sequence},
             {"precision", name_of(recipe.precision)},
-            {"recompute", name_of(recipe.recompute)},
+            {"recompute", text_of(recipe.recompute)},
             {"schedule", name_of(schedule_of(job))},
             {"sp", recipe.sequence_parallel == SequenceParallel::on ? "on" : "off"},
             {"zero", static_cast<int>(recipe.zero)},
+            {"shard_group", recipe.shard_group > 0 ? Json(recipe.shard_group) : Json(nullptr)},
+            {"cp_kind", name_of(recipe.context_kind)},
+            {"ep_kind", text_of(recipe.expert_dispatch)},
+            {"expert_load", text_of(recipe.expert_load)},
+            {"software", recipe.software.preset},
             {"tokens", recipe.tokens ? Json(*recipe.tokens) : Json(nullptr)}}}};
 }
 
@@ -127,10 +135,15 @@ Json breakdown_json(const StepBreakdown& breakdown) {
   return {{"compute", breakdown.compute.in(unit::second)},
           {"recompute", breakdown.recompute.in(unit::second)},
           {"tensor_parallel", breakdown.tensor_parallel.in(unit::second)},
+          {"context_parallel", breakdown.context_parallel.in(unit::second)},
+          {"expert_parallel", breakdown.expert_parallel.in(unit::second)},
           {"pipeline_p2p", breakdown.pipeline_p2p.in(unit::second)},
           {"bubble", breakdown.bubble.in(unit::second)},
           {"data_parallel", breakdown.data_parallel.in(unit::second)},
-          {"optimizer", breakdown.optimizer.in(unit::second)}};
+          {"optimizer", breakdown.optimizer.in(unit::second)},
+          {"contention", breakdown.contention.in(unit::second)},
+          {"host", breakdown.host.in(unit::second)},
+          {"straggler", breakdown.straggler.in(unit::second)}};
 }
 
 Json to_json(const JobEstimate& estimate) {
@@ -138,6 +151,13 @@ Json to_json(const JobEstimate& estimate) {
   document["inputs"] = job_json(estimate.request.job);
   document["inputs"]["cluster"] = hardware_json(estimate);
   document["inputs"]["overlap"] = estimate.request.overlap == Overlap::on ? "on" : "off";
+  document["inputs"]["host_per_launch_s"] = estimate.request.host.per_launch.in(unit::second);
+  const Stragglers& stragglers = estimate.request.stragglers;
+  document["inputs"]["slowest_device"] =
+      stragglers.slowest_device ? Json(*stragglers.slowest_device) : Json(nullptr);
+  document["inputs"]["jitter"] =
+      stragglers.jitter_sigma ? Json(*stragglers.jitter_sigma) : Json(nullptr);
+  document["inputs"]["rank_order"] = text_of(estimate.request.rank_order);
   document["step_time_s"] = estimate.step_time.in(unit::second);
   document["breakdown_s"] = breakdown_json(estimate.step.breakdown);
   document["slowest_stage"] = estimate.step.slowest_stage;
@@ -148,17 +168,22 @@ Json to_json(const JobEstimate& estimate) {
       memory_json(estimate.step.memory[static_cast<std::size_t>(estimate.peak_stage)]);
   document["memory_peak_stage"] = estimate.peak_stage;
   Json stages = Json::array();
+  Json kinds = Json::array();
   for (const StageMemory& stage : estimate.step.memory) {
     stages.push_back(total_of(stage).in(unit::byte));
+    kinds.push_back(memory_json(stage));
   }
   document["memory_bytes_by_stage"] = std::move(stages);
+  document["memory_kinds_bytes_by_stage"] = std::move(kinds);
   document["feasible"] = !estimate.infeasible_because.has_value();
   document["infeasible_reason"] =
       estimate.infeasible_because ? Json(*estimate.infeasible_because) : Json(nullptr);
   document["provenance"] = provenance_json(estimate.step.provenance);
   document["error_band_s"] = {estimate.band.low.in(unit::second),
                               estimate.band.high.in(unit::second)};
-  document["run"] = estimate.run ? run_json(*estimate.run) : Json(nullptr);
+  document["error_band_class"] = estimate.job_class;
+  document["run"] =
+      estimate.run ? run_json(*estimate.run, estimate.request.hardware.cluster) : Json(nullptr);
   document["notes"] = notes_of(estimate);
   return document;
 }

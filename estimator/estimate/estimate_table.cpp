@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "units/quantity_text.hpp"
+#include "units/text_bar.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -76,10 +77,11 @@ void print_step(const Json& document, std::ostream& out) {
              seconds(document["error_band_s"][1]));
   for (const auto& [part, value] : document["breakdown_s"].items()) {
     fmt::print(out,
-               "  {:<16} {:>10}   {:>5.1f} %\n",
+               "  {:<16} {:>10}   {:>5.1f} %{}\n",
                part,
                seconds(value),
-               100.0 * value.get<double>() / total);
+               100.0 * value.get<double>() / total,
+               bar_text(out, value.get<double>() / total));
   }
   fmt::print(out,
              "rate               {:>10.4g} TFLOP/s per device   MFU {}   HFU {}\n",
@@ -99,7 +101,9 @@ void print_memory(const Json& document, std::ostream& out) {
              document["feasible"].get<bool>() ? "fits" : "DOES NOT FIT");
   for (const auto& [kind, value] : document["memory_bytes"].items()) {
     if (value.get<double>() > 0.0) {
-      fmt::print(out, "  {:<16} {:>10}\n", kind, bytes(value));
+      const double share = value.get<double>() /
+                           document["inputs"]["cluster"]["memory_per_device_bytes"].get<double>();
+      fmt::print(out, "  {:<16} {:>10}{}\n", kind, bytes(value), bar_text(out, share));
     }
   }
 }

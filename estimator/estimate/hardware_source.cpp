@@ -1,33 +1,122 @@
 #include "estimator/estimate/hardware_source.hpp"
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 
 #include "estimator/profile/profile_json.hpp"
+#include "topologies/measured_topology.hpp"
 #include "topologies/read_cluster.hpp"
 #include "units/input_error.hpp"
 
 namespace forerun {
 namespace {
 
-// A path in a cluster file counts from that file's folder.
-std::string beside(const std::string& file, const std::string& path) {
-  return std::filesystem::path(path).is_absolute()
-             ? path
-             : (std::filesystem::path(file).parent_path() / path).string();
+// What was measured: levels fitted to collectives and, where none ran, found between pairs of
+// ranks.
+std::vector<LinkLevel> measured_levels(const Profile& profile) {
+  std::vector<LinkLevel> levels = profile.levels;
+  if (profile.topology) {
+    for (const LinkLevel& level : link_levels(*profile.topology)) {
+      if (std::ranges::find(levels, level.devices, &LinkLevel::devices) == levels.end()) {
+        levels.push_back(level);
+      }
+    }
+    std::ranges::sort(levels, {}, &LinkLevel::devices);
+  }
+  return levels;
 }
 
-// Measured levels replace the file's innermost ones; the outer ones stay.
-void merge_profile(HardwareSource& hardware, Profile profile) {
-  Cluster& cluster = hardware.cluster;
-  std::vector<LinkLevel> levels = profile.levels;
-  for (const LinkLevel& level : cluster.levels) {
-    if (levels.empty() || level.devices > levels.back().devices) {
-      levels.push_back(level);
+std::string names_of(const std::vector<LinkLevel>& levels) {
+  std::string names;
+  for (const LinkLevel& level : levels) {
+    names += (names.empty() ? "'" : ", '") + level.name + "' of " + std::to_string(level.devices);
+  }
+  return names.empty() ? "none" : names;
+}
+
+struct JoinedLevels {
+  std::vector<LinkLevel> all;
+  std::vector<LinkLevel> from_profile;
+  std::vector<LinkLevel> from_file;
+  std::vector<LinkLevel> unused;  ///< measured, but the file has nothing of that kind and size
+};
+
+// Those inside nodes of so many devices, or those between them.
+std::vector<LinkLevel> one_side(const std::vector<LinkLevel>& levels,
+                                std::int64_t node,
+                                bool is_inside) {
+  std::vector<LinkLevel> side;
+  std::ranges::copy_if(levels, std::back_inserter(side), [&](const LinkLevel& level) {
+    return (level.devices <= node) == is_inside;
+  });
+  return side;
+}
+
+// Inside the nodes and between them apart, for a level of so many devices is not the same link in
+// nodes of other sizes. A file's level that joins more devices than were measured stays as the file
+// says.
+JoinedLevels joined_levels(const Profile& profile, const Cluster& cluster) {
+  JoinedLevels joined;
+  const std::int64_t node = cluster.devices_per_node;
+  for (const bool is_inside : {true, false}) {
+    std::int64_t reach = 0;
+    for (const LinkLevel& level :
+         one_side(measured_levels(profile), profile.ranks_per_node, is_inside)) {
+      const bool fits =
+          (level.devices <= node) == is_inside && level.devices <= cluster.max_devices;
+      (fits ? joined.from_profile : joined.unused).push_back(level);
+      if (fits) {
+        reach = level.devices;
+        joined.all.push_back(level);
+      }
+    }
+    for (const LinkLevel& level : one_side(cluster.levels, node, is_inside)) {
+      if (level.devices > reach) {
+        joined.from_file.push_back(level);
+        joined.all.push_back(level);
+      }
     }
   }
-  profile.levels = levels;
-  profile.level_errors.resize(levels.size(), 0.0);
-  cluster.levels = std::move(levels);
+  return joined;
+}
+
+// Of each level, as the profile has it; 0 for the others.
+std::vector<double> errors_of(const std::vector<LinkLevel>& levels, const Profile& profile) {
+  std::vector<double> errors;
+  for (const LinkLevel& level : levels) {
+    const auto found = std::ranges::find_if(profile.levels, [&](const LinkLevel& known) {
+      return known.devices == level.devices && known.name == level.name;
+    });
+    const auto place = static_cast<std::size_t>(found - profile.levels.begin());
+    errors.push_back(place < profile.level_errors.size() ? profile.level_errors[place] : 0.0);
+  }
+  return errors;
+}
+
+// Kernels and the levels that the profile covers are the profile's, outer levels the file's.
+void merge_profile(HardwareSource& hardware, Profile profile) {
+  Cluster& cluster = hardware.cluster;
+  if (profile.ranks > profile.ranks_per_node &&
+      profile.ranks_per_node != cluster.devices_per_node) {
+    hardware.notes.push_back(profile.path + " was measured with " +
+                             std::to_string(profile.ranks_per_node) + " ranks a node, but " +
+                             cluster.name + " has " + std::to_string(cluster.devices_per_node) +
+                             " devices a node");
+  }
+  JoinedLevels joined = joined_levels(profile, cluster);
+  const bool has_kernels = !profile.kernels.empty();
+  std::string note = (has_kernels ? "kernels and links measured in " : "links measured in ") +
+                     profile.path + " (" + names_of(joined.from_profile) + "); " +
+                     (has_kernels ? "links of " : "kernels and links of ") + cluster.name +
+                     " as its file says: " + names_of(joined.from_file);
+  if (!joined.unused.empty()) {
+    note += "; not used, for they join other devices there than here: " + names_of(joined.unused);
+  }
+  hardware.notes.push_back(std::move(note));
+  profile.level_errors = errors_of(joined.all, profile);
+  profile.levels = joined.all;
+  cluster.levels = std::move(joined.all);
   hardware.profile = std::move(profile);
 }
 
@@ -42,7 +131,7 @@ HardwareSource read_hardware(const std::string& name) {
   }
   hardware.cluster = read_cluster(name);
   if (hardware.cluster.measured) {
-    merge_profile(hardware, read_profile(beside(name, *hardware.cluster.measured)));
+    merge_profile(hardware, read_profile(*hardware.cluster.measured));
   }
   return hardware;
 }
@@ -66,6 +155,7 @@ HardwareSource sized_for(HardwareSource hardware, std::int64_t devices) {
                            std::to_string(devices) +
                            ", so communication may be anything between none and twice what is "
                            "given: the band is widened by it");
+  hardware.is_extended = true;
   for (auto* levels : {&cluster.levels, &hardware.profile->levels}) {
     if (!levels->empty()) {
       levels->back().devices = devices;
@@ -75,8 +165,17 @@ HardwareSource sized_for(HardwareSource hardware, std::int64_t devices) {
 }
 
 PriceList prices_of(const HardwareSource& hardware, Strictness strictness) {
-  return hardware.profile ? prices_from(*hardware.profile, strictness)
-                          : prices_from(hardware.cluster, strictness);
+  if (!hardware.profile) {
+    return prices_from(hardware.cluster, strictness);
+  }
+  PriceList prices = prices_from(*hardware.profile, strictness);
+  const bool has_only_links = hardware.cluster.measured && hardware.profile->kernels.empty();
+  if (has_only_links && strictness == Strictness::any_tier) {
+    const PriceList device = prices_from(hardware.cluster, strictness);
+    prices.kernel = device.kernel;
+    prices.attention = device.attention;
+  }
+  return prices;
 }
 
 }  // namespace forerun

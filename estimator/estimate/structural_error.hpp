@@ -1,10 +1,33 @@
 // How wrong the step model itself is, apart from its prices. Sets widths of bands, never centres.
 #pragma once
 
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "estimator/step/step_time.hpp"
+#include "jobs/job.hpp"
+
 namespace forerun {
 
-/// Half-width at 90 % for dense decoders: the p90 of |error| that an untuned model of the same
-/// parts shows on 73 published multi-node A100 runs (16.2 %, design notes on accuracy, section 1).
-inline constexpr double dense_structural_error = 0.162;
+/// Half-width at 90 % of one class of jobs, as a share of the step.
+struct StructuralTerm {
+  std::string job_class;
+  double half_width = 0.0;
+  std::int64_t rows = 0;  ///< published runs that it is estimated from
+  std::int64_t sources = 0;
+};
+
+/// The class that sets a job's width: a narrow number format, experts, a host that decides the
+/// step, or what the model is split by and whether its attention is fused.
+[[nodiscard]] std::string job_class_of(const Job& job, const StepEstimate& step);
+
+/// structural_terms.toml, compiled in. Its head says how it was derived; `forerun validate --table
+/// FILE --terms-out FILE` derives it anew.
+[[nodiscard]] const std::vector<StructuralTerm>& structural_terms();
+
+/// The term of the class; of one that no published run stands for, the widest there is.
+[[nodiscard]] double structural_error(std::string_view job_class);
 
 }  // namespace forerun

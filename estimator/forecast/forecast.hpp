@@ -16,6 +16,8 @@ struct ScenarioOptions {
   double year = 2030.0;
   std::int64_t samples = 1'000'000;
   std::uint64_t seed = 1;
+  /// Share of the variance of ln work that each input carries: as many draws again for each.
+  bool variance_shares = false;
 };
 
 /// Monte Carlo over a scenario. Every quantity is an object p5 p25 p50 p75 p95 mean, or null with

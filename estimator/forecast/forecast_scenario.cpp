@@ -1,5 +1,8 @@
 // Turns the draws of a scenario into the forecast's document.
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -51,7 +54,10 @@ Json projection_of(const Scenario& scenario, double year) {
 }
 
 /// Each uncertain input alone: what its 90 % interval does to the work, and how steeply.
-Json sensitivity_of(const Simulation& simulation) {
+Json sensitivity_of(const Simulation& simulation, const ScenarioOptions& options) {
+  // Shares are known to a percent from so many.
+  constexpr std::int64_t most_samples = 100'000;
+  const SampleRange range{options.seed, 0, std::min(options.samples, most_samples)};
   Json rows = Json::array();
   for (std::size_t i = 0; i < input_count; ++i) {
     const auto input = static_cast<Input>(i);
@@ -60,6 +66,9 @@ Json sensitivity_of(const Simulation& simulation) {
                       {"work_years_at_p5", work_years_at(simulation, input, 0.05)},
                       {"work_years_at_p95", work_years_at(simulation, input, 0.95)},
                       {"elasticity_of_work", work_elasticity(simulation, input)}});
+      if (options.variance_shares) {
+        rows.back()["variance_share"] = variance_share(simulation, input, range);
+      }
     }
   }
   return rows;
@@ -67,7 +76,7 @@ Json sensitivity_of(const Simulation& simulation) {
 
 Json what_ifs_of(const Scenario& scenario, const Simulation& simulation) {
   Json rows = Json::array();
-  for (const WhatIf& what_if : scenario.what_ifs) {
+  for (const ScenarioVariant& what_if : scenario.what_ifs) {
     InputValues values = simulation.medians();
     values.at(static_cast<std::size_t>(what_if.input)) = what_if.value;
     const Outcome outcome = simulation.outcome(values);
@@ -149,6 +158,41 @@ void add_quantities(const Simulation& simulation, Draws draws, Json& document, J
   add_binding(draws, document);
 }
 
+/// The answer in words: the work, how long it takes, and what moves it most.
+std::string reading_of(const Json& document) {
+  const Json& work = document["work_years"];
+  std::string text = fmt::format(
+      "a model of {:.0f} trained with {:.2g} FLOP: {:.2g} million work-years (quartiles {:.2g} to "
+      "{:.2g} million)",
+      document["year"].get<double>(),
+      document["training_flop"]["p50"].get<double>(),
+      work["p50"].get<double>() / 1e6,
+      work["p25"].get<double>() / 1e6,
+      work["p75"].get<double>() / 1e6);
+  if (const Json& speed = document["speed_x_human"]; !speed.is_null()) {
+    text += fmt::format(", a year of it done in {:.2g} months at {:.2g} times human speed",
+                        12.0 / speed["p50"].get<double>(),
+                        speed["p50"].get<double>());
+  }
+  const Json* widest = nullptr;
+  const auto spread = [](const Json& row) {
+    return std::abs(
+        std::log(row["work_years_at_p95"].get<double>() / row["work_years_at_p5"].get<double>()));
+  };
+  for (const Json& row : document["sensitivity"]) {
+    if (widest == nullptr || spread(row) > spread(*widest)) {
+      widest = &row;
+    }
+  }
+  if (widest != nullptr) {
+    text += fmt::format("; {} moves it most, from {:.2g} to {:.2g} million over its 90 %",
+                        (*widest)["input"].get<std::string>(),
+                        (*widest)["work_years_at_p5"].get<double>() / 1e6,
+                        (*widest)["work_years_at_p95"].get<double>() / 1e6);
+  }
+  return text;
+}
+
 }  // namespace
 
 nlohmann::ordered_json forecast_scenario(const ScenarioOptions& options) {
@@ -189,7 +233,8 @@ nlohmann::ordered_json forecast_scenario(const ScenarioOptions& options) {
                  simulation.draw({.seed = options.seed, .first = 0, .count = options.samples}),
                  document,
                  notes);
-  document["sensitivity"] = sensitivity_of(simulation);
+  document["sensitivity"] = sensitivity_of(simulation, options);
+  document["reading"] = reading_of(document);
   document["what_if"] = what_ifs_of(scenario, simulation);
   document["published"] = published_of(scenario);
   document["notes"] = std::move(notes);

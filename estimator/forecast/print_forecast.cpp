@@ -1,8 +1,11 @@
 // Tables of the forecast's two documents.
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <ostream>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -88,6 +91,38 @@ void print_inputs(const Json& inputs, std::ostream& out) {
   }
 }
 
+/// The tornado, widest first: work-years over the 90 % of each input alone.
+void print_sensitivity(const Json& rows, std::ostream& out) {
+  const bool has_shares = !rows.empty() && std::ranges::all_of(rows, [](const Json& row) {
+    return row.contains("variance_share");
+  });
+  if (!has_shares) {
+    return;
+  }
+  std::vector<const Json*> sorted;
+  for (const Json& row : rows) {
+    sorted.push_back(&row);
+  }
+  std::ranges::stable_sort(sorted, std::greater<>(), [](const Json* row) {
+    return std::abs(std::log((*row)["work_years_at_p95"].get<double>() /
+                             (*row)["work_years_at_p5"].get<double>()));
+  });
+  out << fmt::format("\n{:<32}{:>12}{:>12}{:>12}{:>18}\n",
+                     "work-years, each input alone",
+                     "at p5",
+                     "at p95",
+                     "elasticity",
+                     "share of variance");
+  for (const Json* row : sorted) {
+    out << fmt::format("{:<32}{:>12}{:>12}{:>12.2f}{:>16.1f} %\n",
+                       (*row)["input"].get<std::string>(),
+                       cell((*row)["work_years_at_p5"]),
+                       cell((*row)["work_years_at_p95"]),
+                       (*row)["elasticity_of_work"].get<double>(),
+                       100.0 * (*row)["variance_share"].get<double>());
+  }
+}
+
 void print_scenario(const Json& document, std::ostream& out) {
   out << fmt::format("{} (data of {}), year {}, {} samples, seed {}\n",
                      document.at("title").get<std::string>(),
@@ -118,6 +153,8 @@ void print_scenario(const Json& document, std::ostream& out) {
                        row.at("name").get<std::string>(),
                        cell(row.at("work_years")));
   }
+  print_sensitivity(document.at("sensitivity"), out);
+  out << fmt::format("\nin words: {}\n\n", document.at("reading").get<std::string>());
   print_published(document.at("published"), out);
   print_inputs(document.at("inputs"), out);
   print_notes(document, out);

@@ -10,6 +10,7 @@
 
 #include "estimator/forecast/scenario.hpp"
 #include "units/input_error.hpp"
+#include "units/text_file.hpp"
 
 namespace forerun {
 
@@ -266,8 +267,8 @@ std::vector<InputCorrelation> correlations_of(const Table& root) {
   return correlations;
 }
 
-std::vector<WhatIf> what_ifs_of(const Table& root) {
-  std::vector<WhatIf> what_ifs;
+std::vector<ScenarioVariant> what_ifs_of(const Table& root) {
+  std::vector<ScenarioVariant> what_ifs;
   for (const Table& table : root.tables("what_if")) {
     what_ifs.push_back({.name = table.text("name"),
                         .input = table.input("input"),
@@ -352,6 +353,7 @@ Scenario scenario_of(std::string_view file, const Table& root) {
 }  // namespace
 
 Scenario read_scenario(const CatalogFile& file) {
+  check_toml_keys(file.text, fmt::format("{}.toml", file.name));
   try {
     const toml::table root = toml::parse(file.text);
     return scenario_of(file.name, Table(file.name, root));

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "units/input_error.hpp"
+#include "units/text_file.hpp"
 
 namespace forerun {
 
@@ -54,7 +55,21 @@ std::vector<std::string> scenario_names() {
   return names;
 }
 
+namespace {
+
+// A scenario of the user's own, named after its file.
+Scenario scenario_in(const std::string& path) {
+  const std::string text = text_of_file(path, largest::config, "a scenario .toml");
+  const std::string name = path.substr(0, path.size() - std::string_view(".toml").size());
+  return read_scenario({name, text});
+}
+
+}  // namespace
+
 Scenario scenario_named(std::string_view name) {
+  if (name.ends_with(".toml")) {
+    return scenario_in(std::string(name));
+  }
   const auto files = embedded_scenarios();
   const auto found = std::ranges::find(files, name, &CatalogFile::name);
   if (found == files.end()) {

@@ -55,7 +55,7 @@ struct InputCorrelation {
 };
 
 /// One input set to another value, everything else at its median.
-struct WhatIf {
+struct ScenarioVariant {
   std::string name;
   Input input;
   double value;
@@ -85,13 +85,14 @@ struct Scenario {
   std::vector<ProjectionRow> projection;  ///< empty, or the source of training_flop by year
   std::string projection_source;
   std::vector<InputCorrelation> correlations;
-  std::vector<WhatIf> what_ifs;
+  std::vector<ScenarioVariant> what_ifs;
   std::vector<PublishedFigure> published;
   std::vector<std::string> notes;
 };
 
 [[nodiscard]] std::vector<std::string> scenario_names();
-/// Throws InputError, naming the nearest, if there is no such scenario.
+/// One of the catalog, or the user's own: a path that ends in .toml. Throws InputError, naming the
+/// nearest, if there is no such scenario.
 [[nodiscard]] Scenario scenario_named(std::string_view name);
 /// Throws InputError with file and line if the text is no complete scenario.
 [[nodiscard]] Scenario read_scenario(const CatalogFile& file);

@@ -9,6 +9,7 @@
 
 #include "estimator/forecast/overhang.hpp"
 #include "estimator/forecast/random_stream.hpp"
+#include "estimator/forecast/summary.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -245,6 +246,43 @@ Draws Simulation::draw(const SampleRange& range) const {
     draws.binding[row] = result.binding;
   }
   return draws;
+}
+
+std::vector<double> Simulation::log_work(const SampleRange& range,
+                                         std::optional<Input> held) const {
+  std::vector<double> logs;
+  logs.reserve(static_cast<std::size_t>(range.count));
+  const InputValues middle = medians();
+  InputValues inputs = middle;
+  for (std::int64_t i = 0; i < range.count; ++i) {
+    sample_into(inputs, range.seed, static_cast<std::uint64_t>(range.first + i));
+    if (held) {
+      inputs.at(index_of(*held)) = middle.at(index_of(*held));
+    }
+    logs.push_back(std::log(outcome(inputs)[Output::work_years]));
+  }
+  return logs;
+}
+
+namespace {
+
+double variance_of(const std::vector<double>& values) {
+  const auto count = static_cast<double>(values.size());
+  const double mean = pairwise_sum(values) / count;
+  std::vector<double> squares;
+  squares.reserve(values.size());
+  for (const double value : values) {
+    squares.push_back((value - mean) * (value - mean));
+  }
+  return pairwise_sum(squares) / count;
+}
+
+}  // namespace
+
+double variance_share(const Simulation& simulation, Input input, const SampleRange& range) {
+  const double all = variance_of(simulation.log_work(range, std::nullopt));
+  const double without = variance_of(simulation.log_work(range, input));
+  return all > 0.0 ? 1.0 - without / all : 0.0;
 }
 
 double work_elasticity(const Simulation& simulation, Input input) {

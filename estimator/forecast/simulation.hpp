@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -80,6 +81,9 @@ class Simulation {
   [[nodiscard]] InputValues medians() const;
   [[nodiscard]] Outcome outcome(const InputValues& inputs) const;
   [[nodiscard]] Draws draw(const SampleRange& range) const;
+  /// ln work of the same samples, with `held` at its median if there is one.
+  [[nodiscard]] std::vector<double> log_work(const SampleRange& range,
+                                             std::optional<Input> held) const;
 
  private:
   /// Overwrites the uncertain inputs of `values`.
@@ -97,6 +101,12 @@ class Simulation {
 
 /// d ln(work) / d ln(input) at the medians, by a central difference.
 [[nodiscard]] double work_elasticity(const Simulation& simulation, Input input);
+
+/// By how much the variance of ln work falls when `input` stays at its median, as a share: what it
+/// alone contributes where inputs are independent. Uses the same samples with and without.
+[[nodiscard]] double variance_share(const Simulation& simulation,
+                                    Input input,
+                                    const SampleRange& range);
 
 /// Work-years with `input` at its level `level` and every other input at its median.
 [[nodiscard]] double work_years_at(const Simulation& simulation, Input input, double level);

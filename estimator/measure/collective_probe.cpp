@@ -4,6 +4,8 @@
 #include <chrono>
 #include <vector>
 
+#include "estimator/measure/collective_trial.hpp"
+#include "estimator/measure/complaint.hpp"
 #include "estimator/measure/statistics.hpp"
 #include "units/unit.hpp"
 
@@ -12,105 +14,201 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// How long operations run back to back in one communicator before the mean is taken: ranks leave a
+// barrier some tens of microseconds apart (one wake-up by the scheduler), 0.3 % of this.
+constexpr Seconds batch_time = 20.0 * unit::millisecond;
+constexpr int most_in_batch = 1000;
+constexpr int least_in_batch = 2;
+
 class Probe {
  public:
-  Probe(const CollectivePlace& place, const PlannedCollective& planned)
-      : place_(place),
-        key_(planned.key),
-        group_(place.groups.of(planned.group)),
-        elements_(static_cast<std::int64_t>(static_cast<double>(planned.key.bytes) /
-                                            size_of(planned.key.type).in(unit::byte))),
-        send_(place.device, static_cast<std::size_t>(planned.key.bytes)),
-        receive_(place.device, static_cast<std::size_t>(planned.key.bytes)) {
-    // Page faults are paid here, and sums stay finite.
-    place.device.set_zero(send_.data(), send_.bytes());
-    place.device.set_zero(receive_.data(), receive_.bytes());
+  Probe(const CollectivePlace& place, const CollectiveKey& key, const ProbeGroups& groups)
+      : place_(place), key_(key), groups_(groups), samples_(groups.all().size()) {}
+
+  /// One pair of buffers for all communicators: they take turns.
+  void allocate() {
+    const auto buffers =
+        std::make_shared<CollectiveBuffers>(place_.device, static_cast<std::size_t>(key_.bytes));
+    for (const auto& group : groups_.all()) {
+      trials_.emplace_back(std::make_unique<CollectiveTrial>(place_.device, *group, key_, buffers));
+    }
   }
 
-  // One operation, in seconds, the maximum over the ranks of the world.
-  Seconds once() {
-    place_.host_world.barrier();
-    const auto start = Clock::now();
-    if (group_.size() > 1) {
-      run();
+  // The first operation connects peers and registers buffers: it is not counted.
+  void warm_up() {
+    for (const auto& trial : trials_) {
+      operate(*trial);
+      place_.device.synchronize();
     }
-    place_.device.synchronize();
-    auto seconds = std::chrono::duration<float>(Clock::now() - start).count();
-    place_.host_world.all_reduce(&seconds, &seconds, 1, DataType::fp32, ReduceOp::max);
-    const double halves = key_.op == Collective::send_recv ? 2.0 : 1.0;
-    return static_cast<double>(seconds) / halves * unit::second;
   }
+
+  /// Takes `count` samples in every communicator.
+  void sample(int count) {
+    for (std::size_t i = 0; i < trials_.size(); ++i) {
+      std::vector<float> times;
+      for (int n = 0; n < count; ++n) {
+        place_.host_world.barrier();
+        const auto start = Clock::now();
+        operate(*trials_[i]);
+        place_.device.synchronize();
+        times.push_back(std::chrono::duration<float>(Clock::now() - start).count());
+        tick();
+      }
+      for (const Seconds time : slowest(std::move(times))) {
+        samples_[i].push_back(key_.op == Collective::send_recv ? 0.5 * time : time);
+        spent_ += time;
+      }
+    }
+  }
+
+  [[nodiscard]] std::vector<Seconds> samples() const {
+    // Taken in turns, so that drift is not taken for a difference between communicators.
+    std::vector<Seconds> all;
+    for (std::size_t n = 0; n < samples_.front().size(); ++n) {
+      for (const auto& of_one : samples_) {
+        all.push_back(of_one[n]);
+      }
+    }
+    return all;
+  }
+
+  [[nodiscard]] Seconds spent() const { return spent_; }
+
+  /// (slowest - fastest) / middle of the communicators' medians.
+  [[nodiscard]] double communicator_spread() const {
+    std::vector<Seconds> medians;
+    for (const auto& of_one : samples_) {
+      medians.push_back(timing_of(of_one).median);
+    }
+    std::ranges::sort(medians);
+    return (medians.back() - medians.front()) / medians[medians.size() / 2];
+  }
+
+  /// Median over communicators of the mean of operations one after another.
+  [[nodiscard]] std::optional<Seconds> back_to_back(Form form) {
+    if (!trials_.front()->has(form)) {
+      return std::nullopt;
+    }
+    std::vector<Seconds> means;
+    for (const auto& trial : trials_) {
+      trial->run(form);
+      place_.device.synchronize();
+      place_.host_world.barrier();
+      const int count = batch_size();
+      const auto start = Clock::now();
+      for (int n = 0; n < count; ++n) {
+        trial->run(form);
+        tick();
+      }
+      place_.device.synchronize();
+      const auto seconds = std::chrono::duration<float>(Clock::now() - start).count();
+      means.push_back(slowest({seconds / static_cast<float>(count)}).front());
+    }
+    return timing_of(std::move(means)).median;
+  }
+
+  [[nodiscard]] std::optional<std::int64_t> wrong(Form form) {
+    CollectiveTrial& trial = *trials_.front();
+    if (!trial.has(form)) {
+      return std::nullopt;
+    }
+    const auto here = trial.count_wrong(form, [this] { tick(); });
+    if (!here) {
+      return std::nullopt;
+    }
+    auto total = static_cast<std::int32_t>(std::min<std::int64_t>(*here, most_wrong));
+    place_.host_world.all_reduce(&total, &total, 1, DataType::int32, ReduceOp::sum);
+    return total;
+  }
+
+  [[nodiscard]] std::optional<Seconds> own_estimate() { return trials_.front()->own_estimate(); }
 
  private:
-  void run() {
-    void* const send = send_.data();
-    void* const receive = receive_.data();
-    const std::int64_t share = elements_ / group_.size();
-    switch (key_.op) {
-      case Collective::all_reduce:
-        group_.all_reduce(send, receive, elements_, key_.type, ReduceOp::sum);
-        break;
-      case Collective::all_gather:
-        group_.all_gather(send, receive, share, key_.type);
-        break;
-      case Collective::reduce_scatter:
-        group_.reduce_scatter(send, receive, share, key_.type);
-        break;
-      case Collective::broadcast:
-        group_.broadcast(send, elements_, key_.type, 0);
-        break;
-      case Collective::all_to_all:
-        group_.all_to_all(send, receive, share, key_.type);
-        break;
-      case Collective::send_recv:
-        ping_pong(send, receive);
-        break;
+  // Summed over ranks in 32 bits.
+  static constexpr std::int64_t most_wrong = 100'000;
+
+  void tick() const {
+    if (place_.watch != nullptr) {
+      place_.watch->tick();
     }
   }
 
-  // Even ranks of the group with the odd ones above them; an odd one out rests.
-  void ping_pong(void* send, void* receive) {
-    const int rank = group_.rank();
-    if (rank % 2 == 0 && rank + 1 < group_.size()) {
-      group_.start_send(send, elements_, key_.type, rank + 1);
-      group_.receive(receive, elements_, key_.type, rank + 1);
-    } else if (rank % 2 == 1) {
-      group_.receive(receive, elements_, key_.type, rank - 1);
-      group_.start_send(send, elements_, key_.type, rank - 1);
+  void operate(CollectiveTrial& trial) const {
+    if (key_.op == Collective::send_recv) {
+      trial.ping_pong();
+    } else {
+      trial.run(Form::out_of_place);
     }
-    group_.finish_sends();
+  }
+
+  // As every rank sees the same samples, every rank chooses alike.
+  [[nodiscard]] int batch_size() const {
+    const double wanted = batch_time / timing_of(samples()).median;
+    return static_cast<int>(std::clamp(wanted, double{least_in_batch}, double{most_in_batch}));
+  }
+
+  // Element by element the maximum over the ranks of the world.
+  [[nodiscard]] std::vector<Seconds> slowest(std::vector<float> times) {
+    place_.host_world.all_reduce(times.data(),
+                                 times.data(),
+                                 static_cast<std::int64_t>(times.size()),
+                                 DataType::fp32,
+                                 ReduceOp::max);
+    std::vector<Seconds> all;
+    all.reserve(times.size());
+    for (const float time : times) {
+      all.push_back(static_cast<double>(time) * unit::second);
+    }
+    return all;
   }
 
   const CollectivePlace& place_;
   CollectiveKey key_;
-  Communicator& group_;
-  std::int64_t elements_;
-  DeviceBuffer send_;
-  DeviceBuffer receive_;
+  const ProbeGroups& groups_;
+  std::vector<std::unique_ptr<CollectiveTrial>> trials_;
+  std::vector<std::vector<Seconds>> samples_;  ///< of each communicator
+  Seconds spent_;
 };
 
 }  // namespace
 
-Timing probe_collective(const CollectivePlace& place,
-                        const PlannedCollective& planned,
-                        const ProbeLimits& limits) {
-  Probe probe(place, planned);
-  (void)probe.once();
-  std::vector<Seconds> samples;
-  Seconds spent;
-  int batch = 3;
-  bool goes_on = true;
-  while (goes_on) {
-    // Every rank sees the same maxima, so every rank decides alike.
-    for (int i = 0; i < batch; ++i) {
-      samples.push_back(probe.once());
-      spent += samples.back();
+CollectiveResult probe_collective(const CollectivePlace& place,
+                                  const PlannedCollective& planned,
+                                  const ProbeGroups& groups,
+                                  const ProbeLimits& limits,
+                                  ProbeDepth depth) {
+  Probe probe(place, planned.key, groups);
+  // All ranks have their buffers before any enters the collective, where it would wait for the
+  // rest.
+  for (const auto step : {&Probe::allocate, &Probe::warm_up}) {
+    const std::string complaint = first_complaint(place.host_world, complaint_of([&] {
+                                                    (probe.*step)();
+                                                    return std::string();
+                                                  }));
+    if (!complaint.empty()) {
+      return complaint;
     }
-    batch = 5;
-    goes_on = !is_settled(samples, limits.tolerance) && spent < limits.time &&
-              std::ssize(samples) < limits.samples;
   }
-  return timing_of(std::move(samples), limits.tolerance);
+  int batch = 1;
+  do {
+    probe.sample(batch);
+    batch = 3;
+    // Every rank sees the same maxima, so every rank decides alike.
+  } while (!is_settled(probe.samples(), limits.tolerance) && probe.spent() < limits.time &&
+           std::ssize(probe.samples()) < limits.samples);
+  CollectiveRecord record;
+  record.key = planned.key;
+  record.timing = timing_of(probe.samples(), limits.tolerance);
+  record.communicators = ProbeGroups::repetitions;
+  record.communicator_spread = probe.communicator_spread();
+  record.back_to_back = probe.back_to_back(Form::out_of_place);
+  record.wrong = probe.wrong(Form::out_of_place);
+  record.own_estimate = probe.own_estimate();
+  if (depth == ProbeDepth::compared) {
+    record.in_place = probe.back_to_back(Form::in_place);
+    record.in_place_wrong = probe.wrong(Form::in_place);
+  }
+  return record;
 }
 
 }  // namespace forerun

@@ -1,24 +1,40 @@
-// Times one collective with all groups of its kind running at once.
+// Times one collective with all groups of its kind running at once (modelling.md 10.4).
 #pragma once
 
-#include "estimator/measure/grid_communicators.hpp"
+#include "comm/watch/rank_watch.hpp"
 #include "estimator/measure/kernel_probe.hpp"
 #include "estimator/measure/measurement_plan.hpp"
+#include "estimator/measure/probe_groups.hpp"
 
 namespace forerun {
 
-/// Where collectives run: buffers on `device`, groups split from `data_world` (NCCL, or the host
-/// world itself), synchronisation and statistics over `host_world`.
+/// Where collectives run: buffers on `device`, synchronisation and statistics over `host_world`.
 struct CollectivePlace {
   Device& device;
   Communicator& host_world;
-  GridCommunicators& groups;
+  RankWatch* watch = nullptr;  ///< hears of every operation that ends
 };
 
-/// Collective over the world. Every sample is the maximum over ranks after a barrier; the first
-/// call of each size is not counted. send_recv is half a round trip between neighbouring stages.
-[[nodiscard]] Timing probe_collective(const CollectivePlace& place,
-                                      const PlannedCollective& planned,
-                                      const ProbeLimits& limits);
+/// What besides the isolated latency is wanted.
+enum class ProbeDepth {
+  priced,   ///< that and the mean of operations back to back
+  compared  ///< also in place, as nccl-tests prints it
+};
+
+/// What was measured, or why it cannot be, on every rank alike: "rank 1: out of memory".
+using CollectiveResult = std::variant<CollectiveRecord, std::string>;
+
+/// Collective over the world. Isolated latency: every sample is one operation after a barrier, the
+/// maximum over ranks; send_recv is half a round trip between neighbours. Throughput: the mean of
+/// operations back to back, the maximum over ranks; send_recv sends and receives at once. Both over
+/// several communicators of the same ranks, whose medians' spread is recorded; the first operation
+/// of each is not counted; what a rank lacks the memory for, or fails at the first operation, is
+/// refused. All communicators share two buffers of the key's bytes. The result is checked on known
+/// values: `wrong` elements of all ranks.
+[[nodiscard]] CollectiveResult probe_collective(const CollectivePlace& place,
+                                                const PlannedCollective& planned,
+                                                const ProbeGroups& groups,
+                                                const ProbeLimits& limits,
+                                                ProbeDepth depth = ProbeDepth::priced);
 
 }  // namespace forerun

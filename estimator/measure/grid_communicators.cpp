@@ -1,7 +1,6 @@
 #include "estimator/measure/grid_communicators.hpp"
 
-#include <algorithm>
-#include <array>
+#include "estimator/measure/probe_groups.hpp"
 
 namespace forerun {
 
@@ -9,22 +8,37 @@ GridDegrees degrees_of(const ParallelLayout& layout) {
   return {.tensor = layout.tensor,
           .context = layout.context,
           .data = layout.data,
-          .pipeline = layout.pipeline};
+          .pipeline = layout.pipeline,
+          .expert = layout.expert,
+          .expert_tensor = layout.expert_tensor};
 }
 
-GridCommunicators::GridCommunicators(Communicator& world, const ParallelLayout& layout)
-    : world_(world), grid_(degrees_of(layout)), here_(grid_.coordinates(world.rank())) {
-  constexpr std::array kinds{
+Experts experts_of(const ModelShape& model) {
+  return model.moe ? Experts::present : Experts::absent;
+}
+
+// Dense parts always use the first four; the others only where something is split that way.
+std::vector<GroupKind> kinds_used(const ParallelLayout& layout, Experts experts) {
+  std::vector<GroupKind> kinds{
       GroupKind::tensor, GroupKind::data_context, GroupKind::pipeline, GroupKind::embedding};
-  for (const GroupKind kind : kinds) {
-    const auto groups = grid_.groups(kind);
-    // Ranks in no group of the kind form a group of their own, which nothing uses.
-    int color = static_cast<int>(groups.size());
-    for (std::size_t i = 0; i < groups.size(); ++i) {
-      if (std::ranges::find(groups[i], world.rank()) != groups[i].end()) {
-        color = static_cast<int>(i);
-      }
-    }
+  if (layout.context > 1) {
+    kinds.push_back(GroupKind::context);
+    kinds.push_back(GroupKind::data);
+  }
+  if (experts == Experts::present || layout.expert > 1 || layout.expert_tensor > 1) {
+    kinds.insert(kinds.end(),
+                 {GroupKind::expert, GroupKind::expert_tensor, GroupKind::expert_data});
+  }
+  return kinds;
+}
+
+GridCommunicators::GridCommunicators(Communicator& world,
+                                     const ParallelLayout& layout,
+                                     const RankOrder& order,
+                                     Experts experts)
+    : world_(world), grid_(degrees_of(layout), order), here_(grid_.coordinates(world.rank())) {
+  for (const GroupKind kind : kinds_used(layout, experts)) {
+    const int color = color_of(grid_, kind, world.rank());
     groups_[kind] = world.split(color, world.rank());
     if (kind == GroupKind::pipeline) {
       gradients_ = world.split(color, world.rank());

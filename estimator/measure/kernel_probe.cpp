@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <new>
 #include <sstream>
 
 #include <fmt/format.h>
 
+#include "estimator/measure/complaint.hpp"
 #include "estimator/measure/statistics.hpp"
 #include "kernels/kernel_cost.hpp"
 #include "units/quantity_text.hpp"
@@ -69,34 +69,6 @@ Timing slowest_of(Communicator& world, const Timing& mine) {
   slowest.rank_medians = std::move(medians);
   return slowest;
 }
-
-// The first complaint of any rank, with its rank; empty when no rank has one.
-std::string first_complaint(Communicator& world, const std::string& mine) {
-  const auto complaints = world.all_gather_text(mine);
-  for (std::size_t rank = 0; rank < complaints.size(); ++rank) {
-    if (!complaints[rank].empty()) {
-      return complaints.size() == 1 ? complaints[rank]
-                                    : fmt::format("rank {}: {}", rank, complaints[rank]);
-    }
-  }
-  return {};
-}
-
-// What went wrong in `work`, in words; empty when nothing did.
-template <typename Work>
-std::string complaint_of(Work work) {
-  try {
-    return work();
-  } catch (const std::bad_alloc&) {
-    return "out of memory";
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-}
-
-}  // namespace
-
-namespace {
 
 // The sampling of one key, once its first run was found in order.
 class Sampling {

@@ -1,53 +1,57 @@
 #include "estimator/measure/measure.hpp"
 
 #include <algorithm>
-#include <chrono>
-#include <ctime>
 #include <filesystem>
 #include <map>
 #include <optional>
-#include <ostream>
 #include <random>
+#include <set>
+#include <span>
 #include <utility>
 #include <variant>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "estimator/measure/collective_bends.hpp"
 #include "estimator/measure/collective_probe.hpp"
+#include "estimator/measure/complaint.hpp"
+#include "estimator/measure/grid_communicators.hpp"
 #include "estimator/measure/kernel_probe.hpp"
+#include "estimator/measure/layer_probe.hpp"
 #include "estimator/measure/measurement_plan.hpp"
-#include "estimator/measure/statistics.hpp"
+#include "estimator/measure/overlap_probe.hpp"
+#include "estimator/measure/slow_ranks.hpp"
+#include "estimator/measure/sustained_load.hpp"
+#include "estimator/measure/topology_probe.hpp"
 #include "estimator/profile/journal.hpp"
 #include "estimator/profile/profile_json.hpp"
-#include "kernels/kernel_cost.hpp"
+#include "estimator/profile/topology_json.hpp"
 #include "units/quantity_text.hpp"
+#include "units/text_file.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Json = nlohmann::ordered_json;
 
 // No key may take more than this, however large the budget (modelling.md 10.3).
 constexpr Seconds most_per_key = 2.0 * unit::second;
 
-// Load for the sustained rate, within a twentieth of the budget: what a GPU takes to reach its
-// temperature under load (modelling.md 10.1), less on a CPU, whose clocks follow within a second.
-constexpr Seconds gpu_load = 10.0 * unit::second;
-constexpr Seconds cpu_load = 3.0 * unit::second;
-
 class Measurement {
  public:
-  Measurement(const MeasureOptions& options, const Machine& machine, std::ostream& progress)
+  Measurement(const MeasureOptions& options, const Machine& machine, const ProgressSinks& sinks)
       : options_(options),
         machine_(machine),
-        progress_(progress),
+        sinks_(sinks),
+        progress_(
+            sinks, options.budget, is_root() ? Progress::Voice::speaks : Progress::Voice::silent),
         arena_(machine.device),
         profile_(describe(machine)),
-        plan_(plan_measurement(options.jobs, {profile_.ranks_per_node})) {
+        plan_(plan_measurement(
+            options.jobs, {profile_.ranks_per_node, options.rank_order}, smallest_message())) {
+    profile_.warnings = options.warnings;
     for (const KernelKey& key : options.kernels) {
       if (std::ranges::find(plan_.kernels, key) == plan_.kernels.end()) {
         plan_.kernels.push_back(key);
@@ -57,35 +61,68 @@ class Measurement {
     std::ranges::shuffle(plan_.kernels, random);
     if (options.what == MeasureOptions::What::kernels) {
       plan_.collectives.clear();
+    } else if (options.what == MeasureOptions::What::collectives) {
+      plan_.kernels.clear();
+    }
+    if (options.jobs.empty() && options.what == MeasureOptions::What::collectives) {
+      plan_.collectives =
+          plan_collectives({profile_.ranks, std::min(profile_.ranks, profile_.ranks_per_node), 1},
+                           smallest_message(),
+                           is_host() ? largest_on_cpus : largest_on_gpus);
     }
   }
 
   Profile run() {
+    progress_.begin("start", 0);
     open_journal();
+    progress_.begin("topology", 0);
+    measure_topology();
     warm_up();
     quick_round();
+    progress_.begin("load", 0);
     load_round();
+    progress_.begin("overlap", 0);
+    overlap_round();
+    progress_.begin("bends", 0);
+    bend_round();
+    layer_round();
     refining_round();
+    progress_.begin("write", 0);
+    groups_.reset();
+    for (std::string& sentence : slow_ranks(profile_.kernels, profile_.hosts)) {
+      progress_.note(sentence);
+      profile_.warnings.push_back(std::move(sentence));
+    }
     add_jobs();
+    price_layer();
+    std::ranges::sort(profile_.collectives, {}, &CollectiveRecord::key);
     fit_levels(profile_);
-    profile_.elapsed_s = elapsed().in(unit::second);
+    profile_.elapsed_s = progress_.elapsed().in(unit::second);
+    agree(machine_.host_world, [&] {
+      if (is_root()) {
+        write_atomically(options_.out, to_json(profile_).dump(1) + "\n");
+      }
+    });
     if (is_root()) {
-      write_atomically(options_.out, to_json(profile_).dump(1) + "\n");
-      journal_.reset();
+      // The lock goes last: nobody finds the journal of a finished profile.
       std::filesystem::remove(journal_path());
+      journal_.reset();
     }
     machine_.host_world.barrier();
+    progress_.finish(profile_.skipped);
     return profile_;
   }
 
  private:
   [[nodiscard]] bool is_root() const { return machine_.host_world.rank() == 0; }
 
-  [[nodiscard]] std::string journal_path() const { return options_.out + ".journal"; }
+  [[nodiscard]] bool is_host() const { return profile_.device.kind == "host"; }
 
-  [[nodiscard]] Seconds elapsed() const {
-    return std::chrono::duration<double>(Clock::now() - start_).count() * unit::second;
+  [[nodiscard]] std::int64_t smallest_message() const {
+    return is_host() ? smallest_on_cpus : smallest_on_gpus;
   }
+
+  [[nodiscard]] std::string journal_path() const { return options_.out + ".journal"; }
 
   void add_jobs() {
     for (const Job& job : options_.jobs) {
@@ -100,25 +137,21 @@ class Measurement {
     }
   }
 
+  // Rank 0 reads what there is for all: other nodes may see an older state of the files.
   void open_journal() {
-    const Json head{{"device", profile_.device.name},
-                    {"cores_per_device", profile_.device.cores},
-                    {"ranks", profile_.ranks},
-                    {"ranks_per_node", profile_.ranks_per_node}};
-    if (options_.start == MeasureOptions::Start::resume) {
-      resume_records(options_.out, journal_path(), head, profile_);
-    }
-    machine_.host_world.barrier();
-    if (is_root()) {
-      if (options_.start == MeasureOptions::Start::afresh) {
-        std::filesystem::remove(journal_path());
+    const Json machine{{"device", profile_.device.name},
+                       {"cores_per_device", profile_.device.cores},
+                       {"ranks", profile_.ranks},
+                       {"ranks_per_node", profile_.ranks_per_node}};
+    EarlierRun earlier;
+    agree(machine_.host_world, [&] {
+      if (is_root()) {
+        earlier = begin_journal(machine);
       }
-      const bool is_new = !std::filesystem::exists(journal_path());
-      journal_.emplace(journal_path(), head);
-      if (is_new) {
-        copy_into_journal();
-      }
-    }
+    });
+    earlier.journal = machine_.host_world.all_gather_text(earlier.journal).front();
+    earlier.profile = machine_.host_world.all_gather_text(earlier.profile).front();
+    resume_records(earlier, options_.out, machine, profile_);
     // An interrupted refinement leaves two records of a key: the later one counts.
     for (const KernelRecord& record : std::exchange(profile_.kernels, {})) {
       keep(record, kernels_, profile_.kernels);
@@ -128,91 +161,162 @@ class Measurement {
     }
   }
 
-  // Records taken over from a finished profile must survive a kill of this run too.
-  void copy_into_journal() {
-    for (const KernelRecord& record : profile_.kernels) {
-      journal_->append(to_json(record));
+  EarlierRun begin_journal(const Json& machine) {
+    const bool resumes = options_.start == MeasureOptions::Start::resume;
+    journal_.emplace(journal_path(), resumes ? Journal::Start::resume : Journal::Start::afresh);
+    EarlierRun earlier;
+    earlier.journal = journal_->earlier();
+    if (resumes && std::filesystem::exists(options_.out)) {
+      earlier.profile = text_of_file(options_.out, largest::profile, "a profile");
     }
-    for (const CollectiveRecord& record : profile_.collectives) {
-      journal_->append(to_json(record));
+    if (earlier.journal.empty()) {
+      journal_->append(journal_head(machine, !earlier.profile.empty()));
+    }
+    return earlier;
+  }
+
+  // At most a quarter of the budget: the rest is for what is priced.
+  void measure_topology() {
+    if (options_.what == MeasureOptions::What::kernels || profile_.topology) {
+      return;
+    }
+    const Watched watched(machine_.watch, "distances between ranks");
+    profile_.topology =
+        probe_topology(machine_, profile_.hosts, 0.25 * options_.budget, sinks_.text);
+    if (profile_.topology && is_root()) {
+      journal_->append({{"measured_topology", to_json(*profile_.topology)}});
     }
   }
 
-  // Until clocks and power are those of load: three runs and 100 ms at least (modelling.md 10.1).
   void warm_up() {
-    if (plan_.kernels.empty()) {
-      return;
-    }
-    const auto start = Clock::now();
-    const KernelKey& key = plan_.kernels.front();
-    if (machine_.device.refuses(key)) {
-      return;
-    }
-    try {
-      const auto operands = arena_.operands_for(key);
-      for (int i = 0; i < 3 || Clock::now() - start < std::chrono::milliseconds(100); ++i) {
-        machine_.device.run(key, operands, KernelScalars{});
-        machine_.device.synchronize();
-      }
-    } catch (const std::exception&) {
-      return;  // The probe of this key will say what is wrong with it.
+    if (!plan_.kernels.empty()) {
+      warm_up_device(machine_.device, arena_, plan_.kernels.front());
     }
   }
 
-  // Bursts are over before heat counts; a training step is not. The largest product of the fastest
-  // format, run for seconds, tells by how much its time then exceeds that of a burst.
   void load_round() {
-    const KernelRecord* largest = nullptr;
-    for (const KernelRecord& record : profile_.kernels) {
-      const bool is_product = record.key.op == KernelOp::gemm;
-      if (is_product && record.hot &&
-          (largest == nullptr || hardware_flops(record.key) / *record.hot >
-                                     hardware_flops(largest->key) / *largest->hot)) {
-        largest = &record;
-      }
+    if (has_time()) {
+      profile_.sustained_factor =
+          sustained_factor(machine_, arena_, profile_, options_.budget, options_.stop);
+      profile_.clock_hz = machine_.device.clock_hz();
     }
-    if (largest == nullptr || !has_time()) {
-      return;
-    }
-    const Seconds load =
-        std::min(profile_.device.kind == "host" ? cpu_load : gpu_load, 0.05 * options_.budget);
-    const auto operands = arena_.operands_for(largest->key);
-    std::vector<Seconds> samples;
-    Seconds spent;
-    do {
-      constexpr int batch = 10;
-      const auto more = machine_.device.time_runs(largest->key, operands, batch, CacheState::hot);
-      samples.insert(samples.end(), more.begin(), more.end());
-      for (const Seconds sample : more) {
-        spent += sample;
-      }
-    } while (spent < load && !is_stopped());
-    // The first half only warms up.
-    samples.erase(samples.begin(),
-                  samples.begin() + static_cast<std::ptrdiff_t>(samples.size() / 2));
-    auto factor = static_cast<float>(timing_of(std::move(samples)).median / *largest->hot);
-    machine_.host_world.all_reduce(&factor, &factor, 1, DataType::fp32, ReduceOp::max);
-    profile_.sustained_factor = std::max(1.0, static_cast<double>(factor));
-    profile_.clock_hz = machine_.device.clock_hz();
   }
 
   // A few samples of everything: a budget that ends later costs precision, not coverage.
   void quick_round() {
-    total_ = std::ssize(plan_.kernels) + std::ssize(plan_.collectives);
-    for (const PlannedCollective& planned : plan_.collectives) {
-      ++done_;
-      if (!collectives_.contains(planned.key)) {
-        measure_collective(
-            planned, {.time = Seconds(), .tolerance = 0.03, .samples = 3, .stop = options_.stop});
-      }
-    }
+    progress_.begin("first round", std::ssize(plan_.kernels) + std::ssize(plan_.collectives));
+    const auto ladders = std::ranges::find_if(
+        plan_.collectives, [](const PlannedCollective& planned) { return planned.pass > 1; });
+    quick_collectives({plan_.collectives.begin(), ladders});
     for (const KernelKey& key : plan_.kernels) {
-      ++done_;
-      if (!kernels_.contains(key)) {
+      if (kernels_.contains(key)) {
+        progress_.passed();
+      } else {
         measure_kernel(key,
                        {.time = Seconds(), .tolerance = 0.01, .samples = 3, .stop = options_.stop});
       }
     }
+    quick_collectives({ladders, plan_.collectives.end()});
+  }
+
+  void quick_collectives(std::span<const PlannedCollective> collectives) {
+    for (const PlannedCollective& planned : collectives) {
+      if (collectives_.contains(planned.key)) {
+        progress_.passed();
+      } else {
+        measure_collective(
+            planned, {.time = Seconds(), .tolerance = 0.03, .samples = 3, .stop = options_.stop});
+      }
+    }
+  }
+
+  // Sizes between those of which the neighbours predict one another badly, until none is left.
+  void bend_round() {
+    bool is_new = true;
+    while (is_new && has_time()) {
+      is_new = false;
+      for (const PlannedCollective& between :
+           collectives_to_refine(plan_.collectives, profile_.collectives)) {
+        if (collectives_.contains(between.key) || refused_.contains(between.key) || !has_time()) {
+          continue;
+        }
+        measure_collective(
+            between, {.time = Seconds(), .tolerance = 0.03, .samples = 9, .stop = options_.stop});
+        plan_.collectives.push_back(between);
+        is_new = true;
+      }
+    }
+  }
+
+  // What hides under what, over all ranks.
+  void overlap_round() {
+    const GroupShape world{profile_.ranks, std::min(profile_.ranks, profile_.ranks_per_node), 1};
+    const bool wants =
+        options_.what != MeasureOptions::What::kernels && (world.ranks > 1 || !is_host());
+    if (!wants || !profile_.overlap.empty()) {
+      return;
+    }
+    for (const OverlapPair& pair : overlap_pairs(world, is_host())) {
+      const std::string name =
+          fmt::format("overlap of {} and {}", name_of(pair.compute), text_of(pair.collective));
+      if (const std::string reason = end_reason(); !reason.empty()) {
+        skip(name, reason);
+        continue;
+      }
+      const Watched watched(machine_.watch, name);
+      const auto point = probe_overlap({machine_.device, machine_.host_world, machine_.watch},
+                                       arena_,
+                                       machine_.data_world,
+                                       pair);
+      if (const auto* reason = std::get_if<std::string>(&point)) {
+        skip(name, *reason);
+        continue;
+      }
+      profile_.overlap.push_back(std::get<OverlapPoint>(point));
+      if (is_root()) {
+        journal_->append(to_json(profile_.overlap.back()));
+      }
+    }
+  }
+
+  // A layer of the first job as a chain: what its kernels gain and lose by each other.
+  void layer_round() {
+    const bool wants = options_.what != MeasureOptions::What::collectives && !options_.jobs.empty();
+    if (!wants || profile_.layer_factor || !has_time()) {
+      return;
+    }
+    const Job& job = options_.jobs.front();
+    const std::string name = fmt::format("a layer of {} {}", job.model.name, text_of(job.layout));
+    const auto chained =
+        probe_layer(machine_, job, {profile_.ranks_per_node, options_.rank_order}, options_.stop);
+    if (const auto* reason = std::get_if<std::string>(&chained)) {
+      skip(name, *reason);
+      return;
+    }
+    layer_ = std::get<LayerChain>(chained);
+  }
+
+  // After the refinement: the sum of the kernels as they are priced. A chain of which some kernel
+  // has no time of its own says nothing.
+  void price_layer() {
+    if (!layer_) {
+      return;
+    }
+    const Job& job = options_.jobs.front();
+    LayerFactor factor{job.model.name,
+                       text_of(job.layout),
+                       std::string(name_of(job.recipe.precision)),
+                       layer_->time,
+                       Seconds()};
+    for (const KernelKey& key : layer_->kernels) {
+      const auto found = kernels_.find(key);
+      if (found == kernels_.end()) {
+        skip("factor of a layer", "the kernel " + text_of(key) + " was not measured");
+        return;
+      }
+      factor.alone += profile_.kernels[found->second].timing.median;
+    }
+    profile_.layer_factor = factor;
   }
 
   // What is left of the budget goes where the uncertainty in seconds is largest.
@@ -240,10 +344,8 @@ class Measurement {
       }
     }
     std::ranges::stable_sort(candidates, std::greater<>(), &Candidate::doubt);
-    done_ = 0;
-    total_ = std::ssize(candidates);
+    progress_.begin("refinement", std::ssize(candidates));
     for (const Candidate& candidate : candidates) {
-      ++done_;
       if (!has_time()) {
         return;
       }
@@ -259,7 +361,7 @@ class Measurement {
   // Why nothing more is begun, on all ranks alike; empty while there is time.
   std::string end_reason() {
     // The most urgent of all ranks: a clock is only asked on one of them.
-    const bool is_late = is_root() && elapsed() >= options_.budget;
+    const bool is_late = is_root() && progress_.elapsed() >= options_.budget;
     float urgency = is_stopped() ? 2.0F : (is_late ? 1.0F : 0.0F);
     machine_.host_world.all_reduce(&urgency, &urgency, 1, DataType::fp32, ReduceOp::max);
     if (urgency > 1.0F) {
@@ -274,10 +376,7 @@ class Measurement {
 
   void skip(const std::string& key, const std::string& reason) {
     profile_.skipped.push_back(key + ": " + reason);
-    if (is_root()) {
-      progress_ << fmt::format("measure {:3d}/{}  skipped: {}: {}\n", done_, total_, key, reason)
-                << std::flush;
-    }
+    progress_.skipped(key, reason);
   }
 
   // In the second round a key that no longer works keeps the record of the first.
@@ -302,16 +401,27 @@ class Measurement {
       skip(text_of(planned.key), reason);
       return;
     }
-    auto groups = groups_.find(planned.layout);
-    if (groups == groups_.end()) {
-      groups =
-          groups_
-              .emplace(planned.layout,
-                       std::make_unique<GridCommunicators>(machine_.data_world, planned.layout))
-              .first;
+    if (!groups_ || groups_of_ != std::pair(planned.layout, planned.group)) {
+      groups_.reset();  // Frees the old ones before it makes new ones.
+      groups_.emplace(machine_.data_world,
+                      ProcessGrid(degrees_of(planned.layout), options_.rank_order),
+                      planned.group);
+      groups_of_ = {planned.layout, planned.group};
     }
-    const CollectivePlace place{machine_.device, machine_.host_world, *groups->second};
-    const CollectiveRecord record{planned.key, probe_collective(place, planned, limits)};
+    const Watched watched(machine_.watch, text_of(planned.key));
+    const CollectiveResult result =
+        probe_collective({machine_.device, machine_.host_world, machine_.watch},
+                         planned,
+                         *groups_,
+                         limits,
+                         options_.what == MeasureOptions::What::collectives ? ProbeDepth::compared
+                                                                            : ProbeDepth::priced);
+    if (const auto* reason = std::get_if<std::string>(&result)) {
+      refused_.insert(planned.key);
+      skip(text_of(planned.key), *reason);
+      return;
+    }
+    const auto& record = std::get<CollectiveRecord>(result);
     keep(record, collectives_, profile_.collectives);
     note(to_json(record), text_of(planned.key), record.timing);
   }
@@ -328,53 +438,33 @@ class Measurement {
   }
 
   void note(const Json& record, const std::string& key, const Timing& timing) {
-    if (!is_root()) {
-      return;
+    if (is_root()) {
+      journal_->append(record);
     }
-    journal_->append(record);
-    progress_ << fmt::format("measure {:3d}/{}  {:>9} +-{:4.1f} % n={:<3d}  {}\n",
-                             done_,
-                             total_,
-                             text_of(timing.median),
-                             50.0 * ((timing.high - timing.low) / timing.median),
-                             timing.samples,
-                             key)
-              << std::flush;
+    progress_.measured(record, key, timing);
   }
 
   const MeasureOptions& options_;
   const Machine& machine_;
-  std::ostream& progress_;
-  Clock::time_point start_ = Clock::now();
+  ProgressSinks sinks_;
+  Progress progress_;
   OperandArena arena_;
   Profile profile_;
   MeasurementPlan plan_;
   std::optional<Journal> journal_;
   std::map<KernelKey, std::size_t> kernels_;  ///< where its record stands in the profile
   std::map<CollectiveKey, std::size_t> collectives_;
-  std::map<ParallelLayout, std::unique_ptr<GridCommunicators>> groups_;
-  std::int64_t done_ = 0;
-  std::int64_t total_ = 0;
+  std::set<CollectiveKey> refused_;
+  std::optional<LayerChain> layer_;    ///< measured by this run
+  std::optional<ProbeGroups> groups_;  ///< of the latest collective; neighbours in the plan share
+  std::pair<ParallelLayout, GroupKind> groups_of_;
 };
 
 }  // namespace
 
-std::int64_t ranks_per_node(const std::vector<std::string>& hosts) {
-  return std::ranges::count(hosts, hosts.front());
-}
-
-Profile describe(const Machine& machine) {
-  Profile profile;
-  profile.date = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
-  profile.device = machine.device.report();
-  profile.node = discover_node();
-  profile.hosts = machine.host_world.all_gather_text(profile.node.host);
-  profile.ranks = machine.host_world.size();
-  profile.ranks_per_node = ranks_per_node(profile.hosts);
-  return profile;
-}
-
-Profile measure(const MeasureOptions& options, const Machine& machine, std::ostream& progress) {
+Profile measure(const MeasureOptions& options,
+                const Machine& machine,
+                const ProgressSinks& progress) {
   return Measurement(options, machine, progress).run();
 }
 

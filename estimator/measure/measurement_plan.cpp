@@ -4,20 +4,46 @@
 #include <array>
 #include <map>
 #include <set>
+#include <tuple>
 
-#include "kernels/kernel_cost.hpp"
-#include "units/unit.hpp"
+#include "estimator/measure/collective_sizes.hpp"
 
 namespace forerun {
 namespace {
 
-// Kernel time grows roughly with bytes moved plus FLOP at some tens of FLOP per byte.
-double rough_cost(const KernelKey& key) {
-  return minimum_traffic(key).in(unit::byte) + hardware_flops(key).in(unit::flop) / 20.0;
+// A size, and the pass in which it is measured.
+struct Rung {
+  std::int64_t bytes = 0;
+  int pass = 0;
+};
+
+// Powers of two that every rank can share in whole elements of any format.
+std::vector<Rung> ladder(std::int64_t smallest, std::int64_t largest, std::int64_t ranks) {
+  constexpr std::int64_t widest_element = 4;
+  std::vector<Rung> rungs;
+  int octave = 0;
+  for (const std::int64_t bytes : powers_of_two(smallest, largest, ranks * widest_element)) {
+    rungs.push_back({bytes, octave % 4 == 0 ? 1 : (octave % 2 == 0 ? 2 : 3)});
+    ++octave;
+  }
+  return rungs;
+}
+
+void sort_for_measuring(std::vector<PlannedCollective>& collectives) {
+  // Groups are split once for all that follow one another. What a step asks for goes from the
+  // dearest down; of the sizes between, many small ones cost less than one large one.
+  std::ranges::stable_sort(collectives, std::less<>(), [](const PlannedCollective& planned) {
+    return std::tuple(planned.pass,
+                      planned.layout,
+                      planned.group,
+                      planned.pass == 0 ? -planned.key.bytes : planned.key.bytes);
+  });
 }
 
 class Plan {
  public:
+  explicit Plan(std::int64_t smallest) : smallest_(smallest) {}
+
   void add(const Job& job, const Placement& placement) {
     for (std::int64_t stage = 0; stage < job.layout.pipeline; ++stage) {
       const StageWork work = stage_work(job, placement, stage);
@@ -50,12 +76,13 @@ class Plan {
     }
     for (const auto& [group, most] : largest) {
       for (const Collective op : ops) {
-        for (std::int64_t bytes = 4096; bytes <= std::min(most.first, largest_rung); bytes *= 16) {
-          PlannedCollective rung = most.second;
-          rung.key.op = op;
-          // Divisible into whole elements by every rank of the group.
-          rung.key.bytes = bytes / (rung.key.group.ranks * 4) * rung.key.group.ranks * 4;
-          add(rung);
+        for (const Rung& rung :
+             ladder(smallest_, std::min(most.first, largest_rung), most.second.key.group.ranks)) {
+          PlannedCollective planned = most.second;
+          planned.key.op = op;
+          planned.key.bytes = rung.bytes;
+          planned.pass = rung.pass;
+          add(planned);
         }
       }
     }
@@ -64,17 +91,17 @@ class Plan {
   [[nodiscard]] MeasurementPlan sorted() const {
     MeasurementPlan plan;
     plan.kernels.assign(kernels_.begin(), kernels_.end());
-    std::ranges::stable_sort(plan.kernels, std::greater<>(), rough_cost);
     for (const auto& [key, planned] : collectives_) {
       plan.collectives.push_back(planned);
     }
-    std::ranges::stable_sort(plan.collectives,
-                             std::greater<>(),
-                             [](const PlannedCollective& planned) { return planned.key.bytes; });
+    sort_for_measuring(plan.collectives);
     return plan;
   }
 
  private:
+  // Sixteen times the size from which two parameters describe every public table (1 MB,
+  // modelling.md 3.5), so that the last octaves show the slope to go on with. Larger sizes that a
+  // step asks for are measured themselves.
   static constexpr std::int64_t largest_rung = 1 << 24;
 
   void add(const PlannedCollective& planned) {
@@ -93,19 +120,45 @@ class Plan {
     }
   }
 
+  std::int64_t smallest_;
   std::set<KernelKey> kernels_;
   std::map<CollectiveKey, PlannedCollective> collectives_;
 };
 
 }  // namespace
 
-MeasurementPlan plan_measurement(const std::vector<Job>& jobs, const Placement& placement) {
-  Plan plan;
+MeasurementPlan plan_measurement(const std::vector<Job>& jobs,
+                                 const Placement& placement,
+                                 std::int64_t smallest) {
+  Plan plan(smallest);
   for (const Job& job : jobs) {
     plan.add(job, placement);
   }
   plan.add_ladders();
   return plan.sorted();
+}
+
+std::vector<PlannedCollective> plan_collectives(const GroupShape& world,
+                                                std::int64_t smallest,
+                                                std::int64_t largest) {
+  std::vector<PlannedCollective> collectives;
+  for (const Collective op : {Collective::all_reduce,
+                              Collective::all_gather,
+                              Collective::reduce_scatter,
+                              Collective::all_to_all,
+                              Collective::broadcast,
+                              Collective::send_recv}) {
+    for (const DataType type : {DataType::fp32, DataType::bf16}) {
+      for (const Rung& rung : ladder(smallest, largest, world.ranks)) {
+        collectives.push_back({{op, rung.bytes, type, world},
+                               GroupKind::data_context,
+                               {.data = world.ranks},
+                               rung.pass});
+      }
+    }
+  }
+  sort_for_measuring(collectives);
+  return collectives;
 }
 
 }  // namespace forerun

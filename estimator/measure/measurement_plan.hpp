@@ -1,4 +1,4 @@
-// Which keys a measurement takes: those of the work lists of the jobs it is given, dearest first.
+// Which keys a measurement takes: those of the work lists of the jobs it is given.
 #pragma once
 
 #include <vector>
@@ -14,17 +14,33 @@ struct PlannedCollective {
   CollectiveKey key;
   GroupKind group = GroupKind::tensor;
   ParallelLayout layout;
+  int pass = 0;  ///< 0: a step asks for it; 1 to 3: sizes between, from every fourth octave down
 };
 
 struct MeasurementPlan {
   std::vector<KernelKey> kernels;
-  std::vector<PlannedCollective> collectives;
+  std::vector<PlannedCollective> collectives;  ///< by pass, then by group
 };
 
-/// Distinct keys of all jobs, in descending order of the work they name. For every group of ranks
-/// and number format that the jobs use, also the other collectives at the size of the group's
-/// largest activation, and a coarse ladder of sizes that the interpolation needs.
+/// The smallest message worth a point: below it only latency counts (modelling.md 10.4).
+inline constexpr std::int64_t smallest_on_gpus = 1024;
+inline constexpr std::int64_t smallest_on_cpus = 256;
+/// Without a job the messages end here: what fits beside everything else on any device.
+inline constexpr std::int64_t largest_on_gpus = std::int64_t{1} << 30;
+inline constexpr std::int64_t largest_on_cpus = std::int64_t{1} << 26;
+
+/// Distinct keys of all jobs; collectives that a step asks for from the largest down. For every
+/// group of ranks and number format that the jobs use, also the other collectives at the size of
+/// the group's largest activation, and powers of two from `smallest` bytes up to that, every fourth
+/// first.
 [[nodiscard]] MeasurementPlan plan_measurement(const std::vector<Job>& jobs,
-                                               const Placement& placement);
+                                               const Placement& placement,
+                                               std::int64_t smallest = smallest_on_gpus);
+
+/// What to measure of a network without a job in mind: every collective over all ranks, fp32 and
+/// bf16, powers of two from `smallest` to `largest` bytes, every fourth first.
+[[nodiscard]] std::vector<PlannedCollective> plan_collectives(const GroupShape& world,
+                                                              std::int64_t smallest,
+                                                              std::int64_t largest);
 
 }  // namespace forerun

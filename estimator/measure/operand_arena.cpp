@@ -11,7 +11,6 @@
 
 #include "kernels/operands.hpp"
 #include "units/bfloat16.hpp"
-#include "units/unit.hpp"
 
 namespace forerun {
 namespace {
@@ -44,7 +43,7 @@ std::vector<char> pattern_for(const KernelKey& key, const Operand& operand) {
   if (operand.type == DataType::int32) {
     return index_pattern(key, operand);
   }
-  const auto bytes = static_cast<std::size_t>(size_of(operand.type).in(unit::byte));
+  const std::size_t bytes = element_bytes(operand.type);
   const std::size_t count = std::min(
       pattern_elements, static_cast<std::size_t>(std::max<std::int64_t>(1, operand.elements)));
   std::mt19937 random(pattern_seed);
@@ -103,6 +102,15 @@ std::string content_of(const KernelKey& key, const Operand& operand) {
 
 }  // namespace
 
+void fill_operand(Device& device, void* memory, const KernelKey& key, const Operand& operand) {
+  const std::size_t bytes = bytes_of(operand);
+  const auto pattern = pattern_for(key, operand);
+  for (std::size_t at = 0; at < bytes; at += pattern.size()) {
+    device.copy_in(
+        static_cast<char*>(memory) + at, pattern.data(), std::min(pattern.size(), bytes - at));
+  }
+}
+
 void OperandArena::fill(Slot& slot,
                         const KernelKey& key,
                         const Operand& operand,
@@ -111,12 +119,7 @@ void OperandArena::fill(Slot& slot,
   if (slot.content == content && slot.filled >= bytes) {
     return;
   }
-  const auto pattern = pattern_for(key, operand);
-  for (std::size_t at = 0; at < bytes; at += pattern.size()) {
-    device_.copy_in(static_cast<char*>(slot.buffer.data()) + at,
-                    pattern.data(),
-                    std::min(pattern.size(), bytes - at));
-  }
+  fill_operand(device_, slot.buffer.data(), key, operand);
   slot.content = content;
   slot.filled = bytes;
 }
@@ -137,8 +140,7 @@ std::span<void* const> OperandArena::operands_for(const KernelKey& key) {
   pointers_.clear();
   for (std::size_t i = 0; i < operands.size(); ++i) {
     Slot& slot = slots_[i];
-    const auto bytes = static_cast<std::size_t>(static_cast<double>(operands[i].elements) *
-                                                size_of(operands[i].type).in(unit::byte));
+    const std::size_t bytes = bytes_of(operands[i]);
     if (slot.buffer.bytes() < bytes) {
       slot = {};
       slot.buffer = DeviceBuffer(device_, std::max<std::size_t>(bytes, 64));
@@ -167,7 +169,7 @@ std::string OperandArena::check_outputs(const KernelKey& key) {
     if (operand.access == Access::read || !is_checked) {
       continue;
     }
-    const auto size = static_cast<std::size_t>(size_of(operand.type).in(unit::byte));
+    const std::size_t size = element_bytes(operand.type);
     const auto elements = static_cast<std::size_t>(operand.elements);
     for (const std::size_t start : window_starts(elements, window)) {
       const std::size_t count = std::min(window, elements - start);

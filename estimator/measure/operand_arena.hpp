@@ -37,4 +37,7 @@ class OperandArena {
   std::vector<void*> pointers_;
 };
 
+/// Fills the memory of an operand with values that the kernel can be timed with.
+void fill_operand(Device& device, void* memory, const KernelKey& key, const Operand& operand);
+
 }  // namespace forerun

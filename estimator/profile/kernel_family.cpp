@@ -7,7 +7,10 @@ namespace forerun {
 namespace {
 
 constexpr std::int64_t tile_rows = 128;
+// 1, 2 and 4 were tried on public timings, one model left out: 4.75, 4.57 and 4.40 % on A100, 6.76,
+// 6.42 and 6.16 % on H100 (Vidur); one (n, k) left out: 6.21, 6.27 and 6.38 % (aiconfigurator).
 constexpr double weight_of_rows = 2.0;
+// Halving or doubling it moves these errors by less than 0.1 points.
 constexpr double distance_of_ragged_rows = 1.0;
 
 struct Flags {
@@ -28,20 +31,6 @@ struct Flags {
 
 KernelFamily family_of(const KernelKey& key) {
   return {key.op, key.type, std::visit(Flags{}, key.shape)};
-}
-
-bool is_matrix_work(KernelOp op) {
-  switch (op) {
-    case KernelOp::gemm:
-    case KernelOp::grouped_gemm:
-    case KernelOp::attention_forward:
-    case KernelOp::attention_backward:
-    case KernelOp::ssd_forward:
-    case KernelOp::ssd_backward:
-      return true;
-    default:
-      return false;
-  }
 }
 
 KernelPoint point_of(const KernelKey& key) {

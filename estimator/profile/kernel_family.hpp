@@ -19,9 +19,6 @@ struct KernelFamily {
 
 [[nodiscard]] KernelFamily family_of(const KernelKey& key);
 
-/// Whether FLOP limit the kernel; bytes limit the others.
-[[nodiscard]] bool is_matrix_work(KernelOp op);
-
 /// No shape has more numbers than attention.
 inline constexpr std::size_t most_sizes = 10;
 

@@ -1,26 +1,25 @@
 #include "estimator/profile/price_book.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
-#include <set>
 #include <string>
 
 #include "comm/collective_cost.hpp"
+#include "comm/cost/hierarchical.hpp"
+#include "comm/cost/nccl_tuning.hpp"
+#include "comm/node_collectives.hpp"
+#include "estimator/profile/catalog_prices.hpp"
+#include "estimator/profile/collective_prices.hpp"
 #include "estimator/profile/kernel_curves.hpp"
 #include "estimator/profile/roofline.hpp"
 #include "kernels/kernel_cost.hpp"
+#include "topologies/device_profile.hpp"
+#include "topologies/node_profile.hpp"
 #include "units/input_error.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
 namespace {
-
-double median_of(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  return *middle;
-}
 
 double relative_half_width(const Timing& timing) {
   return (timing.high - timing.low) / (2.0 * timing.median);
@@ -30,7 +29,10 @@ double relative_half_width(const Timing& timing) {
 class Measurements {
  public:
   Measurements(Profile profile, Strictness strictness)
-      : profile_(std::move(profile)), strictness_(strictness), curves_(profile_.kernels) {
+      : profile_(std::move(profile)),
+        strictness_(strictness),
+        curves_(profile_.kernels),
+        between_(profile_.collectives) {
     for (const KernelRecord& record : profile_.kernels) {
       kernels_.insert_or_assign(record.key, record.timing);
     }
@@ -59,8 +61,9 @@ class Measurements {
     if (const auto found = collectives_.find(key); found != collectives_.end()) {
       return {found->second.median, Tier::measured, relative_half_width(found->second)};
     }
-    if (const auto time = between_sizes(key)) {
-      return {*time, Tier::interpolated, size_error(key)};
+    const auto price = between_.price(key);
+    if (price && (price->tier == Tier::interpolated || strictness_ == Strictness::any_tier)) {
+      return *price;
     }
     if (strictness_ == Strictness::interpolated_or_better) {
       refuse(text_of(key), "--strict allows only measured and interpolated prices");
@@ -68,13 +71,29 @@ class Measurements {
     if (profile_.levels.empty()) {
       refuse(text_of(key), "no collective was measured");
     }
+    // Nothing of its kind was measured over links of its kind: the fitted levels are left.
     const double error = *std::ranges::max_element(profile_.level_errors);
-    const Seconds time =
-        std::max(collective_time(key, profile_.levels), slowest_smaller_group(key));
-    return {time, Tier::fitted, error};
+    const Seconds time = std::min(collective_time(key, profile_.levels), through_nodes(key));
+    return {std::max(time, between_.least_time(key)), Tier::fitted, error};
   }
 
  private:
+  // Inside the nodes as measured there, between them by the levels; infinite where nothing was
+  // measured inside, and where a collective has no such form.
+  [[nodiscard]] Seconds through_nodes(const CollectiveKey& key) const {
+    const std::int64_t members = key.group.ranks_per_node;
+    const bool has_form = reduces(key.op) || key.op == Collective::all_gather;
+    if (!has_form || members < 2 || members >= key.group.ranks) {
+      return Seconds::infinite();
+    }
+    CollectiveKey node = key;
+    node.group = {members, members, key.group.concurrent};
+    const auto inside = between_.price(node);
+    return inside
+               ? hierarchical_time({inside->time, hierarchical_parts(key, profile_.levels).between})
+               : Seconds::infinite();
+  }
+
   [[noreturn]] void refuse(const std::string& key, const std::string& why) const {
     throw InputError(profile_.path,
                      "has no price for '" + key + "': " + why +
@@ -82,72 +101,10 @@ class Measurements {
                          "precision, and --resume to add to the profile)");
   }
 
-  // The same message over fewer ranks, where that was measured: a larger group is never faster,
-  // whatever a noisy fit says. Zero where nothing of the kind was measured.
-  [[nodiscard]] Seconds slowest_smaller_group(const CollectiveKey& key) const {
-    Seconds slowest;
-    for (const auto& [known, timing] : collectives_) {
-      const GroupShape& group = known.group;
-      const bool is_smaller =
-          group.ranks > 1 && group.ranks <= key.group.ranks &&
-          group.ranks_per_node >= std::min(group.ranks, key.group.ranks_per_node) &&
-          group.concurrent <= key.group.concurrent;
-      if (!is_smaller || known.op != key.op || known.type != key.type) {
-        continue;
-      }
-      CollectiveKey same_message = known;
-      same_message.bytes = key.bytes;
-      slowest = std::max(slowest, between_sizes(same_message).value_or(Seconds()));
-    }
-    return slowest;
-  }
-
-  // Measured sizes of the same collective over the same group, as log(bytes) -> log(seconds).
-  [[nodiscard]] std::map<double, double> curve_of(const CollectiveKey& key) const {
-    std::map<double, double> curve;
-    for (const auto& [known, timing] : collectives_) {
-      if (known.op == key.op && known.type == key.type && known.group == key.group) {
-        curve[std::log(static_cast<double>(known.bytes))] =
-            std::log(timing.median.in(unit::second));
-      }
-    }
-    return curve;
-  }
-
-  static std::optional<Seconds> at(const std::map<double, double>& curve, double log_bytes) {
-    const auto above = curve.lower_bound(log_bytes);
-    if (above == curve.end() || (above == curve.begin() && above->first > log_bytes)) {
-      return std::nullopt;
-    }
-    if (above->first == log_bytes) {
-      return std::exp(above->second) * unit::second;
-    }
-    const auto below = std::prev(above);
-    const double share = (log_bytes - below->first) / (above->first - below->first);
-    return std::exp(below->second + share * (above->second - below->second)) * unit::second;
-  }
-
-  [[nodiscard]] std::optional<Seconds> between_sizes(const CollectiveKey& key) const {
-    return at(curve_of(key), std::log(static_cast<double>(key.bytes)));
-  }
-
-  [[nodiscard]] double size_error(const CollectiveKey& key) const {
-    const auto curve = curve_of(key);
-    std::vector<double> errors;
-    for (const auto& [log_bytes, log_time] : curve) {
-      auto others = curve;
-      others.erase(log_bytes);
-      if (const auto time = at(others, log_bytes)) {
-        errors.push_back(std::abs(time->in(unit::second) / std::exp(log_time) - 1.0));
-      }
-    }
-    // Two sizes cannot leave one out: how well the link's model fits is all that is known.
-    return errors.empty() ? *std::ranges::max_element(profile_.level_errors) : median_of(errors);
-  }
-
   Profile profile_;
   Strictness strictness_;
   KernelCurves curves_;
+  CollectivePrices between_;
   std::map<KernelKey, Timing> kernels_;
   std::map<CollectiveKey, Timing> collectives_;
 };
@@ -195,12 +152,61 @@ Price datasheet_price(const Cluster& cluster, const KernelKey& key) {
       datasheet_error};
 }
 
+// A cluster's prices: those of the catalog's profiles of its device and its nodes, where it names
+// some and they know the key, else the datasheet's.
+class ClusterPrices {
+ public:
+  explicit ClusterPrices(const Cluster& cluster)
+      : cluster_(cluster), machine_(nccl_machine_of(cluster.device.name)) {
+    if (cluster.device.profile) {
+      kernels_.emplace(cluster.device, read_device_profile(*cluster.device.profile));
+    }
+    if (cluster.node_profile) {
+      collectives_.emplace(read_node_profile(*cluster.node_profile));
+    }
+  }
+
+  [[nodiscard]] Price price(const KernelKey& key) const {
+    const auto price = kernels_ ? kernels_->price(key) : std::nullopt;
+    return price ? *price : datasheet_price(cluster_, key);
+  }
+
+  [[nodiscard]] Price attention(const KernelKey& key, AttentionMethod method) const {
+    const auto price = kernels_ ? kernels_->attention(key, method) : std::nullopt;
+    return price ? *price : datasheet_price(cluster_, key);
+  }
+
+  [[nodiscard]] Price price(const CollectiveKey& key) const {
+    if (const auto found = collectives_ ? collectives_->time(key) : std::nullopt) {
+      return {found->time, Tier::fitted, found->relative_error};
+    }
+    // GPUs that NCCL knows are priced as it prices itself, others as MPI would go about it.
+    const Seconds time = machine_ ? nccl_choice(key, cluster_.levels, *machine_).time
+                                  : mpi_collective_time(key, cluster_.levels);
+    return {time, Tier::datasheet, datasheet_error};
+  }
+
+ private:
+  Cluster cluster_;
+  decltype(nccl_machine_of("")) machine_;  // nothing where NCCL does not run
+  std::optional<CatalogPrices> kernels_;
+  std::optional<NodeCollectives> collectives_;
+};
+
 }  // namespace
 
 PriceList prices_from(const Profile& profile, Strictness strictness) {
   const auto measurements = std::make_shared<Measurements>(profile, strictness);
-  return {[measurements](const KernelKey& key) { return measurements->price(key); },
-          [measurements](const CollectiveKey& key) { return measurements->price(key); }};
+  PriceList prices;
+  prices.kernel = [measurements](const KernelKey& key) { return measurements->price(key); };
+  prices.collective = [measurements](const CollectiveKey& key) { return measurements->price(key); };
+  if (!profile.overlap.empty()) {
+    prices.overlap = [grid = OverlapGrid(profile.overlap)](
+                         OverlapCompute compute, Collective op, std::int64_t bytes) {
+      return grid.speed(compute, op, bytes);
+    };
+  }
+  return prices;
 }
 
 PriceList prices_from(const Cluster& cluster, Strictness strictness) {
@@ -210,10 +216,13 @@ PriceList prices_from(const Cluster& cluster, Strictness strictness) {
                          " is a datasheet: nothing was measured on it (expected a "
                          "profile from 'forerun measure')");
   }
-  return {[cluster](const KernelKey& key) { return datasheet_price(cluster, key); },
-          [cluster](const CollectiveKey& key) {
-            return Price{collective_time(key, cluster.levels), Tier::datasheet, datasheet_error};
-          }};
+  const auto prices = std::make_shared<const ClusterPrices>(cluster);
+  return {[prices](const KernelKey& key) { return prices->price(key); },
+          [prices](const CollectiveKey& key) { return prices->price(key); },
+          [prices](const KernelKey& key, AttentionMethod method) {
+            return prices->attention(key, method);
+          },
+          {}};
 }
 
 }  // namespace forerun

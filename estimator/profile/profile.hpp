@@ -8,10 +8,12 @@
 #include <vector>
 
 #include "comm/collective_key.hpp"
+#include "estimator/step/overlap.hpp"
 #include "kernels/device.hpp"
 #include "kernels/kernel_key.hpp"
 #include "topologies/cluster.hpp"
 #include "topologies/discover_node.hpp"
+#include "topologies/measured_topology.hpp"
 #include "units/quantity.hpp"
 
 namespace forerun {
@@ -40,9 +42,18 @@ struct KernelRecord {
   std::string algorithm = {};       ///< what the library chose, where it says
 };
 
+/// Optional parts are absent from profiles of earlier versions and from imported logs.
 struct CollectiveRecord {
   CollectiveKey key;
-  Timing timing;
+  Timing timing;  ///< of one operation by itself, the maximum over ranks: what is priced
+  /// Mean of operations one after another, the maximum over ranks: what nccl-tests calls time.
+  std::optional<Seconds> back_to_back = {};
+  std::optional<Seconds> in_place = {};             ///< the same within one buffer
+  std::int64_t communicators = 1;                   ///< in which samples were taken
+  std::optional<double> communicator_spread = {};   ///< (slowest - fastest) / middle median
+  std::optional<std::int64_t> wrong = {};           ///< elements, of all ranks
+  std::optional<std::int64_t> in_place_wrong = {};  ///< the same within one buffer
+  std::optional<Seconds> own_estimate = {};         ///< what the library says it expects
 };
 
 /// A job whose keys were measured: what the profile can price without interpolation.
@@ -53,6 +64,18 @@ struct MeasuredJob {
   std::int64_t micro_batch = 0;
   std::int64_t sequence = 0;
   friend auto operator<=>(const MeasuredJob&, const MeasuredJob&) = default;
+};
+
+/// Forward and backward of one transformer layer, its kernels one after the other on the data that
+/// they hand on, beside the sum of what they take alone (modelling.md 10.6).
+struct LayerFactor {
+  std::string model;
+  std::string layout;
+  std::string precision;
+  Seconds chained;  ///< median of the slowest rank
+  Seconds alone;    ///< sum of the kernels' medians
+
+  [[nodiscard]] double factor() const { return chained / alone; }
 };
 
 struct Profile {
@@ -66,13 +89,17 @@ struct Profile {
   std::vector<MeasuredJob> jobs;
   std::vector<KernelRecord> kernels;
   std::vector<CollectiveRecord> collectives;
-  std::vector<LinkLevel> levels;     ///< fitted to the collectives; innermost first
-  std::vector<double> level_errors;  ///< mean relative error of each level's fit
-  std::vector<std::string> skipped;  ///< keys that the time budget left out
+  std::vector<OverlapPoint> overlap;  ///< computation and communication at once
+  std::vector<std::string> warnings;  ///< about the run that measured: ranks that shared cores
+  std::vector<LinkLevel> levels;      ///< fitted to the collectives; innermost first
+  std::vector<double> level_errors;   ///< mean relative error of each level's fit
+  std::vector<std::string> skipped;   ///< keys that the time budget left out
   double elapsed_s = 0.0;
   /// Time of a product after seconds of load, relative to its time in a burst; at least 1.
   std::optional<double> sustained_factor;
-  std::optional<double> clock_hz;  ///< of the device under load, where it can be read
+  std::optional<LayerFactor> layer_factor;   ///< of the machine, from the first job's last layer
+  std::optional<double> clock_hz;            ///< of the device under load, where it can be read
+  std::optional<MeasuredTopology> topology;  ///< distances between ranks and the levels in them
 };
 
 /// Level 0 joins the ranks of a node; with more than one node, level 1 joins the nodes. Latency and

@@ -2,17 +2,20 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string_view>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "estimator/profile/build_info.hpp"
+#include "estimator/profile/check_profile.hpp"
+#include "estimator/profile/link_json.hpp"
+#include "estimator/profile/record_json.hpp"
+#include "estimator/profile/topology_json.hpp"
 #include "kernels/kernel_cost.hpp"
+#include "kernels/valid_key.hpp"
 #include "units/input_error.hpp"
+#include "units/text_file.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -22,22 +25,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr int known_schema = 1;
 
-constexpr auto flag_names = std::to_array<std::pair<bool Timing::*, const char*>>({
-    {&Timing::is_unsettled, "unsettled"},
-    {&Timing::is_drifting, "drifting"},
-    {&Timing::is_spread, "spread"},
-});
-
-Json flags_of(const Timing& timing) {
-  Json flags = Json::array();
-  for (const auto& [member, name] : flag_names) {
-    if (timing.*member) {
-      flags.push_back(name);
-    }
-  }
-  return flags;
-}
-
 Json seconds_list(const std::vector<Seconds>& times) {
   Json list = Json::array();
   for (const Seconds time : times) {
@@ -46,45 +33,8 @@ Json seconds_list(const std::vector<Seconds>& times) {
   return list;
 }
 
-Json timing_json(std::string key, const Timing& timing) {
-  return {{"key", std::move(key)},
-          {"median_s", timing.median.in(unit::second)},
-          {"low_s", timing.low.in(unit::second)},
-          {"high_s", timing.high.in(unit::second)},
-          {"least_s", timing.least.in(unit::second)},
-          {"p95_s", timing.p95.in(unit::second)},
-          {"samples", timing.samples},
-          {"rank_spread", timing.rank_spread},
-          {"mad_s", timing.mad.in(unit::second)},
-          {"flags", flags_of(timing)}};
-}
-
-Seconds seconds_at(const Json& object, const char* key) {
-  return object.at(key).get<double>() * unit::second;
-}
-
-// What profiles of earlier versions lack stays at its default.
-Timing timing_of(const Json& line) {
-  Timing timing{seconds_at(line, "median_s"),
-                seconds_at(line, "low_s"),
-                seconds_at(line, "high_s"),
-                seconds_at(line, "least_s"),
-                seconds_at(line, "p95_s"),
-                line.at("samples").get<std::int64_t>(),
-                line.at("rank_spread").get<double>()};
-  timing.mad = line.value("mad_s", 0.0) * unit::second;
-  const auto flags = line.value("flags", std::vector<std::string>());
-  for (const auto& [member, name] : flag_names) {
-    timing.*member = std::ranges::find(flags, name) != flags.end();
-  }
-  for (const double median : line.value("rank_medians_s", std::vector<double>())) {
-    timing.rank_medians.push_back(median * unit::second);
-  }
-  return timing;
-}
-
 KernelRecord kernel_record(const KernelKey& key, const Json& line) {
-  KernelRecord record{key, timing_of(line)};
+  KernelRecord record{key, timing_from(line)};
   if (const auto hot = line.find("hot_median_s"); hot != line.end() && !hot->is_null()) {
     record.hot = hot->get<double>() * unit::second;
   }
@@ -153,51 +103,91 @@ Json topology_json(const Profile& profile) {
             {"last_level_cache_bytes", node.last_level_cache.in(unit::byte)},
             {"isa", node.isa},
             {"gpus", node.gpus},
-            {"nics", node.nics}}},
-          {"levels", std::move(levels)}};
+            {"nics", node.nics},
+            {"links", links_json(node.links)}}},
+          {"levels", std::move(levels)},
+          {"measured", profile.topology ? to_json(*profile.topology) : Json(nullptr)}};
+}
+
+Json layer_factor_json(const std::optional<LayerFactor>& layer) {
+  if (!layer) {
+    return nullptr;
+  }
+  return {{"factor", layer->factor()},
+          {"model", layer->model},
+          {"layout", layer->layout},
+          {"precision", layer->precision},
+          {"chained_s", layer->chained.in(unit::second)},
+          {"alone_s", layer->alone.in(unit::second)}};
+}
+
+std::optional<LayerFactor> layer_factor_from(const Json& document) {
+  const Json layer = document.value("layer_factor", Json());
+  if (layer.is_null()) {
+    return std::nullopt;
+  }
+  LayerFactor factor{layer.at("model").get<std::string>(),
+                     layer.at("layout").get<std::string>(),
+                     layer.at("precision").get<std::string>(),
+                     seconds_at(layer, "chained_s"),
+                     seconds_at(layer, "alone_s")};
+  if (factor.chained <= Seconds() || factor.alone <= Seconds()) {
+    throw InputError("profile", "layer_factor has times that are not positive");
+  }
+  return factor;
 }
 
 void read_topology(const Json& topology, Profile& profile) {
   const Json& node = topology.at("node");
   profile.hosts = topology.at("hosts").get<std::vector<std::string>>();
-  profile.ranks = topology.at("ranks").get<std::int64_t>();
-  profile.ranks_per_node = topology.at("ranks_per_node").get<std::int64_t>();
+  profile.ranks = whole_at(topology, "ranks");
+  profile.ranks_per_node = whole_at(topology, "ranks_per_node");
   profile.node.host = node.at("host").get<std::string>();
   profile.node.cpu_model = node.at("cpu_model").get<std::string>();
-  profile.node.sockets = node.at("sockets").get<std::int64_t>();
-  profile.node.numa_domains = node.at("numa_domains").get<std::int64_t>();
-  profile.node.cores = node.at("cores").get<std::int64_t>();
+  profile.node.sockets = whole_at(node, "sockets");
+  profile.node.numa_domains = whole_at(node, "numa_domains");
+  profile.node.cores = whole_at(node, "cores");
   profile.node.memory = node.at("memory_bytes").get<double>() * unit::byte;
   profile.node.last_level_cache = node.at("last_level_cache_bytes").get<double>() * unit::byte;
   profile.node.isa = node.at("isa").get<std::vector<std::string>>();
   profile.node.gpus = node.at("gpus").get<std::vector<std::string>>();
   profile.node.nics = node.at("nics").get<std::vector<std::string>>();
-  if (profile.ranks < 1 || profile.ranks_per_node < 1) {
-    throw InputError("profile", "has fewer than one rank");
-  }
+  profile.node.links = links_from(node.value("links", Json::array()));
   for (const Json& line : topology.at("levels")) {
     LinkLevel level;
     level.name = line.at("name").get<std::string>();
-    level.devices = line.at("devices").get<std::int64_t>();
+    level.devices = whole_at(line, "devices");
     level.bandwidth = line.at("bandwidth_bytes_per_s").get<double>() * unit::byte / unit::second;
     level.latency = seconds_at(line, "latency_s");
     level.source = "measured";
     profile.levels.push_back(level);
     profile.level_errors.push_back(line.at("fit_error").get<double>());
   }
+  profile.topology = measured_topology_from(topology, "measured");
 }
 
 void read_device(const Json& document, Profile& profile) {
   const Json& device = document.at("device");
   profile.device.kind = device.at("kind").get<std::string>();
   profile.device.name = device.at("name").get<std::string>();
-  profile.device.cores = device.at("cores_per_device").get<std::int64_t>();
+  profile.device.cores = whole_at(device, "cores_per_device");
   profile.device.memory = device.at("memory_bytes").get<double>() * unit::byte;
   profile.device.last_level_cache = device.at("last_level_cache_bytes").get<double>() * unit::byte;
   profile.device.pci_id = device.at("pci_id").get<std::string>();
   for (const auto& [name, version] : document.at("software").items()) {
     profile.device.software.emplace_back(name, version.get<std::string>());
   }
+}
+
+Json overlap_json(const Profile& profile) {
+  if (profile.overlap.empty()) {
+    return nullptr;
+  }
+  Json points = Json::array();
+  for (const OverlapPoint& point : profile.overlap) {
+    points.push_back(to_json(point));
+  }
+  return points;
 }
 
 Json jobs_json(const Profile& profile) {
@@ -217,8 +207,8 @@ void read_jobs(const Json& jobs, Profile& profile) {
     profile.jobs.push_back({job.at("model").get<std::string>(),
                             job.at("layout").get<std::string>(),
                             job.at("precision").get<std::string>(),
-                            job.at("micro_batch").get<std::int64_t>(),
-                            job.at("seq").get<std::int64_t>()});
+                            whole_at(job, "micro_batch"),
+                            whole_at(job, "seq")});
   }
 }
 
@@ -247,6 +237,13 @@ Profile profile_of(const Json& document, const std::string& path) {
       }
     });
   }
+  read_part(path, "overlap", [&] {
+    const Json overlap = document.value("overlap", Json());
+    for (const Json& line : overlap.is_array() ? overlap : Json::array()) {
+      add_record(line, profile);
+    }
+    profile.warnings = document.value("warnings", std::vector<std::string>());
+  });
   read_part(path, "sustained_factor", [&] {
     const Json factor = document.value("sustained_factor", Json());
     if (!factor.is_null()) {
@@ -257,6 +254,7 @@ Profile profile_of(const Json& document, const std::string& path) {
       profile.clock_hz = clock.get<double>();
     }
   });
+  read_part(path, "layer_factor", [&] { profile.layer_factor = layer_factor_from(document); });
   read_part(path, "skipped", [&] {
     profile.skipped = document.at("skipped").get<std::vector<std::string>>();
   });
@@ -278,10 +276,6 @@ Json to_json(const KernelRecord& record) {
       (minimum_traffic(record.key) / record.timing.median).in(unit::byte / unit::second);
   line["algorithm"] = record.algorithm;
   return line;
-}
-
-Json to_json(const CollectiveRecord& record) {
-  return timing_json(text_of(record.key), record.timing);
 }
 
 Json to_json(const Profile& profile) {
@@ -307,11 +301,15 @@ Json to_json(const Profile& profile) {
   for (const CollectiveRecord& record : profile.collectives) {
     document["collectives"].push_back(to_json(record));
   }
-  document["overlap"] = nullptr;
-  document["overlap_note"] =
-      "not measured: computation and communication are priced one after the other";
+  document["overlap"] = overlap_json(profile);
+  if (profile.overlap.empty()) {
+    document["overlap_note"] =
+        "not measured: computation and communication are priced one after the other";
+  }
+  document["warnings"] = profile.warnings;
   document["sustained_factor"] =
       profile.sustained_factor ? Json(*profile.sustained_factor) : Json(nullptr);
+  document["layer_factor"] = layer_factor_json(profile.layer_factor);
   document["clock_hz"] = profile.clock_hz ? Json(*profile.clock_hz) : Json(nullptr);
   document["skipped"] = profile.skipped;
   document["elapsed_s"] = profile.elapsed_s;
@@ -319,42 +317,65 @@ Json to_json(const Profile& profile) {
 }
 
 void add_record(const Json& line, Profile& profile) {
+  if (line.contains("compute_beside_s")) {
+    profile.overlap.push_back(overlap_point(line));
+    return;
+  }
+  if (auto topology = measured_topology_from(line, "measured_topology")) {
+    profile.topology = std::move(topology);
+    return;
+  }
   const auto text = line.at("key").get<std::string>();
-  check_timing(text, timing_of(line));
+  check_timing(text, timing_from(line));
   if (const auto kernel = kernel_key_from(text)) {
+    if (const auto reason = contradiction_in(*kernel)) {
+      throw InputError("profile", "'" + text + "': " + *reason);
+    }
     profile.kernels.push_back(kernel_record(*kernel, line));
   } else if (const auto collective = collective_key_from(text)) {
-    profile.collectives.push_back({*collective, timing_of(line)});
+    check_collective(*collective);
+    profile.collectives.push_back(collective_record(*collective, line));
   } else {
     throw InputError("profile",
                      "'" + text + "' names no kernel or collective that this build knows");
   }
 }
 
-Profile read_profile(const std::string& path) {
-  std::ifstream file(path);
-  if (!file || std::filesystem::is_directory(path)) {
-    throw InputError(path,
-                     "cannot be read (expected a profile that 'forerun measure --out' wrote)");
-  }
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+Profile read_profile_text(std::string_view text, const std::string& path) {
+  check_json_shape(text, path);
   const Json document = Json::parse(text, nullptr, false);
   if (document.is_discarded()) {
     throw InputError(path,
                      "is not valid JSON: truncated, or not a profile (if a 'measure' was "
                      "killed, run it again with --resume)");
   }
-  if (!document.is_object() || document.value("kind", "") != "profile") {
+  if (!document.is_object() || document.value("kind", Json()) != "profile") {
     throw InputError(path,
                      "is JSON but not a profile (expected \"kind\": \"profile\", as 'forerun "
                      "measure --out' writes)");
   }
-  if (document.value("schema_version", 0) != known_schema) {
+  if (document.value("schema_version", Json()) != known_schema) {
     throw InputError(path,
                      "has schema_version " + document.value("schema_version", Json()).dump() +
                          " (this build reads " + std::to_string(known_schema) + ")");
   }
-  return profile_of(document, path);
+  try {
+    Profile profile = profile_of(document, path);
+    check_profile(profile);
+    return profile;
+  } catch (const InputError& error) {
+    // Readers of parts name the part, not the file.
+    const std::string_view problem = error.what();
+    if (problem.starts_with("profile: ")) {
+      throw InputError(path, problem.substr(9));
+    }
+    throw;
+  }
+}
+
+Profile read_profile(const std::string& path) {
+  return read_profile_text(
+      text_of_file(path, largest::profile, "a profile that 'forerun measure --out' wrote"), path);
 }
 
 }  // namespace forerun

@@ -1,6 +1,7 @@
 #include "estimator/rehearse/equality.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <sstream>
@@ -23,16 +24,10 @@ struct Squares {
   double size = 0.0;
 };
 
-// The part [begin, end) of the flat buffer that holds reduced gradients on this rank.
-struct Valid {
-  std::int64_t begin = 0;
-  std::int64_t end = 0;
-};
-
 class ShardComparison {
  public:
-  ShardComparison(const ReferenceStep& reference, const Job& job, std::int64_t tensor_rank)
-      : reference_(reference), job_(job), tensor_rank_(tensor_rank) {
+  ShardComparison(const ReferenceStep& reference, const Job& job, const WeightPart& part)
+      : reference_(reference), job_(job), part_(part) {
     for (const WeightSpec& spec : reference.weights.specs) {
       whole_[spec.id] = &spec;
     }
@@ -40,9 +35,9 @@ class ShardComparison {
 
   [[nodiscard]] Squares compare(const WeightSpec& spec,
                                 const std::vector<float>& gradients,
-                                Valid valid) const {
+                                const std::vector<bool>& valid) const {
     const WeightSpec& whole = *whole_.at(spec.id);
-    const ShardPlace place = shard_place(spec, job_, tensor_rank_);
+    const ShardPlace place = shard_place(spec, job_, part_);
     Squares squares;
     for (const RowBlock& block : place.rows) {
       for (std::int64_t i = 0; i < block.count; ++i) {
@@ -50,7 +45,7 @@ class ShardComparison {
         const std::int64_t at = spec.offset + (block.local_first + i) * spec.columns;
         const std::int64_t from = whole.offset + row * whole.columns + place.first_column;
         for (std::int64_t j = 0; j < spec.columns; ++j) {
-          if (at + j < valid.begin || at + j >= valid.end) {
+          if (!valid[static_cast<std::size_t>(at + j)]) {
             continue;
           }
           // Rows of padding vocabulary exist on some splits only; their gradient is zero.
@@ -83,7 +78,7 @@ class ShardComparison {
  private:
   const ReferenceStep& reference_;
   const Job& job_;
-  std::int64_t tensor_rank_;
+  WeightPart part_;
   std::map<TensorId, const WeightSpec*> whole_;
 };
 
@@ -115,17 +110,28 @@ TensorError worst_of(Communicator& world, const TensorError& mine) {
 
 // A gather of updated weights that moved nothing, or the wrong thing, leaves replicas different.
 bool replicas_agree(const Executor& executor, Communicator& world) {
-  const auto texts = world.all_gather_text(fmt::format("{} {} {}",
+  const WeightPart& own = executor.weight_part();
+  const TensorStore& store = executor.store();
+  const auto sums = store.weight_checksums();
+  const auto texts = world.all_gather_text(fmt::format("{} 0 {} 0 {}\n{} 1 {} {} {}",
                                                        executor.work().stage,
-                                                       executor.tensor_rank(),
-                                                       executor.store().weight_checksum()));
-  std::map<std::pair<std::int64_t, std::int64_t>, std::uint64_t> first;
+                                                       own.tensor,
+                                                       sums.dense,
+                                                       executor.work().stage,
+                                                       own.expert,
+                                                       own.expert_tensor,
+                                                       sums.experts));
+  std::map<std::array<std::int64_t, 4>, std::uint64_t> first;
   return std::ranges::all_of(texts, [&](const std::string& text) {
     std::istringstream stream(text);
-    std::pair<std::int64_t, std::int64_t> part;
+    std::array<std::int64_t, 4> part{};
     std::uint64_t checksum = 0;
-    stream >> part.first >> part.second >> checksum;
-    return first.emplace(part, checksum).first->second == checksum;
+    while (stream >> part[0] >> part[1] >> part[2] >> part[3] >> checksum) {
+      if (first.emplace(part, checksum).first->second != checksum) {
+        return false;
+      }
+    }
+    return true;
   });
 }
 
@@ -158,7 +164,7 @@ ReferenceStep reference_step(const Job& job, Device& device, std::uint64_t seed)
   whole.layout = {};
   whole.recipe.schedule.reset();
   SerialCommunicator world;
-  GridCommunicators groups(world, whole.layout);
+  GridCommunicators groups(world, whole.layout, megatron_order, experts_of(job.model));
   Executor executor(whole, {1}, device, groups);
   executor.initialise(seed);
   ReferenceStep reference;
@@ -188,9 +194,12 @@ EqualityReport compare_with(const ReferenceStep& reference,
   report.replicas_agree = replicas_agree(executor, world);
   const double losses = loss_tolerance(job.recipe.precision);
   const TensorStore& store = executor.store();
-  const Valid valid{store.shard_first(), store.shard_first() + store.shard_elements()};
-  const ShardComparison shards(reference, job, executor.tensor_rank());
+  const ShardComparison shards(reference, job, executor.weight_part());
   TensorError worst;
+  std::vector<bool> valid(gradients.size(), false);
+  for (const FlatShard& run : store.reduced()) {
+    std::fill_n(valid.begin() + run.first, run.elements, true);
+  }
   for (const WeightSpec& spec : store.weights().specs) {
     const Squares squares = shards.compare(spec, gradients, valid);
     const auto count = static_cast<double>(spec.rows * spec.columns);

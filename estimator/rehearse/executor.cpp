@@ -1,31 +1,29 @@
 #include "estimator/rehearse/executor.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <stdexcept>
-#include <vector>
+#include <string>
+#include <utility>
 
 #include "estimator/rehearse/initial_values.hpp"
+#include "estimator/rehearse/kernel_scalars.hpp"
+#include "estimator/rehearse/sequence_rows.hpp"
+#include "estimator/rehearse/stopwatch.hpp"
+#include "jobs/chunk_placement.hpp"
 #include "kernels/operands.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
 namespace {
 
-class Stopwatch {
- public:
-  [[nodiscard]] Seconds elapsed() const {
-    return std::chrono::duration<double>(Clock::now() - start_).count() * unit::second;
-  }
+bool depends_on_positions(KernelOp op) {
+  return op == KernelOp::rope_forward || op == KernelOp::rope_backward ||
+         op == KernelOp::position_forward || op == KernelOp::position_backward;
+}
 
- private:
-  using Clock = std::chrono::steady_clock;
-  Clock::time_point start_ = Clock::now();
-};
-
-std::size_t byte_count(const Operand& operand) {
-  return static_cast<std::size_t>(operand.elements) *
-         static_cast<std::size_t>(size_of(operand.type).in(unit::byte));
+ShardRanks shard_ranks(const Job& job, GridCommunicators& groups) {
+  return {.data = groups.of(GroupKind::data_context).rank(),
+          .expert_data = job.model.moe ? groups.of(GroupKind::expert_data).rank() : 0};
 }
 
 }  // namespace
@@ -33,30 +31,42 @@ std::size_t byte_count(const Operand& operand) {
 Executor::Executor(const Job& job,
                    const Placement& placement,
                    Device& device,
-                   GridCommunicators& groups)
+                   GridCommunicators& groups,
+                   Bytes memory)
     : job_(job),
       device_(device),
       groups_(groups),
       work_(stage_work(job, placement, groups.here().pipeline)),
-      store_(device, job, work_, groups.of(GroupKind::data_context).rank()) {}
+      store_(device, job, work_, shard_ranks(job, groups), memory),
+      context_({job_, device, groups, store_}),
+      experts_({job_, device, groups, store_},
+               groups.grid().expert_coordinates(groups.world_rank()).expert) {
+  const ExpertCoordinates at = groups.grid().expert_coordinates(groups.world_rank());
+  part_ = {groups.here().tensor, at.expert, at.expert_tensor};
+  for (ChunkWork& chunk : work_.chunks) {
+    context_.keep_alive(chunk.backward);
+    if (splits_backward(schedule_of(job))) {
+      backward_.push_back(backward_parts(chunk.backward));
+    }
+  }
+}
 
 void Executor::initialise(std::uint64_t seed) {
   seed_ = seed;
-  store_.initialise(job_, groups_.here().tensor, seed);
+  store_.initialise(job_, part_, seed);
 }
 
 StepMeasurement Executor::run_step(std::int64_t step, const std::function<void()>& look) {
   now_ = {};
+  experts_.begin_step();
   step_ = step;
   const Stopwatch watch;
-  const PipelineShape shape{
-      job_.layout.pipeline, job_.layout.virtual_pipeline, micro_batches(job_)};
+  const PipelineShape shape = pipeline_shape(job_);
   for (const PipelineOp& op : stage_program(schedule_of(job_), shape, work_.stage)) {
-    const ChunkWork& chunk = work_.chunks[static_cast<std::size_t>(op.chunk)];
     if (op.pass == Pass::forward) {
-      run_forward(chunk, op.micro_batch);
+      run_forward(work_.chunks[static_cast<std::size_t>(op.chunk)], op.micro_batch);
     } else {
-      run_backward(chunk, op.micro_batch);
+      run_backward(op);
     }
   }
   groups_.pipeline(Pass::forward).finish_sends();
@@ -67,63 +77,107 @@ StepMeasurement Executor::run_step(std::int64_t step, const std::function<void()
   in_flight_.clear();
   run_tail(look);
   device_.synchronize();
-  now_.total = watch.elapsed();
-  now_.host = now_.total - now_.compute - now_.recompute - now_.tensor_parallel -
-              now_.pipeline_wait - now_.data_parallel - now_.optimizer;
+  now_.close(watch.elapsed());
   return now_;
 }
 
 std::int64_t Executor::stage_of(std::int64_t chunk) const {
-  return chunk % job_.layout.pipeline;
+  const std::int64_t stages = job_.layout.pipeline;
+  const bool is_v = placement_of(schedule_of(job_)) == ChunkPlacement::v_shape;
+  return is_v && chunk >= stages ? 2 * stages - 1 - chunk : chunk % stages;
 }
 
 void Executor::run_forward(const ChunkWork& chunk, std::int64_t micro_batch) {
-  if (chunk.holds_embedding || chunk.holds_head) {
-    load_batch(micro_batch);
-  }
+  load_batch(chunk, micro_batch);
   if (!chunk.holds_embedding) {
     receive(chunk.input, micro_batch, stage_of(chunk.chunk - 1));
   }
-  run_items(chunk.forward, micro_batch);
+  run_items(chunk.forward, Pass::forward, micro_batch);
   if (!chunk.holds_head) {
+    give_back_weights();
     send(chunk.output, micro_batch, stage_of(chunk.chunk + 1));
   }
 }
 
-void Executor::run_backward(const ChunkWork& chunk, std::int64_t micro_batch) {
-  if (!chunk.holds_head) {
-    receive(gradient_of(chunk.output), micro_batch, stage_of(chunk.chunk + 1));
+void Executor::run_backward(const PipelineOp& op) {
+  const auto index = static_cast<std::size_t>(op.chunk);
+  const ChunkWork& chunk = work_.chunks[index];
+  const bool passes_on = op.pass != Pass::backward_weight;
+  if (passes_on && !chunk.holds_head) {
+    receive(gradient_of(chunk.output), op.micro_batch, stage_of(chunk.chunk + 1));
   }
-  run_items(chunk.backward, micro_batch);
-  if (chunk.holds_head) {
-    collect_loss(micro_batch);
+  if (op.pass == Pass::backward) {
+    gather_head(chunk);
+    run_items(chunk.backward, op.pass, op.micro_batch);
+    give_back_weights();
+  } else {
+    const BackwardParts& parts = backward_[index];
+    run_items(passes_on ? parts.input : parts.weight, op.pass, op.micro_batch);
   }
-  if (!chunk.holds_embedding) {
-    send(gradient_of(chunk.input), micro_batch, stage_of(chunk.chunk - 1));
+  if (passes_on && chunk.holds_head) {
+    collect_loss(op.micro_batch);
   }
-  if (chunk.holds_embedding || chunk.holds_head) {
-    store_.release({TensorName::tokens}, micro_batch);
-    store_.release({TensorName::targets}, micro_batch);
+  if (passes_on && !chunk.holds_embedding) {
+    send(gradient_of(chunk.input), op.micro_batch, stage_of(chunk.chunk - 1));
+  }
+  if (op.pass != Pass::backward_input && chunk.holds_embedding) {
+    store_.release({TensorName::tokens}, op.micro_batch);
+  }
+  if (op.pass != Pass::backward_input && chunk.holds_head) {
+    store_.release({TensorName::targets}, op.micro_batch);
   }
 }
 
-void Executor::load_batch(std::int64_t micro_batch) {
+void Executor::give_back_weights() {
+  if (store_.sharded() != nullptr) {
+    store_.sharded()->give_back();
+  }
+}
+
+// The head's weights stay from its forward to its backward pass, unless another micro-batch's
+// backward pass has come between.
+void Executor::gather_head(const ChunkWork& chunk) {
+  ShardedWeights* const sharded = store_.sharded();
+  if (sharded != nullptr && chunk.holds_head && !sharded->is_whole(job_.model.layers)) {
+    const Stopwatch watch;
+    sharded->gather(job_.model.layers, groups_.of(GroupKind::data_context));
+    now_.data_parallel += watch.elapsed();
+  }
+}
+
+void Executor::load_batch(const ChunkWork& chunk, std::int64_t micro_batch) {
+  if (!chunk.holds_embedding && !chunk.holds_head) {
+    return;
+  }
   const std::int64_t global = micro_batch * job_.layout.data + groups_.here().data;
-  const TokenBatch batch = token_batch(job_, step_, global, seed_);
-  const std::size_t bytes = batch.tokens.size() * sizeof(std::int32_t);
-  device_.copy_in(store_.at({TensorName::tokens}, micro_batch, bytes), batch.tokens.data(), bytes);
-  device_.copy_in(
-      store_.at({TensorName::targets}, micro_batch, bytes), batch.targets.data(), bytes);
+  const TokenBatch batch = rows_of_rank(
+      job_, groups_.here().context, token_batch(job_, holds_batch_ ? 0 : step_, global, seed_));
+  const auto load = [&](TensorName name, const std::vector<std::int32_t>& values) {
+    const std::size_t bytes = values.size() * sizeof(std::int32_t);
+    device_.copy_in(store_.at({name}, micro_batch, bytes), values.data(), bytes);
+  };
+  if (chunk.holds_embedding) {
+    load(TensorName::tokens, batch.tokens);
+  }
+  if (chunk.holds_head) {
+    load(TensorName::targets, batch.targets);
+  }
 }
 
+std::int64_t Executor::message_elements() const {
+  return work_.boundary->bytes / static_cast<std::int64_t>(element_bytes(work_.boundary->type));
+}
+
+// Between two chunks of one stage (the turn of a V) nothing travels.
 void Executor::receive(TensorId id, std::int64_t micro_batch, std::int64_t from_stage) {
+  if (from_stage == work_.stage) {
+    return;
+  }
   const Stopwatch watch;
-  const auto bytes = static_cast<std::size_t>(work_.boundary->bytes);
-  const auto count = static_cast<std::int64_t>(static_cast<double>(work_.boundary->bytes) /
-                                               size_of(work_.boundary->type).in(unit::byte));
+  const Watched watched(watch_, "a message between pipeline stages");
   groups_.pipeline(id.gradient ? Pass::backward : Pass::forward)
-      .receive(store_.at(id, micro_batch, bytes),
-               count,
+      .receive(store_.at(id, micro_batch, static_cast<std::size_t>(work_.boundary->bytes)),
+               message_elements(),
                work_.boundary->type,
                static_cast<int>(from_stage));
   device_.synchronize();
@@ -131,67 +185,98 @@ void Executor::receive(TensorId id, std::int64_t micro_batch, std::int64_t from_
 }
 
 void Executor::send(TensorId id, std::int64_t micro_batch, std::int64_t to_stage) {
+  if (to_stage == work_.stage) {
+    return;
+  }
   const Stopwatch watch;
-  const auto bytes = static_cast<std::size_t>(work_.boundary->bytes);
-  const auto count = static_cast<std::int64_t>(static_cast<double>(work_.boundary->bytes) /
-                                               size_of(work_.boundary->type).in(unit::byte));
   groups_.pipeline(id.gradient ? Pass::backward : Pass::forward)
-      .start_send(store_.at(id, micro_batch, bytes),
-                  count,
+      .start_send(store_.at(id, micro_batch, static_cast<std::size_t>(work_.boundary->bytes)),
+                  message_elements(),
                   work_.boundary->type,
                   static_cast<int>(to_stage));
   in_flight_.emplace_back(id, micro_batch);
   now_.pipeline_wait += watch.elapsed();
 }
 
-void Executor::charge(Part part, Seconds time) {
-  switch (part) {
-    case Part::compute:
-      now_.compute += time;
-      break;
-    case Part::recompute:
-      now_.recompute += time;
-      break;
-    case Part::tensor_parallel:
-      now_.tensor_parallel += time;
-      break;
-    case Part::data_parallel:
-      now_.data_parallel += time;
-      break;
-    case Part::optimizer:
-      now_.optimizer += time;
-      break;
-  }
-}
-
-void Executor::run_items(const std::vector<WorkItem>& items, std::int64_t micro_batch) {
+void Executor::run_items(const std::vector<WorkItem>& items, Pass pass, std::int64_t micro_batch) {
   for (const WorkItem& item : items) {
-    const Stopwatch watch;
-    if (const auto* kernel = std::get_if<KernelWork>(&item.work)) {
-      run_kernel(*kernel, micro_batch);
-    } else {
-      run_collective(std::get<CollectiveWork>(item.work), micro_batch);
-    }
-    charge(item.part, watch.elapsed());
+    now_.charge(item.part, pass, run_item(item, pass, micro_batch));
     for (const TensorId id : item.release) {
       store_.release(id, micro_batch);
     }
+    if (watch_ != nullptr) {
+      watch_->tick();
+    }
   }
+}
+
+Seconds Executor::run_item(const WorkItem& item, Pass pass, std::int64_t micro_batch) {
+  const auto* const kernel = std::get_if<KernelWork>(&item.work);
+  if (context_.takes(item)) {
+    const Watched watched(kernel == nullptr ? watch_ : nullptr, "keys and values of other ranks");
+    const KernelScalars scalars =
+        kernel != nullptr ? scalars_of(job_, part_.tensor, step_, kernel->key) : KernelScalars{};
+    return context_.run(item, pass, micro_batch, scalars);
+  }
+  const Stopwatch watch;
+  if (kernel == nullptr) {
+    run_collective(std::get<CollectiveWork>(item.work), micro_batch);
+  } else if (!item.is_routed) {
+    run_kernel(*kernel, micro_batch);
+  } else if (const auto routed = experts_.routed(*kernel, micro_batch)) {
+    run_kernel(*routed, micro_batch);
+  }
+  experts_.follow(item, micro_batch);
+  return watch.elapsed();
 }
 
 void Executor::run_kernel(const KernelWork& kernel, std::int64_t micro_batch) {
   const auto specs = operands_of(kernel.key);
   std::vector<void*> operands;
   for (std::size_t i = 0; i < specs.size(); ++i) {
-    operands.push_back(store_.at(kernel.operands[i], micro_batch, byte_count(specs[i])));
+    operands.push_back(store_.at(kernel.operands[i], micro_batch, bytes_of(specs[i])));
   }
-  device_.run(kernel.key, operands, scalars_for(kernel.key));
+  if (job_.layout.context > 1 && depends_on_positions(kernel.key.op)) {
+    run_on_positions(kernel, operands);
+    return;
+  }
+  device_.run(kernel.key, operands, scalars_of(job_, part_.tensor, step_, kernel.key));
+}
+
+// Early and late tokens of this rank are not neighbours in the sequence: one run for each.
+void Executor::run_on_positions(const KernelWork& kernel, const std::vector<void*>& operands) {
+  const auto* const heads = std::get_if<HeadsShape>(&kernel.key.shape);
+  const auto* const table = std::get_if<TableShape>(&kernel.key.shape);
+  const std::int64_t rows = heads != nullptr ? heads->tokens : table->tokens;
+  const std::int64_t width =
+      heads != nullptr ? (heads->heads + 2 * heads->kv_heads) * heads->head_size : table->columns;
+  const std::size_t moved = kernel.key.op == KernelOp::position_forward ? 1 : 0;
+  const std::int64_t first = first_row(job_, part_.tensor, kernel.key);
+  for (const RowRun& run : row_runs(job_, groups_.here().context, first, rows)) {
+    KernelKey key = kernel.key;
+    if (auto* const of_heads = std::get_if<HeadsShape>(&key.shape)) {
+      of_heads->tokens = run.count;
+    } else {
+      std::get<TableShape>(key.shape).tokens = run.count;
+    }
+    std::vector<void*> part = operands;
+    part[moved] = static_cast<char*>(part[moved]) +
+                  static_cast<std::size_t>(run.local * width) * element_bytes(key.type);
+    KernelScalars scalars = scalars_of(job_, part_.tensor, step_, key);
+    scalars.first = run.global;
+    device_.run(key, part, scalars);
+  }
 }
 
 void Executor::run_collective(const CollectiveWork& collective, std::int64_t micro_batch) {
   const CollectiveKey& key = collective.key;
+  const Watched watched(watch_, name_of(key.op));
+  if (ShardedWeights* const sharded = store_.sharded();
+      sharded != nullptr && moves_units(collective, *sharded)) {
+    return;
+  }
   Communicator& group = groups_.of(collective.group);
-  const auto element = static_cast<std::size_t>(size_of(key.type).in(unit::byte));
+  const std::size_t element = element_bytes(key.type);
   const auto whole = static_cast<std::size_t>(key.bytes);
   const std::size_t share = whole / static_cast<std::size_t>(group.size());
   const auto count = static_cast<std::int64_t>(share / element);
@@ -221,20 +306,63 @@ void Executor::run_collective(const CollectiveWork& collective, std::int64_t mic
                            key.type);
       break;
     }
-    case Collective::broadcast:
     case Collective::all_to_all:
+      experts_.exchange(collective, micro_batch);
+      break;
+    case Collective::broadcast:
     case Collective::send_recv:
       throw std::logic_error("no work list holds this collective");
   }
 }
 
+// What the work list knows as one buffer lies in parts: unit by unit.
+bool Executor::moves_units(const CollectiveWork& collective, ShardedWeights& sharded) {
+  Communicator& group = groups_.of(collective.group);
+  switch (collective.to.name) {
+    case TensorName::layer_weight:
+      sharded.gather(collective.to.layer, group);
+      return true;
+    case TensorName::layer_gradient:
+      sharded.reduce(collective.to.layer, group);
+      return true;
+    case TensorName::replicated_gradient:
+      sharded.sum_replicated(group);
+      return true;
+    case TensorName::flat_weight:
+      sharded.share_updated(group);
+      return true;
+    case TensorName::w_embedding:
+      sharded.sum_embedding(group);
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Whether the kernel is one of the optimizer's passes over this rank's parts.
+bool Executor::runs_on_parts(const KernelWork& kernel) {
+  ShardedWeights* const sharded = store_.sharded();
+  if (sharded == nullptr) {
+    return false;
+  }
+  if (kernel.key.op == KernelOp::adamw) {
+    sharded->update(scalars_of(job_, part_.tensor, step_, kernel.key));
+  } else if (kernel.key.op == KernelOp::zero) {
+    sharded->zero_gradients();
+  } else {
+    throw std::logic_error("no kernel works on parts of weights but the optimizer's");
+  }
+  return true;
+}
+
 void Executor::run_tail(const std::function<void()>& look) {
   for (const WorkItem& item : work_.tail) {
-    if (const auto* collective = std::get_if<CollectiveWork>(&item.work)) {
+    const auto* const collective = std::get_if<CollectiveWork>(&item.work);
+    if (collective != nullptr) {
       wait_for_stages(*collective);
     }
     const Stopwatch watch;
-    if (const auto* collective = std::get_if<CollectiveWork>(&item.work)) {
+    if (collective != nullptr) {
       run_collective(*collective, 0);
     } else {
       const auto& kernel = std::get<KernelWork>(item.work);
@@ -243,7 +371,10 @@ void Executor::run_tail(const std::function<void()>& look) {
       }
       run_flat_kernel(kernel);
     }
-    charge(item.part, watch.elapsed());
+    now_.charge(item.part, Pass::backward, watch.elapsed());
+    if (watch_ != nullptr) {
+      watch_->tick();
+    }
   }
 }
 
@@ -252,6 +383,7 @@ void Executor::run_tail(const std::function<void()>& look) {
 void Executor::wait_for_stages(const CollectiveWork& collective) {
   if (collective.group == GroupKind::embedding) {
     const Stopwatch watch;
+    const Watched watched(watch_, "the stages that share an embedding");
     device_.synchronize();
     groups_.of(collective.group).barrier();
     now_.pipeline_wait += watch.elapsed();
@@ -260,56 +392,44 @@ void Executor::wait_for_stages(const CollectiveWork& collective) {
 
 // The optimizer works on this rank's shard of the flat buffers, the rest on all of them.
 void Executor::run_flat_kernel(const KernelWork& kernel) {
-  const auto first = kernel.key.op == KernelOp::adamw
-                         ? static_cast<std::size_t>(store_.shard_first())
-                         : std::size_t{0};
+  if (runs_on_parts(kernel)) {
+    return;
+  }
+  const bool is_update = kernel.key.op == KernelOp::adamw;
+  const auto first_of = [&](TensorName name) -> std::size_t {
+    switch (name) {
+      case TensorName::flat_gradient:
+      case TensorName::flat_weight:
+        return is_update ? static_cast<std::size_t>(store_.shard().first) : 0;
+      case TensorName::expert_flat_gradient:
+      case TensorName::expert_flat_weight:
+        return is_update ? static_cast<std::size_t>(store_.expert_shard().first -
+                                                    store_.weights().elements)
+                         : 0;
+      default:
+        return 0;
+    }
+  };
   std::vector<void*> operands;
   for (const TensorId id : kernel.operands) {
     auto* memory = static_cast<char*>(store_.at(id, 0, 0));
-    if (id.name == TensorName::flat_gradient) {
-      memory += first * sizeof(float);
-    } else if (id.name == TensorName::flat_weight) {
-      memory += first * static_cast<std::size_t>(size_of(kernel.key.type).in(unit::byte));
-    }
+    const bool is_weight_itself =
+        id.name == TensorName::flat_weight || id.name == TensorName::expert_flat_weight;
+    memory +=
+        first_of(id.name) * (is_weight_itself ? element_bytes(kernel.key.type) : sizeof(float));
     operands.push_back(memory);
   }
-  device_.run(kernel.key, operands, scalars_for(kernel.key));
-}
-
-KernelScalars Executor::scalars_for(const KernelKey& key) const {
-  KernelScalars scalars;
-  const auto tokens = static_cast<double>(job_.recipe.global_batch * job_.recipe.sequence);
-  const std::int64_t tensor_rank = groups_.here().tensor;
-  const std::int64_t vocabulary =
-      padded_vocabulary(job_.model.vocabulary, job_.layout.tensor) / job_.layout.tensor;
-  scalars.scale = 1.0 / tokens;
-  scalars.adamw.step = step_ + 1;
-  switch (key.op) {
-    case KernelOp::embedding_forward:
-    case KernelOp::embedding_backward:
-    case KernelOp::cross_entropy_max:
-    case KernelOp::cross_entropy_sum:
-    case KernelOp::cross_entropy_gradient:
-      scalars.first = tensor_rank * vocabulary;
-      scalars.valid =
-          std::clamp<std::int64_t>(job_.model.vocabulary - scalars.first, 0, vocabulary);
-      break;
-    case KernelOp::position_forward:
-    case KernelOp::position_backward: {
-      const std::int64_t rows = std::get<TableShape>(key.shape).tokens;
-      const bool shards = rows < job_.recipe.sequence * job_.recipe.micro_batch;
-      scalars.first = shards ? tensor_rank * rows : 0;
-      break;
-    }
-    default:
-      break;
+  KernelScalars scalars = scalars_of(job_, part_.tensor, step_, kernel.key);
+  if (kernel.key.op == KernelOp::scale) {
+    scalars.scale = 1.0;  // of gradients: no norm is too large here
   }
-  return scalars;
+  device_.run(kernel.key, operands, scalars);
 }
 
 void Executor::collect_loss(std::int64_t micro_batch) {
   const TensorId id{TensorName::row_loss, job_.model.layers};
-  std::vector<float> rows(static_cast<std::size_t>(job_.recipe.sequence * job_.recipe.micro_batch));
+  std::vector<float> rows(static_cast<std::size_t>(job_.recipe.sequence / job_.layout.context *
+                                                   job_.recipe.micro_batch));
   device_.synchronize();
   device_.copy_out(rows.data(),
                    store_.at(id, micro_batch, rows.size() * sizeof(float)),

@@ -1,11 +1,18 @@
 // Executes the work list of one rank: the same kernels and collectives that `estimate` prices.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
+#include <utility>
+#include <vector>
 
+#include "comm/watch/rank_watch.hpp"
 #include "estimator/measure/grid_communicators.hpp"
+#include "estimator/rehearse/backward_parts.hpp"
+#include "estimator/rehearse/context_attention.hpp"
+#include "estimator/rehearse/execution.hpp"
+#include "estimator/rehearse/expert_exchange.hpp"
+#include "estimator/rehearse/step_measurement.hpp"
 #include "estimator/rehearse/tensor_store.hpp"
 #include "estimator/step/pipeline_schedule.hpp"
 #include "estimator/step/work_list.hpp"
@@ -13,27 +20,28 @@
 
 namespace forerun {
 
-/// Where this rank's time went in one step. The parts are those of the estimate; waiting for the
-/// pipeline holds both its bubble and its messages. They sum to `total` but for the executor's own
-/// bookkeeping, which `host` is.
-struct StepMeasurement {
-  Seconds total;
-  Seconds compute;
-  Seconds recompute;
-  Seconds tensor_parallel;
-  Seconds pipeline_wait;
-  Seconds data_parallel;
-  Seconds optimizer;
-  Seconds host;
-  double loss_sum = 0.0;  ///< over this rank's tokens; nonzero on the last stage only
-};
-
 class Executor {
  public:
-  /// `groups` hold the ranks of the job's layout; both outlive the executor.
-  Executor(const Job& job, const Placement& placement, Device& device, GridCommunicators& groups);
+  /// `groups` hold the ranks of the job's layout; both outlive the executor. Throws
+  /// OutOfMemory, here and in a step, beyond `memory` or what there is.
+  Executor(const Job& job,
+           const Placement& placement,
+           Device& device,
+           GridCommunicators& groups,
+           Bytes memory = Bytes::infinite());
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+  Executor(Executor&&) = delete;
+  Executor& operator=(Executor&&) = delete;
+  ~Executor() = default;
 
   void initialise(std::uint64_t seed);
+
+  /// Tells this watch what the rank waits for, and that it gets on; null: nobody.
+  void tell(RankWatch* watch) { watch_ = watch; }
+
+  /// Every step from now on trains on the batch of step 0.
+  void hold_batch() { holds_batch_ = true; }
 
   /// One optimizer step on the batch of `step`. Collective over the groups. `look` is called when
   /// the gradients are reduced, before the optimizer uses them.
@@ -43,30 +51,42 @@ class Executor {
 
   [[nodiscard]] const StageWork& work() const { return work_; }
 
-  [[nodiscard]] std::int64_t tensor_rank() const { return groups_.here().tensor; }
+  [[nodiscard]] const WeightPart& weight_part() const { return part_; }
 
  private:
   void run_forward(const ChunkWork& chunk, std::int64_t micro_batch);
-  void run_backward(const ChunkWork& chunk, std::int64_t micro_batch);
-  void run_items(const std::vector<WorkItem>& items, std::int64_t micro_batch);
+  void run_backward(const PipelineOp& op);
+  void run_items(const std::vector<WorkItem>& items, Pass pass, std::int64_t micro_batch);
+  /// The time that counts as the item's; what else passes is the executor's own.
+  Seconds run_item(const WorkItem& item, Pass pass, std::int64_t micro_batch);
   void run_kernel(const KernelWork& kernel, std::int64_t micro_batch);
+  void run_on_positions(const KernelWork& kernel, const std::vector<void*>& operands);
   void run_collective(const CollectiveWork& collective, std::int64_t micro_batch);
+  bool moves_units(const CollectiveWork& collective, ShardedWeights& sharded);
+  bool runs_on_parts(const KernelWork& kernel);
+  void gather_head(const ChunkWork& chunk);
+  void give_back_weights();
   void run_tail(const std::function<void()>& look);
   void wait_for_stages(const CollectiveWork& collective);
   void run_flat_kernel(const KernelWork& kernel);
-  void load_batch(std::int64_t micro_batch);
+  void load_batch(const ChunkWork& chunk, std::int64_t micro_batch);
   void receive(TensorId id, std::int64_t micro_batch, std::int64_t from_stage);
   void send(TensorId id, std::int64_t micro_batch, std::int64_t to_stage);
   void collect_loss(std::int64_t micro_batch);
-  [[nodiscard]] KernelScalars scalars_for(const KernelKey& key) const;
+  [[nodiscard]] std::int64_t message_elements() const;
   [[nodiscard]] std::int64_t stage_of(std::int64_t chunk) const;
-  void charge(Part part, Seconds time);
 
   Job job_;
+  WeightPart part_;
   Device& device_;
   GridCommunicators& groups_;
   StageWork work_;
   TensorStore store_;
+  ContextAttention context_;
+  ExpertExchange experts_;
+  std::vector<BackwardParts> backward_;  ///< of each chunk, where the schedule splits it
+  RankWatch* watch_ = nullptr;
+  bool holds_batch_ = false;
   std::int64_t step_ = 0;
   std::uint64_t seed_ = 1;
   StepMeasurement now_;

@@ -2,20 +2,14 @@
 
 #include <cmath>
 
+#include "units/splitmix.hpp"
+
 namespace forerun {
 namespace {
 
-// splitmix64's finaliser (Steele, Lea and Flood 2014): a good hash of a counter.
-std::uint64_t hashed(std::uint64_t x) {
-  x += 0x9E3779B97F4A7C15ULL;
-  x = (x ^ (x >> 30U)) * 0xBF58476D1CE4E5B9ULL;
-  x = (x ^ (x >> 27U)) * 0x94D049BB133111EBULL;
-  return x ^ (x >> 31U);
-}
-
 // Uniform in [-1, 1).
 float uniform(std::uint64_t x) {
-  return static_cast<float>(static_cast<double>(hashed(x) >> 40U) * 0x1p-23 - 1.0);
+  return static_cast<float>(static_cast<double>(splitmix64(x) >> 40U) * 0x1p-23 - 1.0);
 }
 
 // A uniform distribution of this half-width has standard deviation 0.02, as GPT-2's initialiser.
@@ -25,19 +19,22 @@ const float half_width = 0.02F * std::sqrt(3.0F);
 
 std::vector<float> initial_weight(const WeightSpec& spec,
                                   const Job& job,
-                                  std::int64_t tensor_rank,
+                                  const WeightPart& part,
                                   std::uint64_t seed) {
   std::vector<float> values(static_cast<std::size_t>(spec.rows * spec.columns),
                             spec.initial == Initial::ones ? 1.0F : 0.0F);
-  if (spec.initial != Initial::normal) {
+  if (spec.initial == Initial::ones || spec.initial == Initial::zeros) {
     return values;
   }
+  const float reach = spec.initial == Initial::taps
+                          ? 1.0F / std::sqrt(static_cast<float>(spec.columns))
+                          : half_width;
   const bool is_vocabulary =
       spec.id.name == TensorName::w_embedding || spec.id.name == TensorName::w_head;
   const std::uint64_t stream =
-      hashed(seed ^ hashed(static_cast<std::uint64_t>(spec.id.name) * 65536U +
-                           static_cast<std::uint64_t>(spec.id.layer + 1)));
-  const ShardPlace place = shard_place(spec, job, tensor_rank);
+      splitmix64(seed ^ splitmix64(static_cast<std::uint64_t>(spec.id.name) * 65536U +
+                                   static_cast<std::uint64_t>(spec.id.layer + 1)));
+  const ShardPlace place = shard_place(spec, job, part);
   for (const RowBlock& block : place.rows) {
     for (std::int64_t i = 0; i < block.count; ++i) {
       const std::int64_t row = block.global_first + i;
@@ -48,7 +45,7 @@ std::vector<float> initial_weight(const WeightSpec& spec,
       const auto first =
           static_cast<std::uint64_t>(row * place.global_columns + place.first_column);
       for (std::int64_t j = 0; j < spec.columns; ++j) {
-        to[j] = half_width * uniform(stream + first + static_cast<std::uint64_t>(j));
+        to[j] = reach * uniform(stream + first + static_cast<std::uint64_t>(j));
       }
     }
   }
@@ -63,9 +60,9 @@ TokenBatch token_batch(const Job& job,
   const std::int64_t length = job.recipe.sequence;
   const auto vocabulary = static_cast<std::uint64_t>(job.model.vocabulary);
   const auto token_at = [&](std::int64_t sequence, std::int64_t position) {
-    const std::uint64_t where = hashed(seed ^ hashed(static_cast<std::uint64_t>(step))) +
+    const std::uint64_t where = splitmix64(seed ^ splitmix64(static_cast<std::uint64_t>(step))) +
                                 static_cast<std::uint64_t>(sequence * (length + 1) + position);
-    return static_cast<std::int32_t>(hashed(where) % vocabulary);
+    return static_cast<std::int32_t>(splitmix64(where) % vocabulary);
   };
   TokenBatch result;
   for (std::int64_t position = 0; position < length; ++position) {

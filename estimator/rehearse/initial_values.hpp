@@ -14,7 +14,7 @@ namespace forerun {
 /// 0.02, norms are one, biases zero; rows of padding vocabulary are zero.
 [[nodiscard]] std::vector<float> initial_weight(const WeightSpec& spec,
                                                 const Job& job,
-                                                std::int64_t tensor_rank,
+                                                const WeightPart& part,
                                                 std::uint64_t seed);
 
 /// One micro-batch of token ids and of the ids that follow them, in (position, sequence) order.

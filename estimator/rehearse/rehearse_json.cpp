@@ -1,16 +1,15 @@
 #include "estimator/rehearse/rehearse_json.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
-#include <ostream>
+#include <map>
 #include <string>
 
-#include <fmt/ostream.h>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "estimator/estimate/estimate.hpp"
 #include "estimator/profile/build_info.hpp"
+#include "estimator/rehearse/sweep_summary.hpp"
 #include "units/quantity_text.hpp"
 #include "units/unit.hpp"
 
@@ -19,21 +18,13 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json side_by_side(Seconds predicted, Seconds measured) {
-  return {{"predicted_s", predicted.in(unit::second)}, {"measured_s", measured.in(unit::second)}};
-}
-
 Json parts_json(const RehearsedRun& run) {
-  const StepBreakdown& predicted = run.predicted.estimate.breakdown;
-  const StepMeasurement& measured = run.parts;
-  return {{"compute", side_by_side(predicted.compute, measured.compute)},
-          {"recompute", side_by_side(predicted.recompute, measured.recompute)},
-          {"tensor_parallel", side_by_side(predicted.tensor_parallel, measured.tensor_parallel)},
-          {"pipeline_wait",
-           side_by_side(predicted.bubble + predicted.pipeline_p2p, measured.pipeline_wait)},
-          {"data_parallel", side_by_side(predicted.data_parallel, measured.data_parallel)},
-          {"optimizer", side_by_side(predicted.optimizer, measured.optimizer)},
-          {"host", side_by_side(Seconds(), measured.host)}};
+  Json parts = Json::object();
+  for (const ComparedPart& part : compared_parts(run)) {
+    parts[std::string(part.name)] = {{"predicted_s", part.predicted.in(unit::second)},
+                                     {"measured_s", part.measured.in(unit::second)}};
+  }
+  return parts;
 }
 
 Json equality_json(const RehearsedRun& run) {
@@ -52,159 +43,164 @@ Json equality_json(const RehearsedRun& run) {
           {"worst_gradient", report.worst_tensor}};
 }
 
-Json head_of(const Job& job) {
-  return {{"model", job.model.name},
-          {"layout", text_of(job.layout)},
-          {"batch", job.recipe.global_batch},
-          {"micro_batch", job.recipe.micro_batch},
-          {"seq", job.recipe.sequence},
-          {"precision", name_of(job.recipe.precision)},
-          {"inputs", job_json(job)}};
+Json predicted_json(const PredictedRun& run) {
+  const Job& job = run.job;
+  return {
+      {"model", job.model.name},
+      {"layers", job.model.layers},
+      {"model_layers", run.whole_layers},
+      {"layout", text_of(job.layout)},
+      {"batch", job.recipe.global_batch},
+      {"micro_batch", job.recipe.micro_batch},
+      {"seq", job.recipe.sequence},
+      {"precision", name_of(job.recipe.precision)},
+      {"inputs", job_json(job)},
+      {"provenance",
+       {{"measured", run.estimate.provenance.share[0]},
+        {"interpolated", run.estimate.provenance.share[1]},
+        {"fitted", run.estimate.provenance.share[2]},
+        {"datasheet", run.estimate.provenance.share[3]}}},
+      {"predicted_s", predicted_step(run).in(unit::second)},
+      {"layer_factor", run.factor ? Json(*run.factor) : Json(nullptr)},
+      {"predicted_with_factor_s", run.factor ? Json(run.fitted.in(unit::second)) : Json(nullptr)}};
 }
 
-double error_of(const RehearsedRun& run) {
-  return total_of(run.predicted.estimate.breakdown) / run.measured - 1.0;
-}
-
-// Ranks from 0, ties share their mean rank.
-std::vector<double> ranks_of(const std::vector<double>& values) {
-  std::vector<double> ranks;
-  for (const double value : values) {
-    const auto below = std::ranges::count_if(values, [&](double other) { return other < value; });
-    const auto same = std::ranges::count(values, value);
-    ranks.push_back(static_cast<double>(below) + 0.5 * (static_cast<double>(same) - 1.0));
+Json running_json(const PredictedRun& run) {
+  Json entry = predicted_json(run);
+  for (const char* const key : {"measured_s", "error", "error_with_factor", "parts"}) {
+    entry[key] = nullptr;
   }
-  return ranks;
+  entry["memory"] = {{"predicted_bytes", predicted_memory_of(run.estimate).in(unit::byte)},
+                     {"measured_bytes", nullptr}};
+  return entry;
 }
 
-// Spearman's rank correlation of predicted and measured; null below three runs or without spread.
-Json spearman(const std::vector<RehearsedRun>& runs) {
-  std::vector<double> predicted;
-  std::vector<double> measured;
+Json run_json(const RehearsedRun& run) {
+  Json entry = predicted_json(run.predicted);
+  entry["measured_s"] = run.measured.in(unit::second);
+  entry["error"] = error_of(run);
+  entry["error_with_factor"] = run.predicted.factor ? Json(fitted_error_of(run)) : Json(nullptr);
+  Json steps = Json::array();
+  for (const Seconds step : run.steps) {
+    steps.push_back(step.in(unit::second));
+  }
+  entry["steps_s"] = std::move(steps);
+  entry["parts"] = parts_json(run);
+  entry["memory"] = {{"predicted_bytes", run.predicted_memory.in(unit::byte)},
+                     {"measured_bytes", run.measured_memory.in(unit::byte)},
+                     {"error", run.predicted_memory / run.measured_memory - 1.0}};
+  entry["equality"] = equality_json(run);
+  return entry;
+}
+
+void add_errors(const ErrorSummary& summary, Json& to) {
+  to["mape"] = summary.mape;
+  to["bias"] = summary.bias;
+  to["max"] = summary.worst;
+  to["spearman"] = summary.spearman ? Json(*summary.spearman) : Json(nullptr);
+}
+
+// The layout of each model that is predicted to be fastest, whole, with the band of its step.
+Json planned_json(const std::vector<RehearsedRun>& runs, const StepBand& band) {
+  std::map<std::string, const RehearsedRun*> fastest;
   for (const RehearsedRun& run : runs) {
-    predicted.push_back(total_of(run.predicted.estimate.breakdown).in(unit::second));
-    measured.push_back(run.measured.in(unit::second));
+    const RehearsedRun*& best = fastest[run.predicted.job.model.name];
+    if (best == nullptr || run.predicted.planned < best->predicted.planned) {
+      best = &run;
+    }
   }
-  const auto a = ranks_of(predicted);
-  const auto b = ranks_of(measured);
-  const double mean = (static_cast<double>(a.size()) - 1.0) / 2.0;
-  double ab = 0.0;
-  double aa = 0.0;
-  double bb = 0.0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    ab += (a[i] - mean) * (b[i] - mean);
-    aa += (a[i] - mean) * (a[i] - mean);
-    bb += (b[i] - mean) * (b[i] - mean);
+  Json planned = Json::array();
+  for (const auto& [model, run] : fastest) {
+    const double step = run->predicted.planned.in(unit::second);
+    planned.push_back({{"model", model},
+                       {"layers", run->predicted.whole_layers},
+                       {"layout", text_of(run->predicted.job.layout)},
+                       {"estimate_s", step},
+                       {"low_s", step * band.low},
+                       {"high_s", step * band.high}});
   }
-  return runs.size() < 3 || aa * bb == 0.0 ? Json(nullptr) : Json(ab / std::sqrt(aa * bb));
+  return planned;
 }
 
-std::string text(const Json& value) {
-  return value.is_null() ? "-" : text_of(value.get<double>() * unit::second);
+std::string meaning_of(const Sweep& sweep, const StepBand& band, const Json& planned) {
+  const auto parts = contributions_of(sweep.runs);
+  const auto largest = std::ranges::max_element(parts, {}, &PartContribution::mean_size);
+  const bool is_band = sweep.runs.size() >= fewest_for_a_band;
+  std::string text = fmt::format(
+      "Over {} case{} a step took {:.3f} times its estimate in the mean; {} {:.3f} and {:.3f} "
+      "times.",
+      sweep.runs.size(),
+      sweep.runs.size() == 1 ? "" : "s",
+      band.middle,
+      is_band ? "90 % of further ones are expected between"
+              : "so few do not tell the spread of others: taken between",
+      band.low,
+      band.high);
+  for (const Json& run : planned) {
+    text += fmt::format(
+        " Planned: {} ({} layers) with {} is estimated at {} a step; read that as "
+        "{} to {}.",
+        run["model"].get<std::string>(),
+        run["layers"].get<std::int64_t>(),
+        run["layout"].get<std::string>(),
+        text_of(run["estimate_s"].get<double>() * unit::second),
+        text_of(run["low_s"].get<double>() * unit::second),
+        text_of(run["high_s"].get<double>() * unit::second));
+  }
+  text += fmt::format(
+      " Most of the error is in {}: {:+.1f} % of the step in the mean, {:.1f} % by "
+      "size.",
+      largest->name,
+      100.0 * largest->mean,
+      100.0 * largest->mean_size);
+  return text;
 }
 
-void print_run(const Json& run, std::ostream& out) {
-  fmt::print(out,
-             "\n{} {}: batch {} x {} tokens, micro-batch {}, {}\n",
-             run["model"].get<std::string>(),
-             run["layout"].get<std::string>(),
-             run["batch"].get<std::int64_t>(),
-             run["seq"].get<std::int64_t>(),
-             run["micro_batch"].get<std::int64_t>(),
-             run["precision"].get<std::string>());
-  fmt::print(out, "  {:<16} {:>10} {:>10} {:>8}\n", "", "predicted", "measured", "error");
-  fmt::print(out,
-             "  {:<16} {:>10} {:>10} {:>+7.1f}%\n",
-             "step",
-             text(run["predicted_s"]),
-             text(run["measured_s"]),
-             100.0 * run["error"].get<double>());
-  for (const auto& [part, times] : run["parts"].items()) {
-    fmt::print(out,
-               "    {:<14} {:>10} {:>10}\n",
-               part,
-               text(times["predicted_s"]),
-               text(times["measured_s"]));
+void add_meaning(const Sweep& sweep, Json& document) {
+  const StepBand band = band_of(sweep.runs);
+  document["step_over_estimate"] = {{"low", band.low}, {"mean", band.middle}, {"high", band.high}};
+  document["planned"] = planned_json(sweep.runs, band);
+  Json parts = Json::object();
+  for (const PartContribution& part : contributions_of(sweep.runs)) {
+    parts[std::string(part.name)] = {{"mean", part.mean}, {"mean_size", part.mean_size}};
   }
-  const Json& memory = run["memory"];
-  fmt::print(out,
-             "  {:<16} {:>10} {:>10}\n",
-             "tensor memory",
-             text_of(memory["predicted_bytes"].get<double>() * unit::byte),
-             text_of(memory["measured_bytes"].get<double>() * unit::byte));
-  const Json& equality = run["equality"];
-  if (equality["equal"].is_null()) {
-    fmt::print(out, "  equality with one rank: {}\n", equality["note"].get<std::string>());
-    return;
-  }
-  fmt::print(
-      out,
-      "  {} with the one-rank step at {:.0e}: loss {:.6f} and {:.6f}, after one update {:.6f} "
-      "and {:.6f}; worst gradient {:.1e} ({})\n",
-      equality["equal"].get<bool>() ? "EQUAL" : "NOT EQUAL",
-      equality["tolerance"].get<double>(),
-      equality["loss"].get<double>(),
-      equality["one_rank_loss"].get<double>(),
-      equality["second_step_loss"].get<double>(),
-      equality["one_rank_second_step_loss"].get<double>(),
-      equality["worst_gradient_error"].get<double>(),
-      equality["worst_gradient"].get<std::string>());
+  document["error_by_part"] = std::move(parts);
+  document["meaning"] = meaning_of(sweep, band, document["planned"]);
 }
 
 }  // namespace
 
-Json prediction_json(const std::vector<PredictedRun>& runs) {
+Json to_json(const Sweep& sweep) {
   Json document = document_head();
+  document["cases"] = sweep.cases;
+  document["complete"] = !sweep.running && sweep.runs.size() == sweep.cases;
   document["runs"] = Json::array();
-  for (const PredictedRun& run : runs) {
-    Json entry = head_of(run.job);
-    entry["predicted_s"] = total_of(run.estimate.breakdown).in(unit::second);
-    entry["measured_s"] = nullptr;
-    entry["error"] = nullptr;
-    document["runs"].push_back(std::move(entry));
+  for (const RehearsedRun& run : sweep.runs) {
+    document["runs"].push_back(run_json(run));
   }
-  return document;
-}
-
-Json to_json(const std::vector<RehearsedRun>& runs) {
-  Json document = document_head();
-  document["runs"] = Json::array();
-  double absolute = 0.0;
-  double bias = 0.0;
-  for (const RehearsedRun& run : runs) {
-    Json entry = head_of(run.predicted.job);
-    entry["predicted_s"] = total_of(run.predicted.estimate.breakdown).in(unit::second);
-    entry["measured_s"] = run.measured.in(unit::second);
-    entry["error"] = error_of(run);
-    Json steps = Json::array();
-    for (const Seconds step : run.steps) {
-      steps.push_back(step.in(unit::second));
+  if (sweep.running) {
+    document["runs"].push_back(running_json(*sweep.running));
+  }
+  document["left_out"] = Json::array();
+  for (const LeftOutCase& left : sweep.left_out) {
+    document["left_out"].push_back({{"case", left.name}, {"reason", left.reason}});
+  }
+  if (sweep.runs.empty()) {
+    for (const char* const key : {"mape", "bias", "max", "spearman", "with_factor"}) {
+      document[key] = nullptr;
     }
-    entry["steps_s"] = std::move(steps);
-    entry["parts"] = parts_json(run);
-    entry["memory"] = {{"predicted_bytes", run.predicted_memory.in(unit::byte)},
-                       {"measured_bytes", run.measured_memory.in(unit::byte)}};
-    entry["equality"] = equality_json(run);
-    document["runs"].push_back(std::move(entry));
-    absolute += std::abs(error_of(run));
-    bias += error_of(run);
+    return document;
   }
-  const auto count = static_cast<double>(runs.size());
-  document["mape"] = absolute / count;
-  document["bias"] = bias / count;
-  document["spearman"] = spearman(runs);
+  add_errors(summary_of(sweep.runs, plain_prediction), document);
+  document["with_factor"] = nullptr;
+  if (std::ranges::all_of(
+          sweep.runs, [](const RehearsedRun& run) { return run.predicted.factor.has_value(); })) {
+    Json fitted = Json::object();
+    add_errors(summary_of(sweep.runs, fitted_prediction), fitted);
+    document["with_factor"] = std::move(fitted);
+  }
+  add_meaning(sweep, document);
   return document;
-}
-
-void print_rehearsal(const Json& document, std::ostream& out) {
-  for (const Json& run : document["runs"]) {
-    print_run(run, out);
-  }
-  fmt::print(out,
-             "\nmean error {:.1f} %, bias {:+.1f} %, over {} runs\n",
-             100.0 * document["mape"].get<double>(),
-             100.0 * document["bias"].get<double>(),
-             document["runs"].size());
 }
 
 }  // namespace forerun

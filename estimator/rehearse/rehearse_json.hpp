@@ -2,6 +2,8 @@
 #pragma once
 
 #include <iosfwd>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
@@ -10,11 +12,23 @@
 
 namespace forerun {
 
-/// Before anything ran: predictions, with null where measurements will stand.
-[[nodiscard]] nlohmann::ordered_json prediction_json(const std::vector<PredictedRun>& runs);
+/// A case that did not run, and why.
+struct LeftOutCase {
+  std::string name;  ///< "MODEL LAYOUT"
+  std::string reason;
+};
 
-/// Predicted and measured side by side: runs, mape, bias, spearman.
-[[nodiscard]] nlohmann::ordered_json to_json(const std::vector<RehearsedRun>& runs);
+/// A sweep while it runs and when it is done.
+struct Sweep {
+  std::vector<RehearsedRun> runs;
+  std::optional<PredictedRun> running;  ///< predicted, not yet measured
+  std::vector<LeftOutCase> left_out;
+  std::size_t cases = 0;  ///< that are to run
+};
+
+/// Predicted and measured side by side: runs, mape, bias, spearman, what the errors mean. The case
+/// that is running has null where its measurements will stand.
+[[nodiscard]] nlohmann::ordered_json to_json(const Sweep& sweep);
 
 void print_rehearsal(const nlohmann::ordered_json& document, std::ostream& out);
 

@@ -1,6 +1,7 @@
 #include "estimator/rehearse/tensor_store.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "estimator/rehearse/initial_values.hpp"
 #include "units/bfloat16.hpp"
@@ -9,10 +10,6 @@
 namespace forerun {
 namespace {
 
-std::size_t element_bytes(DataType type) {
-  return static_cast<std::size_t>(size_of(type).in(unit::byte));
-}
-
 std::vector<std::uint16_t> to_bf16(const std::vector<float>& values) {
   std::vector<std::uint16_t> result(values.size());
   std::ranges::transform(
@@ -20,75 +17,100 @@ std::vector<std::uint16_t> to_bf16(const std::vector<float>& values) {
   return result;
 }
 
-// Elements of the optimizer state that this rank updates.
-std::int64_t state_elements(const StageWork& work) {
+// Elements that this rank's optimizer updates of those behind this gradient.
+std::int64_t state_elements(const StageWork& work, TensorName gradient) {
   for (const WorkItem& item : work.tail) {
-    if (const auto* kernel = std::get_if<KernelWork>(&item.work)) {
+    const auto* kernel = std::get_if<KernelWork>(&item.work);
+    if (kernel != nullptr && kernel->key.op == KernelOp::adamw &&
+        kernel->operands.front().name == gradient) {
       return std::get<FlatShape>(kernel->key.shape).elements;
     }
   }
-  return work.weights.elements;
+  return 0;
+}
+
+FlatShard shard_of(std::int64_t begin,
+                   std::int64_t whole,
+                   std::int64_t updated,
+                   std::int64_t rank) {
+  return {begin + (updated == whole ? 0 : rank * updated), updated};
 }
 
 }  // namespace
 
-DeviceBuffer BufferPool::take(std::size_t bytes) {
-  live_ += bytes;
-  peak_ = std::max(peak_, live_);
-  if (const auto found = free_.find(bytes); found != free_.end()) {
-    DeviceBuffer buffer = std::move(found->second);
-    free_.erase(found);
-    return buffer;
-  }
-  return {device_, bytes};
-}
-
-void BufferPool::give_back(DeviceBuffer buffer) {
-  const std::size_t bytes = buffer.bytes();
-  live_ -= bytes;
-  free_.emplace(bytes, std::move(buffer));
-}
-
-TensorStore::TensorStore(Device& device,
-                         const Job& job,
-                         const StageWork& work,
-                         std::int64_t data_rank)
+TensorStore::TensorStore(
+    Device& device, const Job& job, const StageWork& work, const ShardRanks& ranks, Bytes limit)
     : device_(device),
       weights_(work.weights),
       type_(data_type_of(job.recipe.precision)),
-      shard_elements_(state_elements(work)),
-      shard_first_(shard_elements_ == weights_.elements ? 0 : data_rank * shard_elements_),
-      pool_(device),
-      weight_(device, static_cast<std::size_t>(weights_.elements) * element_bytes(type_)),
-      gradient_(device, static_cast<std::size_t>(weights_.elements) * sizeof(float)) {
-  const std::size_t state = static_cast<std::size_t>(shard_elements_) * sizeof(float);
-  moment1_ = DeviceBuffer(device, state);
-  moment2_ = DeviceBuffer(device, state);
-  if (type_ != DataType::fp32) {
-    master_ = DeviceBuffer(device, state);
+      dense_(shard_of(
+          0, weights_.elements, state_elements(work, TensorName::flat_gradient), ranks.data)),
+      experts_(shard_of(weights_.elements,
+                        weights_.expert_elements,
+                        state_elements(work, TensorName::expert_flat_gradient),
+                        ranks.expert_data)),
+      pool_(device, limit) {
+  if (shards_units(job)) {
+    sharded_.emplace(device, pool_, job, weights_, ranks.data);
+  } else {
+    take_flat_buffers();
+  }
+  if (weights_.exchange_elements > 0) {
+    exchange_ =
+        pool_.take_for_good(static_cast<std::size_t>(weights_.exchange_elements) * sizeof(float));
   }
   for (const WeightSpec& spec : weights_.specs) {
     offsets_[spec.id] = spec.offset;
   }
 }
 
-void TensorStore::initialise(const Job& job, std::int64_t tensor_rank, std::uint64_t seed) {
-  std::vector<float> values(static_cast<std::size_t>(weights_.elements), 0.0F);
+void TensorStore::take_flat_buffers() {
+  const auto whole = static_cast<std::size_t>(whole_elements());
+  const std::size_t state =
+      static_cast<std::size_t>(dense_.elements + experts_.elements) * sizeof(float);
+  weight_ = pool_.take_for_good(whole * element_bytes(type_));
+  gradient_ = pool_.take_for_good(whole * sizeof(float));
+  moment1_ = pool_.take_for_good(state);
+  moment2_ = pool_.take_for_good(state);
+  if (type_ != DataType::fp32) {
+    master_ = pool_.take_for_good(state);
+  }
+}
+
+std::int64_t TensorStore::whole_elements() const {
+  return weights_.elements + weights_.expert_elements;
+}
+
+void TensorStore::initialise(const Job& job, const WeightPart& part, std::uint64_t seed) {
+  kv_head_ = part.tensor * job.model.attention.kv_heads / job.layout.tensor;
+  std::vector<float> values(static_cast<std::size_t>(whole_elements()), 0.0F);
   for (const WeightSpec& spec : weights_.specs) {
-    std::ranges::copy(initial_weight(spec, job, tensor_rank, seed), values.begin() + spec.offset);
+    std::ranges::copy(initial_weight(spec, job, part, seed), values.begin() + spec.offset);
+  }
+  if (sharded_) {
+    sharded_->initialise(values);
+    return;
   }
   if (type_ == DataType::fp32) {
     device_.copy_in(weight_.data(), values.data(), weight_.bytes());
   } else {
     device_.copy_in(weight_.data(), to_bf16(values).data(), weight_.bytes());
-    device_.copy_in(master_.data(), values.data() + shard_first_, master_.bytes());
+    std::vector<float> master;
+    for (const FlatShard& shard : {dense_, experts_}) {
+      const auto first = values.begin() + shard.first;
+      master.insert(master.end(), first, first + shard.elements);
+    }
+    device_.copy_in(master_.data(), master.data(), master_.bytes());
   }
   device_.set_zero(moment1_.data(), moment1_.bytes());
   device_.set_zero(moment2_.data(), moment2_.bytes());
   device_.set_zero(gradient_.data(), gradient_.bytes());
 }
 
-void* TensorStore::resident(TensorId id) const {
+void* TensorStore::resident(TensorId id) {
+  if (sharded_ && is_weight(id)) {
+    return id.gradient ? sharded_->gradient(id) : sharded_->weight(id);
+  }
   const auto element = [](const DeviceBuffer& buffer, std::int64_t index, std::size_t bytes) {
     return static_cast<void*>(static_cast<char*>(buffer.data()) +
                               static_cast<std::size_t>(index) * bytes);
@@ -99,18 +121,46 @@ void* TensorStore::resident(TensorId id) const {
       return gradient_.data();
     case TensorName::flat_weight:
       return weight_.data();
+    case TensorName::expert_flat_gradient:
+      return element(gradient_, weights_.elements, sizeof(float));
+    case TensorName::expert_flat_weight:
+      return element(weight_, weights_.elements, element_bytes(type_));
+    case TensorName::expert_flat_master:
+      return element(master_, dense_.elements, sizeof(float));
+    case TensorName::expert_flat_moment1:
+      return element(moment1_, dense_.elements, sizeof(float));
+    case TensorName::expert_flat_moment2:
+      return element(moment2_, dense_.elements, sizeof(float));
     case TensorName::flat_master:
       return master_.data();
     case TensorName::flat_moment1:
       return moment1_.data();
     case TensorName::flat_moment2:
       return moment2_.data();
+    case TensorName::kv_exchange:
+      return exchange_.data();
+    case TensorName::kv_gradient:
+    case TensorName::kv_bias_gradient:
+    case TensorName::kv_slot:
+    case TensorName::kv_bias_slot:
+      return shared_rows(id);
     default: {
       const std::int64_t offset = offsets_.at({id.name, id.layer, false});
       return id.gradient ? element(gradient_, offset, sizeof(float))
                          : element(weight_, offset, element_bytes(type_));
     }
   }
+}
+
+void* TensorStore::shared_rows(TensorId id) const {
+  const bool is_bias =
+      id.name == TensorName::kv_bias_gradient || id.name == TensorName::kv_bias_slot;
+  const bool is_slot = id.name == TensorName::kv_slot || id.name == TensorName::kv_bias_slot;
+  const auto rows = std::ranges::find_if(weights_.shared_rows, [&](const SharedRows& known) {
+    return known.layer == id.layer && known.is_bias == is_bias;
+  });
+  auto* const memory = static_cast<float*>(is_slot ? exchange_.data() : gradient_.data());
+  return memory + (is_slot ? rows->exchange_offset + kv_head_ * rows->elements : rows->offset);
 }
 
 void* TensorStore::at(TensorId id, std::int64_t micro_batch, std::size_t bytes) {
@@ -125,6 +175,10 @@ void* TensorStore::at(TensorId id, std::int64_t micro_batch, std::size_t bytes) 
   return found->second.data();
 }
 
+bool TensorStore::holds(TensorId id, std::int64_t micro_batch) const {
+  return activations_.contains({id, micro_batch});
+}
+
 void TensorStore::release(TensorId id, std::int64_t micro_batch) {
   if (const auto found = activations_.find({id, micro_batch}); found != activations_.end()) {
     pool_.give_back(std::move(found->second));
@@ -132,26 +186,38 @@ void TensorStore::release(TensorId id, std::int64_t micro_batch) {
   }
 }
 
+std::vector<FlatShard> TensorStore::reduced() const {
+  return sharded_ ? sharded_->held() : std::vector{dense_, experts_};
+}
+
 std::vector<float> TensorStore::gradients() const {
-  std::vector<float> values(static_cast<std::size_t>(weights_.elements));
+  if (sharded_) {
+    return sharded_->gradients();
+  }
+  std::vector<float> values(static_cast<std::size_t>(whole_elements()));
   device_.copy_out(values.data(), gradient_.data(), gradient_.bytes());
   return values;
 }
 
-std::uint64_t TensorStore::weight_checksum() const {
+TensorStore::Checksums TensorStore::weight_checksums() const {
+  if (sharded_) {
+    return {};  // parts differ from rank to rank
+  }
   std::vector<unsigned char> bytes(weight_.bytes());
   device_.copy_out(bytes.data(), weight_.data(), weight_.bytes());
-  std::uint64_t hash = 0xCBF29CE484222325ULL;
-  for (const unsigned char byte : bytes) {
-    hash = (hash ^ byte) * 0x100000001B3ULL;
-  }
-  return hash;
+  const auto dense = static_cast<std::size_t>(weights_.elements) * element_bytes(type_);
+  const auto hash_of = [&](std::size_t first, std::size_t last) {
+    std::uint64_t hash = 0xCBF29CE484222325ULL;
+    for (std::size_t i = first; i < last; ++i) {
+      hash = (hash ^ bytes[i]) * 0x100000001B3ULL;
+    }
+    return hash;
+  };
+  return {hash_of(0, dense), hash_of(dense, bytes.size())};
 }
 
 Bytes TensorStore::peak_memory() const {
-  const std::size_t flat =
-      weight_.bytes() + gradient_.bytes() + master_.bytes() + moment1_.bytes() + moment2_.bytes();
-  return static_cast<double>(flat + pool_.peak_bytes()) * unit::byte;
+  return static_cast<double>(pool_.peak_bytes()) * unit::byte;
 }
 
 }  // namespace forerun

@@ -1,5 +1,4 @@
-// The two ends of the model, and what follows the last micro-batch: embedding, head with its loss,
-// gradient reductions and optimizer.
+// The two ends of the model: embedding, head with its loss.
 #include <utility>
 
 #include "estimator/step/work_builder.hpp"
@@ -8,7 +7,7 @@ namespace forerun {
 
 void WorkBuilder::embedding_forward(std::vector<WorkItem>& items) const {
   const TensorId full{TensorName::embedded, 0};
-  const TensorId hidden{TensorName::hidden, 0};
+  const TensorId hidden{job_.model.embedding_norm ? TensorName::unnormed : TensorName::hidden, 0};
   items.push_back(
       {Part::compute,
        KernelWork{table_key(KernelOp::embedding_forward, size_.tokens, size_.vocabulary),
@@ -19,20 +18,39 @@ void WorkBuilder::embedding_forward(std::vector<WorkItem>& items) const {
     items.push_back(
         {Part::compute,
          KernelWork{
-             table_key(KernelOp::position_forward, size_.row_tokens, job_.model.max_positions),
+             table_key(KernelOp::position_forward, size_.row_tokens, position_rows(job_.model)),
              {{TensorName::w_position}, hidden}},
          {}});
+  }
+  if (job_.model.embedding_scale) {
+    items.push_back(
+        {Part::compute,
+         KernelWork{{KernelOp::scale, type_, FlatShape{size_.row_tokens * size_.hidden}}, {hidden}},
+         {}});
+  }
+  if (job_.model.embedding_norm) {
+    norm_forward(items, embedding_norm(), Part::compute);
   }
 }
 
 void WorkBuilder::embedding_backward(std::vector<WorkItem>& items) const {
-  const TensorId hidden = gradient_of({TensorName::hidden, 0});
+  const TensorId hidden =
+      gradient_of({job_.model.embedding_norm ? TensorName::unnormed : TensorName::hidden, 0});
   const TensorId full = gradient_of({TensorName::embedded, 0});
+  if (job_.model.embedding_norm) {
+    norm_backward(items, embedding_norm(), gradient_of({TensorName::hidden, 0}), hidden);
+  }
+  if (job_.model.embedding_scale) {
+    items.push_back(
+        {Part::compute,
+         KernelWork{{KernelOp::scale, type_, FlatShape{size_.row_tokens * size_.hidden}}, {hidden}},
+         {}});
+  }
   if (job_.model.position == Position::learned) {
     items.push_back(
         {Part::compute,
          KernelWork{
-             table_key(KernelOp::position_backward, size_.row_tokens, job_.model.max_positions),
+             table_key(KernelOp::position_backward, size_.row_tokens, position_rows(job_.model)),
              {hidden, gradient_of({TensorName::w_position})}},
          {}});
   }
@@ -45,19 +63,55 @@ void WorkBuilder::embedding_backward(std::vector<WorkItem>& items) const {
        {}});
 }
 
+CrossEntropy WorkBuilder::cross_entropy() const {
+  return type_ == DataType::fp32 ? CrossEntropy::fused : job_.recipe.software.cross_entropy;
+}
+
+TensorId WorkBuilder::scored_by(CrossEntropy method) const {
+  switch (method) {
+    case CrossEntropy::fused:
+      return scored_logits();
+    case CrossEntropy::vocab_parallel:
+      return {TensorName::logits_fp32, job_.model.layers};
+    case CrossEntropy::torch:
+      return {TensorName::log_probabilities, job_.model.layers};
+  }
+  return {};
+}
+
 void WorkBuilder::head_forward(std::vector<WorkItem>& items) const {
   const std::int64_t end = job_.model.layers;
-  const TensorId logits{TensorName::logits, end};
   const TensorId row_max{TensorName::row_max, end};
   const TensorId sums{TensorName::row_sums, end};
+  const CrossEntropy method = cross_entropy();
+  const auto loss_key = [&](KernelOp op) {
+    KernelKey key = rows_key(op, size_.tokens, size_.vocabulary);
+    key.type = method == CrossEntropy::fused ? type_ : DataType::fp32;
+    return key;
+  };
   norm_forward(items, final_norm(), Part::compute);
   gather(
       items, {TensorName::final_norm, end}, {TensorName::final_full, end}, Part::tensor_parallel);
   linear_forward(items, head_linear(), Part::compute);
-  items.push_back({Part::compute,
-                   KernelWork{rows_key(KernelOp::cross_entropy_max, size_.tokens, size_.vocabulary),
-                              {logits, row_max}},
-                   {}});
+  const TensorId logits = finish_logits(items);
+  const TensorId wide{TensorName::logits_fp32, end};
+  if (method != CrossEntropy::fused) {
+    items.push_back(
+        {Part::compute,
+         KernelWork{{KernelOp::widen, type_, FlatShape{size_.tokens * size_.vocabulary}},
+                    {logits, wide}},
+         {}});
+  }
+  const TensorId scored = scored_by(method);
+  if (scored.name == TensorName::log_probabilities) {
+    items.push_back(
+        {Part::compute,
+         KernelWork{{KernelOp::copy, DataType::fp32, FlatShape{size_.tokens * size_.vocabulary}},
+                    {wide, scored}},
+         {}});
+  }
+  items.push_back(
+      {Part::compute, KernelWork{loss_key(KernelOp::cross_entropy_max), {scored, row_max}}, {}});
   if (tensor_parallel()) {
     WorkItem item = grid_collective(Part::tensor_parallel,
                                     {Collective::all_reduce, 4 * size_.tokens, DataType::fp32, {}},
@@ -68,8 +122,8 @@ void WorkBuilder::head_forward(std::vector<WorkItem>& items) const {
     items.push_back(std::move(item));
   }
   items.push_back({Part::compute,
-                   KernelWork{rows_key(KernelOp::cross_entropy_sum, size_.tokens, size_.vocabulary),
-                              {logits, row_max, {TensorName::targets}, sums}},
+                   KernelWork{loss_key(KernelOp::cross_entropy_sum),
+                              {scored, row_max, {TensorName::targets}, sums}},
                    {}});
   if (tensor_parallel()) {
     items.push_back(grid_collective(Part::tensor_parallel,
@@ -82,17 +136,43 @@ void WorkBuilder::head_forward(std::vector<WorkItem>& items) const {
 
 void WorkBuilder::head_backward(std::vector<WorkItem>& items) const {
   const std::int64_t end = job_.model.layers;
-  const TensorId logits{TensorName::logits, end};
+  const TensorId logits = scored_logits();
   const TensorId norm = gradient_of({TensorName::final_norm, end});
-  items.push_back(
-      {Part::compute,
-       KernelWork{rows_key(KernelOp::cross_entropy_gradient, size_.tokens, size_.vocabulary),
-                  {logits,
-                   {TensorName::row_max, end},
-                   {TensorName::row_sums, end},
-                   {TensorName::targets},
-                   {TensorName::row_loss, end}}},
-       {}});
+  const CrossEntropy method = cross_entropy();
+  const TensorId scored = scored_by(method);
+  const TensorId by_probabilities = gradient_of({TensorName::log_probabilities, end});
+  if (method == CrossEntropy::torch) {
+    items.push_back(
+        {Part::compute,
+         KernelWork{{KernelOp::zero, DataType::fp32, FlatShape{size_.tokens * size_.vocabulary}},
+                    {by_probabilities}},
+         {}});
+  }
+  KernelKey key = rows_key(KernelOp::cross_entropy_gradient, size_.tokens, size_.vocabulary);
+  key.type = method == CrossEntropy::fused ? type_ : DataType::fp32;
+  items.push_back({Part::compute,
+                   KernelWork{key,
+                              {scored,
+                               {TensorName::row_max, end},
+                               {TensorName::row_sums, end},
+                               {TensorName::targets},
+                               {TensorName::row_loss, end}}},
+                   {}});
+  TensorId wide = scored;
+  if (method == CrossEntropy::torch) {
+    wide = {TensorName::logits_fp32_difference, end};
+    KernelKey sum = rows_key(KernelOp::add, size_.tokens, size_.vocabulary);
+    sum.type = DataType::fp32;
+    items.push_back({Part::compute, KernelWork{sum, {scored, by_probabilities, wide}}, {}});
+  }
+  if (method != CrossEntropy::fused) {
+    items.push_back(
+        {Part::compute,
+         KernelWork{{KernelOp::narrow, type_, FlatShape{size_.tokens * size_.vocabulary}},
+                    {wide, logits}},
+         {}});
+  }
+  logits_backward(items);
   input_gradient(items,
                  head_linear(),
                  {.input = {TensorName::final_norm, end},
@@ -101,83 +181,6 @@ void WorkBuilder::head_backward(std::vector<WorkItem>& items) const {
                   .to = norm,
                   .to_full = gradient_of({TensorName::final_full, end})});
   norm_backward(items, final_norm(), norm, gradient_of({TensorName::hidden, end}));
-}
-
-std::vector<WorkItem> WorkBuilder::tail(const StageWeights& weights, std::int64_t stage) const {
-  std::vector<WorkItem> items;
-  reduce_gradients(items, weights, stage);
-  update_weights(items, weights);
-  items.push_back({Part::optimizer,
-                   KernelWork{{KernelOp::zero, DataType::fp32, FlatShape{weights.elements}},
-                              {{TensorName::flat_gradient}}},
-                   {}});
-  return items;
-}
-
-void WorkBuilder::reduce_gradients(std::vector<WorkItem>& items,
-                                   const StageWeights& weights,
-                                   std::int64_t stage) const {
-  if (weights.tensor_summed_elements > 0) {
-    const TensorId norms{TensorName::replicated_gradient};
-    items.push_back(grid_collective(
-        Part::tensor_parallel,
-        {Collective::all_reduce, 4 * weights.tensor_summed_elements, DataType::fp32, {}},
-        GroupKind::tensor,
-        norms,
-        norms));
-  }
-  const bool is_end = stage == 0 || stage == job_.layout.pipeline - 1;
-  if (job_.model.tied_embeddings && job_.layout.pipeline > 1 && is_end) {
-    const TensorId embedding = gradient_of({TensorName::w_embedding});
-    items.push_back(grid_collective(
-        Part::data_parallel,
-        {Collective::all_reduce, 4 * size_.vocabulary * size_.hidden, DataType::fp32, {}},
-        GroupKind::embedding,
-        embedding,
-        embedding));
-  }
-  if (job_.layout.data * job_.layout.context > 1) {
-    const TensorId gradient{TensorName::flat_gradient};
-    const bool sharded = job_.recipe.zero == ZeroStage::optimizer;
-    items.push_back(grid_collective(Part::data_parallel,
-                                    {sharded ? Collective::reduce_scatter : Collective::all_reduce,
-                                     4 * weights.elements,
-                                     DataType::fp32,
-                                     {}},
-                                    GroupKind::data_context,
-                                    gradient,
-                                    gradient));
-  }
-}
-
-void WorkBuilder::update_weights(std::vector<WorkItem>& items, const StageWeights& weights) const {
-  const TensorId weight{TensorName::flat_weight};
-  const bool sharded = job_.recipe.zero == ZeroStage::optimizer;
-  const std::int64_t replicas = job_.layout.data * job_.layout.context;
-  std::vector<TensorId> state{{TensorName::flat_gradient}};
-  if (type_ == DataType::fp32) {
-    state.insert(state.end(), {weight, {TensorName::flat_moment1}, {TensorName::flat_moment2}});
-  } else {
-    state.insert(state.end(),
-                 {{TensorName::flat_master},
-                  {TensorName::flat_moment1},
-                  {TensorName::flat_moment2},
-                  weight});
-  }
-  items.push_back(
-      {Part::optimizer,
-       KernelWork{{KernelOp::adamw, type_, FlatShape{weights.elements / (sharded ? replicas : 1)}},
-                  std::move(state)},
-       {}});
-  if (replicas > 1 && sharded) {
-    const std::int64_t weight_bytes = type_ == DataType::fp32 ? 4 : 2;
-    items.push_back(
-        grid_collective(Part::data_parallel,
-                        {Collective::all_gather, weight_bytes * weights.elements, type_, {}},
-                        GroupKind::data_context,
-                        weight,
-                        weight));
-  }
 }
 
 }  // namespace forerun

@@ -2,7 +2,15 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <utility>
 
+#include "estimator/step/activation_peak.hpp"
+#include "estimator/step/backward_split.hpp"
+#include "estimator/step/part_work.hpp"
+#include "estimator/step/pipeline_program.hpp"
+#include "jobs/chunk_placement.hpp"
+#include "kernels/kernel_cost.hpp"
 #include "kernels/operands.hpp"
 #include "units/unit.hpp"
 
@@ -19,6 +27,13 @@ Bytes size_of_operand(const Operand& operand) {
 Bytes result_size(const CollectiveKey& key) {
   const auto bytes = static_cast<double>(key.bytes);
   const bool is_shard = key.op == Collective::reduce_scatter;
+  return (is_shard ? bytes / static_cast<double>(key.group.ranks) : bytes) * unit::byte;
+}
+
+// Bytes that a rank sends from.
+Bytes source_size(const CollectiveKey& key) {
+  const auto bytes = static_cast<double>(key.bytes);
+  const bool is_shard = key.op == Collective::all_gather;
   return (is_shard ? bytes / static_cast<double>(key.group.ranks) : bytes) * unit::byte;
 }
 
@@ -59,7 +74,9 @@ Bytes transient_of(const std::vector<WorkItem>& items, const Sizes& resident) {
         alive.insert_or_assign(id, size);
       }
     }
-    peak = std::max(peak, sum_of(alive));
+    const auto* const kernel = std::get_if<KernelWork>(&item.work);
+    const Bytes beside = kernel == nullptr ? Bytes() : workspace(kernel->key);
+    peak = std::max(peak, sum_of(alive) + beside);
     for (const TensorId id : item.release) {
       alive.erase(id);
     }
@@ -67,58 +84,139 @@ Bytes transient_of(const std::vector<WorkItem>& items, const Sizes& resident) {
   return peak;
 }
 
-struct ChunkBytes {
-  Bytes kept;
-  Bytes forward_transient;
-  Bytes backward_transient;
-};
-
-Sizes kept_sizes(const ChunkWork& chunk) {
+Sizes kept_sizes(const std::vector<WorkItem>& forward,
+                 const std::vector<WorkItem>& backward,
+                 const std::vector<TensorId>& ids) {
   Sizes all;
-  for (const auto* items : {&chunk.forward, &chunk.backward}) {
+  for (const auto* items : {&forward, &backward}) {
     for (const WorkItem& item : *items) {
       add_touched(item, all);
     }
   }
   Sizes kept;
-  for (const TensorId id : chunk.kept) {
+  for (const TensorId id : ids) {
     kept.insert_or_assign(id, all.at(id));
   }
   return kept;
 }
 
-ChunkBytes chunk_bytes(const ChunkWork& chunk) {
-  const Sizes kept = kept_sizes(chunk);
-  return {sum_of(kept), transient_of(chunk.forward, kept), transient_of(chunk.backward, kept)};
+struct BackwardParts {
+  std::vector<WorkItem> input;
+  std::vector<WorkItem> weight;
+};
+
+BackwardParts split_backward(const std::vector<WorkItem>& backward) {
+  const auto is_weight_part = weight_part_of(backward);
+  BackwardParts parts;
+  for (std::size_t i = 0; i < backward.size(); ++i) {
+    (is_weight_part[i] ? parts.weight : parts.input).push_back(backward[i]);
+  }
+  return parts;
 }
 
-// The instant of the stage's program at which kept and transient activations together peak.
-void add_activation_peak(const Job& job, const StageWork& work, StageMemory& memory) {
-  std::vector<ChunkBytes> chunks;
-  chunks.reserve(work.chunks.size());
-  for (const ChunkWork& chunk : work.chunks) {
-    chunks.push_back(chunk_bytes(chunk));
+// All activations that the items touch; what a collective sends may come from another part.
+Sizes touched_by(const std::vector<WorkItem>& items) {
+  Sizes touched;
+  for (const WorkItem& item : items) {
+    add_touched(item, touched);
   }
-  const PipelineShape shape{job.layout.pipeline, job.layout.virtual_pipeline, micro_batches(job)};
-  Bytes alive;
-  for (const PipelineOp& op : stage_program(schedule_of(job), shape, work.stage)) {
-    const ChunkBytes& chunk = chunks[static_cast<std::size_t>(op.chunk)];
-    if (op.pass == Pass::forward) {
-      alive += chunk.kept;
-    }
-    const Bytes transient =
-        op.pass == Pass::forward ? chunk.forward_transient : chunk.backward_transient;
-    if (alive + transient > memory.activations + memory.transient) {
-      memory.activations = alive;
-      memory.transient = transient;
-    }
-    if (op.pass == Pass::backward) {
-      alive -= chunk.kept;
+  for (const WorkItem& item : items) {
+    if (const auto* collective = std::get_if<CollectiveWork>(&item.work);
+        collective != nullptr && is_activation(collective->from)) {
+      touched.emplace(collective->from, source_size(collective->key));
     }
   }
+  return touched;
+}
+
+// Marks releases of one part of a backward pass anew: after its own last use of what the whole pass
+// releases somewhere, unless the other part needs it later.
+void release_within(std::vector<WorkItem>& part,
+                    const std::vector<WorkItem>& backward,
+                    const std::set<TensorId>& needed_later) {
+  std::set<TensorId> spared = needed_later;
+  for (const auto& [id, size] : touched_by(backward)) {
+    spared.insert(id);
+  }
+  for (const WorkItem& item : backward) {
+    for (const TensorId id : item.release) {
+      if (!needed_later.contains(id)) {
+        spared.erase(id);
+      }
+    }
+  }
+  for (WorkItem& item : part) {
+    item.release.clear();
+  }
+  mark_releases(part, {spared.begin(), spared.end()});
+}
+
+// Where the backward pass runs as one, all that is kept goes with it. Where it is split, the weight
+// part holds on to what it reads: layer inputs that were kept, and gradients that the input part
+// leaves behind.
+ChunkMemory memory_of(const std::vector<WorkItem>& forward,
+                      const std::vector<WorkItem>& backward,
+                      const std::vector<TensorId>& ids,
+                      Schedule schedule) {
+  const Sizes kept = kept_sizes(forward, backward, ids);
+  ChunkMemory memory;
+  memory.forward_transient = transient_of(forward, kept);
+  if (!splits_backward(schedule)) {
+    memory.kept_for_input = sum_of(kept);
+    memory.input_transient = transient_of(backward, kept);
+    return memory;
+  }
+  BackwardParts parts = split_backward(backward);
+  const std::set<TensorId> needed = read_before_written(parts.weight);
+  release_within(parts.input, backward, needed);
+  release_within(parts.weight, backward, {});
+  const Sizes sizes = touched_by(backward);
+  Sizes held = kept;
+  for (const TensorId id : needed) {
+    if (const auto found = kept.find(id); found != kept.end()) {
+      memory.kept_for_weight += found->second;
+    } else if (is_activation(id)) {
+      memory.handed_over += sizes.at(id);
+      held.insert_or_assign(id, sizes.at(id));
+    }
+  }
+  memory.kept_for_input = sum_of(kept) - memory.kept_for_weight;
+  memory.input_transient = transient_of(parts.input, kept);
+  memory.weight_transient = transient_of(parts.weight, held);
+  return memory;
 }
 
 }  // namespace
+
+ChunkMemory ChunkMemories::chunk(ChunkLayers layers, bool holds_embedding, bool holds_head) {
+  ChunkMemory sum;
+  for (const PartRun& run : parts_of(job_, layers, holds_embedding, holds_head)) {
+    for (std::int64_t i = 0; i < run.count; ++i) {
+      const ChunkMemory& part = of(run.kind, run.first_layer + i);
+      sum.kept_for_input += part.kept_for_input;
+      sum.kept_for_weight += part.kept_for_weight;
+      sum.handed_over += part.handed_over;
+      sum.forward_transient = std::max(sum.forward_transient, part.forward_transient);
+      sum.input_transient = std::max(sum.input_transient, part.input_transient);
+      sum.weight_transient = std::max(sum.weight_transient, part.weight_transient);
+    }
+  }
+  return sum;
+}
+
+const ChunkMemory& ChunkMemories::of(PartKind kind, std::int64_t layer) {
+  const PartKey key = part_key(job_.model, kind, layer);
+  const auto found = parts_.find(key);
+  if (found != parts_.end()) {
+    return found->second;
+  }
+  PartWork part = part_work(job_, builder_, kind, layer);
+  std::vector<TensorId> spared = part.kept;
+  mark_releases(part.forward, spared);
+  mark_releases(part.backward, {});
+  return parts_.emplace(key, memory_of(part.forward, part.backward, part.kept, schedule_of(job_)))
+      .first->second;
+}
 
 MemoryOverheads host_overheads() {
   return {};
@@ -126,10 +224,15 @@ MemoryOverheads host_overheads() {
 
 // Context: 0.92 GiB, PyTorch 2.1 with eagerly loaded kernels; NCCL: 392 MB a communicator of 4 to 8
 // GPUs (aiconfigurator's default); allocator: 5 %, Megatron-LM's estimator. All in
-// modelling.md 5.3.
+// modelling.md 5.3. The sharded state lives in the group of data and context ranks together.
 MemoryOverheads gpu_overheads(const ParallelLayout& layout) {
   double communicators = 0;
-  for (const std::int64_t degree : {layout.tensor, layout.pipeline, layout.data}) {
+  for (const std::int64_t degree : {layout.tensor,
+                                    layout.pipeline,
+                                    layout.data * layout.context,
+                                    layout.context,
+                                    layout.expert,
+                                    layout.expert_tensor}) {
     communicators += degree > 1 ? 1 : 0;
   }
   return {0.92 * unit::gibibyte, communicators * 392.0 * unit::megabyte, 0.05};
@@ -141,27 +244,109 @@ Bytes total_of(const StageMemory& memory) {
 }
 
 Bytes kept_bytes(const ChunkWork& chunk) {
-  return sum_of(kept_sizes(chunk));
+  return sum_of(kept_sizes(chunk.forward, chunk.backward, chunk.kept));
 }
 
-StageMemory stage_memory(const Job& job, const StageWork& work, const MemoryOverheads& overheads) {
+namespace {
+
+// ZeRO-3 holds the layer at work and the one that is gathered ahead (FSDP's prefetch), or the
+// embedding in place of one of them, and the gradient of one before it is reduced.
+Bytes gathered_bytes(const Job& job) {
+  std::int64_t layer = 0;
+  for (std::int64_t i = 0; i < job.model.layers; ++i) {
+    if (part_key(job.model, PartKind::layer, i).second == i) {
+      const StageWeights weights = layer_weights(job, i);
+      layer = std::max(layer, weights.elements + weights.expert_elements);
+    }
+  }
+  const std::int64_t largest = std::max(layer, embedding_elements(job));
   const DataType type = data_type_of(job.recipe.precision);
-  const auto elements = static_cast<double>(work.weights.elements);
-  const double sharing = job.recipe.zero == ZeroStage::optimizer
-                             ? static_cast<double>(job.layout.data * job.layout.context)
-                             : 1.0;
-  // fp32 training updates its weights in place; 16-bit training keeps an fp32 master copy.
-  const double state_per_element = type == DataType::fp32 ? 8.0 : 12.0;
+  return static_cast<double>(layer + 2 * largest) * size_of(type);
+}
+
+// State of `elements` that data-parallel ranks share so.
+void add_state_of(const Job& job,
+                  std::int64_t elements,
+                  const StateShards& shards,
+                  StageMemory& memory) {
+  const DataType type = data_type_of(job.recipe.precision);
+  const auto share = [&](std::int64_t ranks) {
+    return static_cast<double>(elements) / static_cast<double>(ranks);
+  };
+  const Bytes gradient =
+      size_of(job.recipe.software.gradients == GradientFormat::fp32 ? DataType::fp32 : type);
+  // fp32 training updates its weights in place; 16-bit training keeps an fp32 master copy, which
+  // with ZeRO-3 is all that is kept (FSDP's sharded parameters).
+  const bool has_master = type != DataType::fp32;
+  memory.optimizer_states += share(shards.optimizer) * (has_master ? 12.0 : 8.0) * unit::byte;
+  memory.gradients += share(shards.gradients) * gradient;
+  if (shards.weights == 1 || !has_master) {
+    memory.weights += share(shards.weights) * size_of(type);
+  }
+}
+
+}  // namespace
+
+StageMemory state_memory(const Job& job, const StageWeights& weights) {
   StageMemory memory;
-  memory.weights = elements * size_of(type);
-  memory.gradients = elements * size_of(DataType::fp32);
-  memory.optimizer_states = elements * state_per_element / sharing * unit::byte;
-  add_activation_peak(job, work, memory);
+  add_state_of(job, weights.elements, state_shards(job), memory);
+  add_state_of(job, weights.expert_elements, expert_state_shards(job), memory);
+  if (state_shards(job).weights > 1) {
+    memory.weights += gathered_bytes(job);
+    return memory;
+  }
+  for (const WeightSpec& spec : weights.specs) {  // the 8-bit copy and its transpose
+    if (spec.rows > 1 && spec.columns > 1 && has_fp8_copy(job.recipe, spec.id)) {
+      memory.weights += 2.0 * static_cast<double>(spec.rows * spec.columns) * unit::byte;
+    }
+  }
+  return memory;
+}
+
+StageMemory stage_memory(const StageMemory& state,
+                         const ActivationPeak& peak,
+                         const MemoryOverheads& overheads) {
+  StageMemory memory = state;
+  memory.activations = peak.kept;
+  memory.transient = peak.transient;
   memory.context = overheads.context;
   memory.communication = overheads.communication;
   memory.fragmentation = overheads.fragmentation_fraction *
                          (memory.weights + memory.gradients + memory.optimizer_states +
                           memory.activations + memory.transient);
+  return memory;
+}
+
+StageMemory stage_memory(const Job& job, const StageWork& work, const MemoryOverheads& overheads) {
+  std::vector<ChunkMemory> chunks;
+  chunks.reserve(work.chunks.size());
+  for (const ChunkWork& chunk : work.chunks) {
+    chunks.push_back(memory_of(chunk.forward, chunk.backward, chunk.kept, schedule_of(job)));
+  }
+  const auto program = stage_program(schedule_of(job), pipeline_shape(job), work.stage);
+  return stage_memory(state_memory(job, work.weights), activation_peak(program, chunks), overheads);
+}
+
+std::vector<StageMemory> step_memory(const Job& job,
+                                     const WorkBuilder& builder,
+                                     const MemoryOverheads& overheads) {
+  ChunkMemories sizes(job, builder);
+  const auto layers = chunk_layers(job);
+  std::vector<ChunkMemory> chunks;
+  for (std::int64_t stage = 0; stage < job.layout.pipeline; ++stage) {
+    for (const std::int64_t index : chunks_of_stage(job, stage)) {
+      chunks.push_back(sizes.chunk(
+          layers[static_cast<std::size_t>(index)], index == 0, index == std::ssize(layers) - 1));
+    }
+  }
+  const auto peaks =
+      activation_peaks(pipeline_program(schedule_of(job), pipeline_shape(job)), chunks);
+  std::vector<StageMemory> memory;
+  for (std::int64_t stage = 0; stage < job.layout.pipeline; ++stage) {
+    memory.push_back(stage_memory(state_memory(job, stage_weights(job, stage)),
+                                  peaks[static_cast<std::size_t>(stage)],
+                                  overheads));
+  }
   return memory;
 }
 

@@ -2,8 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <vector>
 
+#include "estimator/step/activation_peak.hpp"
+#include "estimator/step/part_work.hpp"
 #include "estimator/step/pipeline_schedule.hpp"
+#include "estimator/step/work_builder.hpp"
 #include "estimator/step/work_list.hpp"
 #include "jobs/job.hpp"
 #include "units/quantity.hpp"
@@ -42,5 +47,34 @@ struct StageMemory {
 [[nodiscard]] StageMemory stage_memory(const Job& job,
                                        const StageWork& work,
                                        const MemoryOverheads& overheads);
+
+/// What chunks hold, from the distinct parts of a job: a chunk keeps their sum and needs the
+/// largest transient. Job and builder must outlive it.
+class ChunkMemories {
+ public:
+  ChunkMemories(const Job& job, const WorkBuilder& builder) : job_(job), builder_(builder) {}
+
+  [[nodiscard]] ChunkMemory chunk(ChunkLayers layers, bool holds_embedding, bool holds_head);
+
+ private:
+  const ChunkMemory& of(PartKind kind, std::int64_t layer);
+
+  const Job& job_;
+  const WorkBuilder& builder_;
+  std::map<PartKey, ChunkMemory> parts_;
+};
+
+/// Weights, gradients and optimizer states of a stage with these weights; nothing else.
+[[nodiscard]] StageMemory state_memory(const Job& job, const StageWeights& weights);
+
+/// The same with activations at their peak and what the runtime takes.
+[[nodiscard]] StageMemory stage_memory(const StageMemory& state,
+                                       const ActivationPeak& peak,
+                                       const MemoryOverheads& overheads);
+
+/// The same of every stage, from the distinct parts of the job instead of its whole work list.
+[[nodiscard]] std::vector<StageMemory> step_memory(const Job& job,
+                                                   const WorkBuilder& builder,
+                                                   const MemoryOverheads& overheads);
 
 }  // namespace forerun

@@ -1,160 +1,113 @@
 #include "estimator/step/pipeline_schedule.hpp"
 
 #include <algorithm>
-#include <optional>
+#include <cstddef>
+
+#include "estimator/step/schedule_programs.hpp"
 
 namespace forerun {
 namespace {
 
-// Megatron's interleaved order: the k-th forward pass of a stage takes micro-batches in groups of
-// p, each group through all v chunks.
-PipelineOp interleaved_op(const PipelineShape& shape, Pass pass, std::int64_t k) {
-  const std::int64_t group = shape.stages * shape.chunks;
-  const std::int64_t chunk = k % group / shape.stages;
-  return {pass,
-          pass == Pass::forward ? chunk : shape.chunks - 1 - chunk,
-          k / group * shape.stages + k % shape.stages};
+// The forward chunk passes of a stage when micro-batches go through the chunks in groups, the last
+// group with what remains of them. Backward passes take the chunks from the other end.
+std::vector<PipelineOp> forward_order(const PipelineShape& shape, std::int64_t group) {
+  std::vector<PipelineOp> order;
+  order.reserve(static_cast<std::size_t>(shape.micro_batches * shape.chunks));
+  for (std::int64_t first = 0; first < shape.micro_batches; first += group) {
+    const std::int64_t end = std::min(first + group, shape.micro_batches);
+    for (std::int64_t chunk = 0; chunk < shape.chunks; ++chunk) {
+      for (std::int64_t m = first; m < end; ++m) {
+        order.push_back({Pass::forward, chunk, m, Pairing::alone});
+      }
+    }
+  }
+  return order;
 }
 
 // `warm_up` forwards, then one forward one backward, then the remaining backwards.
-template <typename OpOf>
-std::vector<PipelineOp> one_forward_one_backward(std::int64_t total,
-                                                 std::int64_t warm_up,
-                                                 OpOf op_of) {
-  std::vector<PipelineOp> program;
-  program.reserve(static_cast<std::size_t>(2 * total));
-  warm_up = std::min(warm_up, total);
-  for (std::int64_t k = 0; k < warm_up; ++k) {
-    program.push_back(op_of(Pass::forward, k));
-  }
-  for (std::int64_t k = warm_up; k < total; ++k) {
-    program.push_back(op_of(Pass::forward, k));
-    program.push_back(op_of(Pass::backward, k - warm_up));
-  }
-  for (std::int64_t k = total - warm_up; k < total; ++k) {
-    program.push_back(op_of(Pass::backward, k));
+std::vector<PipelineOp> one_forward_one_backward(const PipelineShape& shape,
+                                                 std::int64_t group,
+                                                 std::int64_t warm_up) {
+  const auto order = forward_order(shape, group);
+  const std::size_t ahead = std::min(static_cast<std::size_t>(warm_up), order.size());
+  std::vector<PipelineOp> program(order.begin(),
+                                  order.begin() + static_cast<std::ptrdiff_t>(ahead));
+  program.reserve(2 * order.size());
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    if (k + ahead < order.size()) {
+      program.push_back(order[k + ahead]);
+    }
+    PipelineOp backward = order[k];
+    backward.pass = Pass::backward;
+    backward.chunk = shape.chunks - 1 - backward.chunk;
+    program.push_back(backward);
   }
   return program;
 }
 
-// When each pass ended, by global chunk and micro-batch; absent: not yet run.
-class PassEnds {
- public:
-  PassEnds(std::int64_t chunks, std::int64_t micro_batches)
-      : micro_batches_(micro_batches),
-        ends_(static_cast<std::size_t>(2 * chunks * micro_batches)) {}
-
-  std::optional<Seconds>& at(Pass pass, std::int64_t chunk, std::int64_t micro_batch) {
-    const std::int64_t row = 2 * chunk + (pass == Pass::forward ? 0 : 1);
-    return ends_[static_cast<std::size_t>(row * micro_batches_ + micro_batch)];
-  }
-
- private:
-  std::int64_t micro_batches_;
-  std::vector<std::optional<Seconds>> ends_;
-};
-
-class Simulation {
- public:
-  Simulation(Schedule schedule, const PipelineShape& shape, const PipelineCosts& costs)
-      : shape_(shape),
-        costs_(costs),
-        ends_(shape.stages * shape.chunks, shape.micro_batches),
-        next_(static_cast<std::size_t>(shape.stages), 0),
-        times_(static_cast<std::size_t>(shape.stages)) {
-    for (std::int64_t stage = 0; stage < shape.stages; ++stage) {
-      programs_.push_back(stage_program(schedule, shape, stage));
-    }
-  }
-
-  std::vector<StageTimes> run() {
-    bool moved = true;
-    while (moved) {
-      moved = false;
-      for (std::int64_t stage = 0; stage < shape_.stages; ++stage) {
-        while (advance(stage)) {
-          moved = true;
-        }
-      }
-    }
-    return times_;
-  }
-
- private:
-  // Runs the stage's next pass if its input has been computed.
-  bool advance(std::int64_t stage) {
-    const auto s = static_cast<std::size_t>(stage);
-    if (next_[s] == programs_[s].size()) {
-      return false;
-    }
-    const PipelineOp op = programs_[s][next_[s]];
-    const std::int64_t chunk = op.chunk * shape_.stages + stage;
-    const std::optional<Seconds> ready = input_ready(op, chunk);
-    if (!ready) {
-      return false;
-    }
-    StageTimes& times = times_[s];
-    const bool is_remote = receives(op.pass, chunk) && shape_.stages > 1;
-    Seconds start = std::max(times.end, *ready);
-    if (is_remote) {
-      start = costs_.exchange == Exchange::blocking ? std::max(times.end, *ready) + costs_.message
-                                                    : std::max(times.end, *ready + costs_.message);
-    }
-    const auto& table = op.pass == Pass::forward ? costs_.forward : costs_.backward;
-    const Seconds duration = table[s][static_cast<std::size_t>(op.chunk)];
-    times.end = start + duration;
-    times.busy += duration;
-    ends_.at(op.pass, chunk, op.micro_batch) = times.end;
-    ++next_[s];
-    return true;
-  }
-
-  [[nodiscard]] bool receives(Pass pass, std::int64_t chunk) const {
-    const std::int64_t last = shape_.stages * shape_.chunks - 1;
-    return pass == Pass::forward ? chunk > 0 : chunk < last;
-  }
-
-  std::optional<Seconds> input_ready(const PipelineOp& op, std::int64_t chunk) {
-    if (op.pass == Pass::forward) {
-      return chunk == 0 ? std::optional(Seconds())
-                        : ends_.at(Pass::forward, chunk - 1, op.micro_batch);
-    }
-    return receives(Pass::backward, chunk) ? ends_.at(Pass::backward, chunk + 1, op.micro_batch)
-                                           : ends_.at(Pass::forward, chunk, op.micro_batch);
-  }
-
-  PipelineShape shape_;
-  const PipelineCosts& costs_;
-  PassEnds ends_;
-  std::vector<std::vector<PipelineOp>> programs_;
-  std::vector<std::size_t> next_;
-  std::vector<StageTimes> times_;
-};
-
 }  // namespace
+
+PipelineShape pipeline_shape(const Job& job) {
+  return {job.layout.pipeline,
+          local_chunks(schedule_of(job), job.layout.virtual_pipeline),
+          micro_batches(job)};
+}
+
+bool splits_backward(Schedule schedule) {
+  return schedule == Schedule::zb_h1 || schedule == Schedule::zb_h2 || schedule == Schedule::zb_v ||
+         pairs_passes(schedule);
+}
+
+bool pairs_passes(Schedule schedule) {
+  return schedule == Schedule::dualpipe || schedule == Schedule::dualpipe_v;
+}
+
+std::string_view name_of(Pass pass) {
+  switch (pass) {
+    case Pass::forward:
+      return "forward";
+    case Pass::backward:
+      return "backward";
+    case Pass::backward_input:
+      return "backward input";
+    case Pass::backward_weight:
+      return "backward weight";
+  }
+  return {};
+}
+
+std::string text_of(const PipelineOp& op) {
+  return std::string(name_of(op.pass)) + " of micro-batch " + std::to_string(op.micro_batch) +
+         ", chunk " + std::to_string(op.chunk);
+}
 
 std::vector<PipelineOp> stage_program(Schedule schedule,
                                       const PipelineShape& shape,
                                       std::int64_t stage) {
   const std::int64_t p = shape.stages;
   const std::int64_t v = shape.chunks;
-  const std::int64_t total = shape.micro_batches * v;
-  const auto op_of = [&](Pass pass, std::int64_t k) { return interleaved_op(shape, pass, k); };
+  const std::int64_t m = shape.micro_batches;
   switch (schedule) {
     case Schedule::gpipe:
-      return one_forward_one_backward(total, total, op_of);
+    case Schedule::breadth_first:
+      return one_forward_one_backward(shape, m, m * v);
     case Schedule::one_f_one_b:
-      return one_forward_one_backward(total, p - stage - 1, op_of);
-    case Schedule::interleaved:
-      return one_forward_one_backward(total, 2 * (p - stage - 1) + (v - 1) * p, op_of);
+      return one_forward_one_backward(shape, p, p - stage - 1);
+    case Schedule::interleaved: {
+      const std::int64_t group = interleaving_group(p, m).value_or(m);
+      return one_forward_one_backward(shape, group, 2 * (p - stage - 1) + (v - 1) * group);
+    }
+    case Schedule::zb_h1:
+      return zero_bubble_program(m, p - stage, stage);
+    case Schedule::zb_h2:
+      return zero_bubble_program(m, 2 * (p - stage) - 1, 2 * stage);
+    case Schedule::zb_v:
+      return zero_bubble_v_program(shape, stage);
+    case Schedule::dualpipe:
+    case Schedule::dualpipe_v:
+      return dualpipe_program(schedule, shape, stage);
   }
   return {};
-}
-
-std::vector<StageTimes> simulate_pipeline(Schedule schedule,
-                                          const PipelineShape& shape,
-                                          const PipelineCosts& costs) {
-  return Simulation(schedule, shape, costs).run();
 }
 
 }  // namespace forerun

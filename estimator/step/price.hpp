@@ -4,6 +4,8 @@
 #include <functional>
 
 #include "comm/collective_key.hpp"
+#include "estimator/step/overlap.hpp"
+#include "jobs/software.hpp"
 #include "kernels/kernel_key.hpp"
 #include "units/quantity.hpp"
 
@@ -23,6 +25,10 @@ struct Price {
 struct PriceList {
   std::function<Price(const KernelKey&)> kernel;
   std::function<Price(const CollectiveKey&)> collective;
+  /// Attention by the version that a framework calls; empty: whatever was measured.
+  std::function<Price(const KernelKey&, AttentionMethod)> attention = {};
+  /// Where the pair was measured; empty, or nothing for a pair: the formula of `beside`.
+  OverlapPrices overlap = {};
 };
 
 }  // namespace forerun

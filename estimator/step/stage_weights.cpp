@@ -1,15 +1,16 @@
 #include "estimator/step/stage_weights.hpp"
 
 #include <algorithm>
+#include <utility>
+
+#include "estimator/step/work_sizes.hpp"
+#include "jobs/chunk_placement.hpp"
+#include "units/integer.hpp"
 
 namespace forerun {
 namespace {
 
 constexpr std::int64_t alignment = 16;  // elements: 64 bytes of fp32, what vector units like
-
-std::int64_t rounded_up(std::int64_t value, std::int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
 
 WeightSpec vector_of(TensorName name, std::int64_t layer, std::int64_t size, Initial initial) {
   return {{name, layer}, 1, size, Split::replicated, initial, 0};
@@ -21,18 +22,59 @@ void add_norm(std::vector<WeightSpec>& specs,
               TensorName bias,
               std::int64_t layer) {
   specs.push_back(vector_of(weight, layer, model.hidden, Initial::ones));
-  if (model.norm == Norm::layer_norm) {
+  if (model.norm == Norm::layer_norm && model.norm_bias) {
     specs.push_back(vector_of(bias, layer, model.hidden, Initial::zeros));
   }
 }
 
+// Projections to latents as every tensor rank holds them, those from latents by heads.
+void add_latent_attention(std::vector<WeightSpec>& specs, const Job& job, std::int64_t layer) {
+  const ModelShape& model = job.model;
+  const LatentAttention& latent = *model.latent;
+  const std::int64_t heads = local_heads(job);
+  const auto matrix = [&](TensorName name, std::int64_t rows, std::int64_t columns, Split split) {
+    specs.push_back({{name, layer}, rows, columns, split, Initial::normal, 0});
+  };
+  if (latent.query_rank) {
+    matrix(TensorName::w_query_down, *latent.query_rank, model.hidden, Split::replicated);
+    specs.push_back(
+        vector_of(TensorName::w_query_latent_norm, layer, *latent.query_rank, Initial::ones));
+  }
+  matrix(TensorName::w_query_up,
+         heads * (latent.nope_head_size + latent.rope_head_size),
+         latent.query_rank.value_or(model.hidden),
+         Split::rows);
+  matrix(TensorName::w_kv_down,
+         latent.kv_rank + latent.rope_head_size,
+         model.hidden,
+         Split::replicated);
+  specs.push_back(vector_of(TensorName::w_kv_latent_norm, layer, latent.kv_rank, Initial::ones));
+  matrix(TensorName::w_kv_up,
+         heads * (latent.nope_head_size + latent.value_head_size),
+         latent.kv_rank,
+         Split::rows);
+  matrix(TensorName::w_out, model.hidden, heads * latent.value_head_size, Split::columns);
+}
+
 void add_attention(std::vector<WeightSpec>& specs, const Job& job, std::int64_t layer) {
+  if (job.model.latent) {
+    add_latent_attention(specs, job, layer);
+    return;
+  }
   const AttentionShape& attention = job.model.attention;
   const std::int64_t width = (local_heads(job) + 2 * local_kv_heads(job)) * attention.head_size;
   specs.push_back(
       {{TensorName::w_qkv, layer}, width, job.model.hidden, Split::qkv_rows, Initial::normal, 0});
   if (attention.qkv_bias) {
     specs.push_back({{TensorName::b_qkv, layer}, width, 1, Split::qkv_rows, Initial::zeros, 0});
+  }
+  if (attention.output_gate) {
+    specs.push_back({{TensorName::w_attention_gate, layer},
+                     local_heads(job) * attention.head_size,
+                     job.model.hidden,
+                     Split::rows,
+                     Initial::normal,
+                     0});
   }
   if (attention.qk_norm) {
     specs.push_back(vector_of(TensorName::w_q_norm, layer, attention.head_size, Initial::ones));
@@ -47,6 +89,75 @@ void add_attention(std::vector<WeightSpec>& specs, const Job& job, std::int64_t 
   if (attention.output_bias) {
     specs.push_back(vector_of(TensorName::b_out, layer, job.model.hidden, Initial::zeros));
   }
+}
+
+// What Mamba-1 has between its convolution and its scan.
+void add_scan_inputs(std::vector<WeightSpec>& specs, const Job& job, std::int64_t layer) {
+  const StateSpace& s = *job.model.state_space;
+  const std::int64_t inner = s.inner / job.layout.tensor;
+  specs.push_back({{TensorName::w_scan_inputs, layer},
+                   s.dt_rank + 2 * s.state,
+                   inner,
+                   Split::columns,
+                   Initial::normal,
+                   0});
+  specs.push_back({{TensorName::w_step, layer}, inner, s.dt_rank, Split::rows, Initial::normal, 0});
+  if (s.inner_norms) {
+    specs.push_back(vector_of(TensorName::w_step_norm, layer, s.dt_rank, Initial::ones));
+    specs.push_back(vector_of(TensorName::w_input_norm, layer, s.state, Initial::ones));
+    specs.push_back(vector_of(TensorName::w_output_norm, layer, s.state, Initial::ones));
+  }
+}
+
+// A Mamba or DeltaNet layer: projection in, convolution, what the scan reads, norm, projection out.
+void add_mixer(std::vector<WeightSpec>& specs, const Job& job, std::int64_t layer, Mixer mixer) {
+  const MixerSizes size = mixer_sizes(job, mixer);
+  const std::int64_t hidden = job.model.hidden;
+  const auto sections = [&](TensorName name,
+                            const std::vector<std::int64_t>& rows,
+                            std::int64_t columns,
+                            Initial initial) {
+    std::int64_t all = 0;
+    for (const std::int64_t run : rows) {
+      all += run;
+    }
+    specs.push_back({{name, layer}, all, columns, Split::section_rows, initial, 0, rows});
+  };
+  const auto rows =
+      [&](TensorName name, std::int64_t count, std::int64_t columns, Initial initial) {
+        specs.push_back({{name, layer}, count, columns, Split::rows, initial, 0});
+      };
+  const bool is_delta = mixer == Mixer::delta_net;
+  const std::int64_t taps =
+      is_delta ? job.model.delta_net->conv_width : job.model.state_space->conv_width;
+  const std::int64_t steps = mixer == Mixer::mamba ? size.inner : size.heads;
+  sections(TensorName::w_mixer_in, size.projected_sections, hidden, Initial::normal);
+  if (is_delta) {
+    sections(TensorName::w_mixer_beta, {size.heads, size.heads}, hidden, Initial::normal);
+  }
+  sections(TensorName::w_conv, size.convolved_sections, taps, Initial::taps);
+  if (!is_delta) {
+    sections(TensorName::b_conv, size.convolved_sections, 1, Initial::zeros);
+  }
+  if (mixer == Mixer::mamba) {
+    add_scan_inputs(specs, job, layer);
+  }
+  rows(TensorName::b_step, steps, 1, Initial::zeros);
+  rows(TensorName::w_decay,
+       steps,
+       mixer == Mixer::mamba ? job.model.state_space->state : 1,
+       Initial::normal);
+  if (!is_delta) {
+    rows(TensorName::w_skip, steps, 1, Initial::ones);
+  }
+  if (is_delta) {
+    specs.push_back(
+        vector_of(TensorName::w_gated_norm, layer, job.model.delta_net->value_size, Initial::ones));
+  } else if (mixer == Mixer::mamba2) {
+    rows(TensorName::w_gated_norm, size.inner, 1, Initial::ones);
+  }
+  specs.push_back(
+      {{TensorName::w_out, layer}, hidden, size.inner, Split::columns, Initial::normal, 0});
 }
 
 void add_mlp(std::vector<WeightSpec>& specs, const Job& job, std::int64_t layer) {
@@ -65,37 +176,121 @@ void add_mlp(std::vector<WeightSpec>& specs, const Job& job, std::int64_t layer)
   }
 }
 
+// The router as every rank holds it, the experts held here one below the other, the shared ones as
+// one FFN.
+void add_experts(std::vector<WeightSpec>& specs, const Job& job, std::int64_t layer) {
+  const ModelShape& model = job.model;
+  const MixtureOfExperts& moe = *model.moe;
+  const std::int64_t held = moe.experts / job.layout.expert;
+  const std::int64_t ffn = moe.expert_hidden / job.layout.expert_tensor;
+  const std::int64_t shared = moe.shared_hidden / job.layout.tensor;
+  const std::int64_t up = up_factor(model);
+  specs.push_back({{TensorName::w_router, layer},
+                   moe.experts,
+                   model.hidden,
+                   Split::replicated,
+                   Initial::normal,
+                   0});
+  specs.push_back({{TensorName::w_expert_up, layer},
+                   held * up * ffn,
+                   model.hidden,
+                   up == 2 ? Split::expert_gated_rows : Split::expert_rows,
+                   Initial::normal,
+                   0});
+  specs.push_back({{TensorName::w_expert_down, layer},
+                   held * model.hidden,
+                   ffn,
+                   Split::expert_columns,
+                   Initial::normal,
+                   0});
+  if (shared > 0) {
+    specs.push_back({{TensorName::w_shared_up, layer},
+                     up * shared,
+                     model.hidden,
+                     up == 2 ? Split::gated_rows : Split::rows,
+                     Initial::normal,
+                     0});
+    if (moe.shared_gate) {
+      specs.push_back({{TensorName::w_shared_gate, layer},
+                       1,
+                       model.hidden,
+                       Split::replicated,
+                       Initial::normal,
+                       0});
+    }
+    specs.push_back({{TensorName::w_shared_down, layer},
+                     model.hidden,
+                     shared,
+                     Split::columns,
+                     Initial::normal,
+                     0});
+  }
+}
+
 void add_embedding(std::vector<WeightSpec>& specs, const Job& job, TensorName name) {
   const std::int64_t rows =
       padded_vocabulary(job.model.vocabulary, job.layout.tensor) / job.layout.tensor;
   specs.push_back({{name}, rows, job.model.hidden, Split::rows, Initial::normal, 0});
 }
 
-std::vector<WeightSpec> unplaced(const Job& job, std::int64_t stage) {
-  const std::int64_t stages = job.layout.pipeline;
-  const auto chunks = assign_layers(job.model.layers, stages * job.layout.virtual_pipeline);
-  const bool is_first = stage == 0;
-  const bool is_last = stage == stages - 1;
-  std::vector<WeightSpec> specs;
-  if (is_first || (is_last && job.model.tied_embeddings)) {
-    add_embedding(specs, job, TensorName::w_embedding);
-  }
-  if (is_first && job.model.position == Position::learned) {
+// What follows the look-up of tokens.
+void add_embedding_ends(std::vector<WeightSpec>& specs, const ModelShape& model) {
+  if (model.position == Position::learned) {
     specs.push_back({{TensorName::w_position},
-                     job.model.max_positions,
-                     job.model.hidden,
+                     position_rows(model),
+                     model.hidden,
                      Split::replicated,
                      Initial::normal,
                      0});
   }
-  for (auto chunk = static_cast<std::size_t>(stage); chunk < chunks.size();
-       chunk += static_cast<std::size_t>(stages)) {
-    for (std::int64_t i = 0; i < chunks[chunk].count; ++i) {
-      const std::int64_t layer = chunks[chunk].first + i;
-      add_norm(specs, job.model, TensorName::w_norm1, TensorName::b_norm1, layer);
+  if (model.embedding_norm) {
+    add_norm(specs, model, TensorName::w_embedding_norm, TensorName::b_embedding_norm, -1);
+  }
+}
+
+void add_layer(std::vector<WeightSpec>& specs, const Job& job, std::int64_t layer) {
+  const ModelShape& model = job.model;
+  const LayerKind kind = kind_of(model, layer);
+  if (kind.mixer != Mixer::none) {
+    add_norm(specs, model, TensorName::w_norm1, TensorName::b_norm1, layer);
+    if (kind.mixer == Mixer::attention) {
       add_attention(specs, job, layer);
-      add_norm(specs, job.model, TensorName::w_norm2, TensorName::b_norm2, layer);
-      add_mlp(specs, job, layer);
+    } else {
+      add_mixer(specs, job, layer, kind.mixer);
+    }
+  }
+  if (model.post_norms) {
+    add_norm(specs, model, TensorName::w_post_norm1, TensorName::b_post_norm1, layer);
+  }
+  if (model.block != Block::parallel && kind.ffn != FeedForward::none) {
+    add_norm(specs, model, TensorName::w_norm2, TensorName::b_norm2, layer);
+  }
+  if (kind.ffn == FeedForward::dense) {
+    add_mlp(specs, job, layer);
+  } else if (kind.ffn == FeedForward::experts) {
+    add_experts(specs, job, layer);
+  }
+  if (model.post_norms) {
+    add_norm(specs, model, TensorName::w_post_norm2, TensorName::b_post_norm2, layer);
+  }
+}
+
+std::vector<WeightSpec> unplaced(const Job& job, std::int64_t stage) {
+  const auto layers = chunk_layers(job);
+  const auto held = chunks_of_stage(job, stage);
+  const bool is_first = std::ranges::find(held, 0) != held.end();
+  const bool is_last = std::ranges::find(held, std::ssize(layers) - 1) != held.end();
+  std::vector<WeightSpec> specs;
+  if (is_first || (is_last && job.model.tied_embeddings)) {
+    add_embedding(specs, job, TensorName::w_embedding);
+  }
+  if (is_first) {
+    add_embedding_ends(specs, job.model);
+  }
+  for (const std::int64_t index : held) {
+    const ChunkLayers& chunk = layers[static_cast<std::size_t>(index)];
+    for (std::int64_t layer = chunk.first; layer < chunk.first + chunk.count; ++layer) {
+      add_layer(specs, job, layer);
     }
   }
   if (is_last) {
@@ -103,16 +298,60 @@ std::vector<WeightSpec> unplaced(const Job& job, std::int64_t stage) {
     if (!job.model.tied_embeddings) {
       add_embedding(specs, job, TensorName::w_head);
     }
+    if (job.model.head_bias) {
+      const std::int64_t rows =
+          padded_vocabulary(job.model.vocabulary, job.layout.tensor) / job.layout.tensor;
+      specs.push_back({{TensorName::b_head}, rows, 1, Split::rows, Initial::zeros, 0});
+    }
   }
   return specs;
 }
 
-// Head norms, then everything else that tensor ranks hold alike, then the shards.
+bool is_of_expert(const WeightSpec& spec) {
+  return spec.split == Split::expert_rows || spec.split == Split::expert_gated_rows ||
+         spec.split == Split::expert_columns;
+}
+
+// Norms of heads, then everything else that tensor ranks hold alike, then the shards, then experts.
 int reduction_order(const WeightSpec& spec) {
-  if (spec.id.name == TensorName::w_q_norm || spec.id.name == TensorName::w_k_norm) {
-    return 0;
+  if (is_of_expert(spec)) {
+    return 3;
+  }
+  switch (spec.id.name) {
+    case TensorName::w_q_norm:
+    case TensorName::w_k_norm:
+      return 0;
+    case TensorName::w_gated_norm:  // of DeltaNet's heads
+      return spec.split == Split::replicated ? 0 : 2;
+    case TensorName::w_step_norm:
+    case TensorName::w_input_norm:
+    case TensorName::w_output_norm:
+      return 2;  // behind a sum over the tensor group: every rank has the whole gradient
+    default:
+      break;
   }
   return spec.split == Split::replicated ? 1 : 2;
+}
+
+// Each rank holds one KV head: the last two head sizes of the rows of w_qkv and b_qkv.
+void add_shared_rows(StageWeights& weights, const Job& job) {
+  const std::int64_t kv_heads = job.model.attention.kv_heads;
+  if (job.layout.tensor <= kv_heads) {
+    return;
+  }
+  for (const WeightSpec& spec : weights.specs) {
+    if (spec.split != Split::qkv_rows) {
+      continue;
+    }
+    const std::int64_t rows = 2 * job.model.attention.head_size;
+    const std::int64_t elements = rows * spec.columns;
+    weights.shared_rows.push_back({.layer = spec.id.layer,
+                                   .is_bias = spec.id.name == TensorName::b_qkv,
+                                   .offset = spec.offset + (spec.rows - rows) * spec.columns,
+                                   .elements = elements,
+                                   .exchange_offset = weights.exchange_elements});
+    weights.exchange_elements += kv_heads * elements;
+  }
 }
 
 }  // namespace
@@ -125,16 +364,25 @@ std::int64_t local_kv_heads(const Job& job) {
   return std::max<std::int64_t>(1, job.model.attention.kv_heads / job.layout.tensor);
 }
 
-std::int64_t up_factor(const ModelShape& model) {
-  return model.activation == Activation::swiglu ? 2 : 1;
+std::int64_t expert_replicas(const ParallelLayout& layout) {
+  return layout.tensor * layout.context * layout.data / (layout.expert * layout.expert_tensor);
 }
 
-StageWeights stage_weights(const Job& job, std::int64_t stage) {
+std::int64_t up_factor(const ModelShape& model) {
+  return is_gated(model.activation) ? 2 : 1;
+}
+
+namespace {
+
+StageWeights placed(std::vector<WeightSpec> specs, const Job& job) {
   StageWeights weights;
-  weights.specs = unplaced(job, stage);
+  weights.specs = std::move(specs);
   std::ranges::stable_sort(weights.specs, {}, reduction_order);
   const bool sums_all = job.recipe.sequence_parallel == SequenceParallel::on;
   for (WeightSpec& spec : weights.specs) {
+    if (is_of_expert(spec)) {
+      continue;
+    }
     spec.offset = weights.elements;
     weights.parameters += spec.rows * spec.columns;
     weights.elements += rounded_up(spec.rows * spec.columns, alignment);
@@ -144,10 +392,115 @@ StageWeights stage_weights(const Job& job, std::int64_t stage) {
     }
   }
   weights.elements = rounded_up(weights.elements, alignment * job.layout.data * job.layout.context);
+  for (WeightSpec& spec : weights.specs) {
+    if (is_of_expert(spec)) {
+      spec.offset = weights.elements + weights.expert_elements;
+      weights.expert_parameters += spec.rows * spec.columns;
+      weights.expert_elements += rounded_up(spec.rows * spec.columns, alignment);
+    }
+  }
+  weights.expert_elements =
+      rounded_up(weights.expert_elements, alignment * expert_replicas(job.layout));
+  add_shared_rows(weights, job);
   return weights;
 }
 
-ShardPlace shard_place(const WeightSpec& spec, const Job& job, std::int64_t tensor_rank) {
+}  // namespace
+
+StageWeights stage_weights(const Job& job, std::int64_t stage) {
+  return placed(unplaced(job, stage), job);
+}
+
+StageWeights layer_weights(const Job& job, std::int64_t layer) {
+  std::vector<WeightSpec> specs;
+  add_layer(specs, job, layer);
+  return placed(std::move(specs), job);
+}
+
+namespace {
+
+StateShards shards_over(const Job& job, std::int64_t replicas) {
+  const ZeroStage zero = job.recipe.zero;
+  StateShards shards;
+  switch (zero) {
+    case ZeroStage::none:
+      break;
+    case ZeroStage::optimizer:
+      shards.optimizer = replicas;
+      break;
+    case ZeroStage::gradients:
+      shards.optimizer = replicas;
+      shards.gradients = job.layout.pipeline > 1 ? 1 : replicas;
+      break;
+    case ZeroStage::parameters: {
+      const std::int64_t group = job.recipe.shard_group;
+      const std::int64_t ranks = group > 0 ? std::min(group, replicas) : replicas;
+      shards = {ranks, ranks, ranks};
+      break;
+    }
+  }
+  return shards;
+}
+
+}  // namespace
+
+StateShards state_shards(const Job& job) {
+  return shards_over(job, job.layout.data * job.layout.context);
+}
+
+StateShards expert_state_shards(const Job& job) {
+  return shards_over(job, expert_replicas(job.layout));
+}
+
+bool has_fp8_copy(const Recipe& recipe, TensorId weight) {
+  const bool is_fp8 = recipe.precision == Precision::fp8 || recipe.precision == Precision::mxfp8;
+  if (!is_fp8 || weight.layer < 0) {
+    return false;
+  }
+  switch (weight.name) {
+    case TensorName::w_router:
+    case TensorName::w_shared_gate:
+    case TensorName::w_mixer_beta:
+    case TensorName::w_conv:
+    case TensorName::w_scan_inputs:
+    case TensorName::w_step:
+    case TensorName::w_decay:
+      return false;
+    default:
+      return true;
+  }
+}
+
+std::int64_t embedding_elements(const Job& job) {
+  return padded_vocabulary(job.model.vocabulary, job.layout.tensor) / job.layout.tensor *
+         job.model.hidden;
+}
+
+namespace {
+
+// The rows of each expert held here, from its rows in the whole matrix; an up-projection's gate and
+// up lie below each other.
+std::vector<RowBlock> expert_blocks(const WeightSpec& spec,
+                                    const Job& job,
+                                    const WeightPart& part) {
+  const std::int64_t held = job.model.moe->experts / job.layout.expert;
+  const std::int64_t local = spec.rows / held;
+  const std::int64_t halves = spec.split == Split::expert_gated_rows ? 2 : 1;
+  const std::int64_t parts = spec.split == Split::expert_columns ? 1 : job.layout.expert_tensor;
+  const std::int64_t run = local / halves;
+  std::vector<RowBlock> blocks;
+  for (std::int64_t i = 0; i < held * halves; ++i) {
+    const std::int64_t first = part.expert * held * halves + i;
+    const std::int64_t shift = parts > 1 ? part.expert_tensor * run : 0;
+    blocks.push_back({i * run, first * run * parts + shift, run});
+  }
+  return blocks;
+}
+
+}  // namespace
+
+ShardPlace shard_place(const WeightSpec& spec, const Job& job, const WeightPart& part) {
+  const std::int64_t tensor_rank = part.tensor;
   const std::int64_t head = job.model.attention.head_size;
   ShardPlace place;
   place.global_columns = spec.columns;
@@ -176,10 +529,27 @@ ShardPlace shard_place(const WeightSpec& spec, const Job& job, std::int64_t tens
     }
     case Split::gated_rows: {
       const std::int64_t half = spec.rows / 2;
-      place.rows = {{0, tensor_rank * half, half},
-                    {half, job.model.ffn_hidden + tensor_rank * half, half}};
+      const std::int64_t whole = half * job.layout.tensor;
+      place.rows = {{0, tensor_rank * half, half}, {half, whole + tensor_rank * half, half}};
       break;
     }
+    case Split::section_rows: {
+      std::int64_t local = 0;
+      for (const std::int64_t run : spec.sections) {
+        place.rows.push_back({local, local * job.layout.tensor + tensor_rank * run, run});
+        local += run;
+      }
+      break;
+    }
+    case Split::expert_rows:
+    case Split::expert_gated_rows:
+      place.rows = expert_blocks(spec, job, part);
+      break;
+    case Split::expert_columns:
+      place.rows = expert_blocks(spec, job, part);
+      place.first_column = part.expert_tensor * spec.columns;
+      place.global_columns = spec.columns * job.layout.expert_tensor;
+      break;
   }
   return place;
 }

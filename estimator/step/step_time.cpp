@@ -1,12 +1,13 @@
 #include "estimator/step/step_time.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <map>
-#include <string>
+#include <numeric>
 #include <utility>
 
-#include "estimator/step/pipeline_schedule.hpp"
+#include "estimator/step/pipeline_simulation.hpp"
+#include "estimator/step/step_pieces.hpp"
+#include "estimator/step/tail_cost.hpp"
+#include "jobs/chunk_placement.hpp"
 #include "jobs/parameter_count.hpp"
 #include "kernels/kernel_cost.hpp"
 #include "units/unit.hpp"
@@ -14,321 +15,246 @@
 namespace forerun {
 namespace {
 
-struct PassTime {
-  Seconds compute;
-  Seconds recompute;
-  Seconds tensor_parallel;
-
-  [[nodiscard]] Seconds total() const { return compute + recompute + tensor_parallel; }
-
-  PassTime& operator+=(const PassTime& other) {
-    compute += other.compute;
-    recompute += other.recompute;
-    tensor_parallel += other.tensor_parallel;
-    return *this;
-  }
-};
-
-PassTime operator*(double count, PassTime pass) {
-  pass.compute *= count;
-  pass.recompute *= count;
-  pass.tensor_parallel *= count;
-  return pass;
-}
-
-// Remembers prices and how much of the step each tier carries.
-class Pricing {
- public:
-  Pricing(const PriceList& prices, Overlap overlap) : prices_(prices), overlap_(overlap) {}
-
-  const Price& of(const KernelKey& key) {
-    const auto found = kernels_.find(key);
-    return found != kernels_.end() ? found->second
-                                   : kernels_.emplace(key, prices_.kernel(key)).first->second;
-  }
-
-  const Price& of(const CollectiveKey& key) {
-    const auto found = collectives_.find(key);
-    return found != collectives_.end()
-               ? found->second
-               : collectives_.emplace(key, prices_.collective(key)).first->second;
-  }
-
-  // Exposed time of one item.
-  Price exposed(const WorkItem& item) {
-    if (const auto* kernel = std::get_if<KernelWork>(&item.work)) {
-      return of(kernel->key);
-    }
-    const auto& collective = std::get<CollectiveWork>(item.work);
-    Price price = of(collective.key);
-    if (overlap_ == Overlap::on && collective.hides_under) {
-      price.time = std::max(Seconds(), price.time - of(*collective.hides_under).time);
-    }
-    return price;
-  }
-
-  PassTime pass(const std::vector<WorkItem>& items) {
-    PassTime sum;
-    for (const WorkItem& item : items) {
-      const Seconds time = exposed(item).time;
-      switch (item.part) {
-        case Part::recompute:
-          sum.recompute += time;
-          break;
-        case Part::tensor_parallel:
-        case Part::data_parallel:
-          sum.tensor_parallel += time;
-          break;
-        case Part::compute:
-        case Part::optimizer:
-          sum.compute += time;
-          break;
-      }
-    }
-    return sum;
-  }
-
-  static void count(const Price& price, double times, Provenance& provenance) {
-    const double weight = times * price.time.in(unit::second);
-    provenance.share[static_cast<std::size_t>(price.tier)] += weight;
-    provenance.relative_error += weight * price.relative_error;
-  }
-
-  [[nodiscard]] Overlap overlap() const { return overlap_; }
-
- private:
-  const PriceList& prices_;
-  Overlap overlap_;
-  std::map<KernelKey, Price> kernels_;
-  std::map<CollectiveKey, Price> collectives_;
-};
-
-struct StageCost {
-  std::vector<PassTime> forward;  // by local chunk, one micro-batch
-  std::vector<PassTime> backward;
-};
-
-struct TailCost {
-  Seconds tensor_parallel;
-  Seconds data_parallel;
-  Seconds optimizer;
-
-  [[nodiscard]] Seconds total() const { return tensor_parallel + data_parallel + optimizer; }
-};
-
-// The exposed part of a data-parallel collective that may run bucket by bucket beside `cover`: the
-// first (or last) bucket never hides. Megatron's default bucket is max(40e6, 1e6 n) parameters
-// (modelling.md 2.5).
-Seconds beside(Seconds time, Seconds cover, double parameters, double ranks) {
-  const double buckets = std::max(1.0, std::ceil(parameters / std::max(40e6, 1e6 * ranks)));
-  return std::max(time / buckets, time - cover * ((buckets - 1.0) / buckets));
-}
-
-Seconds sum_of(const std::vector<PassTime>& passes) {
-  Seconds sum;
-  for (const PassTime& pass : passes) {
-    sum += pass.total();
+// All passes of one micro-batch through a stage.
+ChunkPass sum_of(const StageCost& stage, ChunkPass ChunkCost::*pass) {
+  ChunkPass sum;
+  for (const ChunkCost& chunk : stage.chunks) {
+    sum += chunk.*pass;
   }
   return sum;
 }
 
-TailCost tail_cost(Pricing& pricing, const StageWork& work, const StageCost& cost) {
-  TailCost tail;
-  const auto parameters = static_cast<double>(work.weights.parameters);
-  for (const WorkItem& item : work.tail) {
-    Seconds time = pricing.exposed(item).time;
-    switch (item.part) {
-      case Part::tensor_parallel:
-        tail.tensor_parallel += time;
-        break;
-      case Part::data_parallel: {
-        const auto& collective = std::get<CollectiveWork>(item.work);
-        if (pricing.overlap() == Overlap::on && collective.group == GroupKind::data_context) {
-          const Seconds cover = collective.key.op == Collective::all_gather ? sum_of(cost.forward)
-                                                                            : sum_of(cost.backward);
-          time = beside(time, cover, parameters, static_cast<double>(collective.key.group.ranks));
-        }
-        tail.data_parallel += time;
-        break;
-      }
-      case Part::optimizer:
-      case Part::compute:
-      case Part::recompute:
-        tail.optimizer += time;
-        break;
-    }
+StageCost price_stage(const Job& job,
+                      const WorkBuilder& builder,
+                      std::int64_t stage,
+                      Pricing& pricing,
+                      ChunkCosts& costs) {
+  const auto chunks = chunk_layers(job);
+  StageCost cost;
+  for (const std::int64_t index : chunks_of_stage(job, stage)) {
+    cost.chunks.push_back(costs.chunk(
+        chunks[static_cast<std::size_t>(index)], index == 0, index == std::ssize(chunks) - 1));
   }
-  return tail;
+  const StageWeights weights = stage_weights(job, stage);
+  cost.tail = tail_cost(pricing,
+                        builder.tail(weights, stage),
+                        weights.parameters + weights.expert_parameters,
+                        cover_of(sum_of(cost, &ChunkCost::forward)),
+                        cover_of(sum_of(cost, &ChunkCost::backward)));
+  return cost;
 }
 
-PipelineCosts pipeline_costs(const std::vector<StageCost>& stages,
-                             Seconds message,
-                             Exchange exchange) {
+enum class Messages { priced, free };
+
+PipelineCosts pipeline_costs(const PricedStages& priced,
+                             std::int64_t micro_batches,
+                             Messages messages,
+                             const Streams& streams) {
   PipelineCosts costs;
-  costs.message = message;
-  costs.exchange = exchange;
-  for (const StageCost& stage : stages) {
-    std::vector<Seconds> forward;
-    std::vector<Seconds> backward;
-    for (std::size_t chunk = 0; chunk < stage.forward.size(); ++chunk) {
-      forward.push_back(stage.forward[chunk].total());
-      backward.push_back(stage.backward[chunk].total());
+  costs.exchange = streams.exchange;
+  if (messages == Messages::priced) {
+    costs.messages = priced.messages;
+  }
+  for (const StageCost& stage : priced.stages) {
+    for (const ChunkCost& chunk : stage.chunks) {
+      costs.passes.push_back(pass_costs(chunk, micro_batches, streams.hidden));
     }
-    costs.forward.push_back(std::move(forward));
-    costs.backward.push_back(std::move(backward));
   }
   return costs;
 }
 
-// Interleaving overlaps its messages on GPUs; plain 1F1B waits for them (modelling.md 2.3).
-Exchange exchange_of(const Job& job, Overlap overlap) {
-  return overlap == Overlap::on && job.layout.virtual_pipeline > 1 ? Exchange::overlapped
-                                                                   : Exchange::blocking;
-}
-
-Provenance provenance_of(Pricing& pricing, const Job& job, const StageWork& work) {
+Provenance provenance_of(const Job& job, const PricedStages& priced, const StageCost& stage) {
+  const auto count = static_cast<double>(micro_batches_per_chunk(job));
+  PricedTime time = count * (sum_of(stage, &ChunkCost::forward).cost.priced);
+  time += count * sum_of(stage, &ChunkCost::backward).cost.priced;
+  time += stage.tail.priced;
+  time += 2.0 * count * static_cast<double>(stage.chunks.size()) * priced.priced_message;
   Provenance provenance;
-  const auto count = static_cast<double>(micro_batches(job));
-  for (const ChunkWork& chunk : work.chunks) {
-    for (const auto* items : {&chunk.forward, &chunk.backward}) {
-      for (const WorkItem& item : *items) {
-        Pricing::count(pricing.exposed(item), count, provenance);
-      }
-    }
+  const double all = std::accumulate(time.seconds.begin(), time.seconds.end(), 0.0);
+  for (std::size_t tier = 0; tier < time.seconds.size(); ++tier) {
+    provenance.share[tier] = all > 0.0 ? time.seconds[tier] / all : 0.0;
   }
-  for (const WorkItem& item : work.tail) {
-    Pricing::count(pricing.exposed(item), 1.0, provenance);
-  }
-  if (work.boundary) {
-    const double messages = 2.0 * count * static_cast<double>(work.chunks.size());
-    Pricing::count(pricing.of(*work.boundary), messages, provenance);
-  }
-  double all = 0.0;
-  for (const double share : provenance.share) {
-    all += share;
-  }
-  for (double& share : provenance.share) {
-    share = all > 0.0 ? share / all : 0.0;
-  }
-  provenance.relative_error = all > 0.0 ? provenance.relative_error / all : 0.0;
+  provenance.relative_error = all > 0.0 ? time.uncertain_seconds / all : 0.0;
   return provenance;
 }
 
-Flops executed(const std::vector<WorkItem>& items) {
-  Flops sum;
-  for (const WorkItem& item : items) {
-    if (const auto* kernel = std::get_if<KernelWork>(&item.work)) {
-      sum += hardware_flops(kernel->key);
-    }
-  }
-  return sum;
-}
-
-Flops hardware_flops_of(const Job& job, const std::vector<StageWork>& works) {
+Flops hardware_flops_of(const Job& job, const PricedStages& priced) {
   Flops per_replica;
-  for (const StageWork& work : works) {
-    Flops micro_batch;
-    for (const ChunkWork& chunk : work.chunks) {
-      micro_batch += executed(chunk.forward) + executed(chunk.backward);
-    }
-    per_replica += static_cast<double>(micro_batches(job)) * micro_batch + executed(work.tail);
+  for (const StageCost& stage : priced.stages) {
+    const Flops micro_batch = sum_of(stage, &ChunkCost::forward).cost.flops +
+                              sum_of(stage, &ChunkCost::backward).cost.flops;
+    per_replica +=
+        static_cast<double>(micro_batches_per_chunk(job)) * micro_batch + stage.tail.flops;
   }
   return static_cast<double>(job.layout.tensor * job.layout.data * job.layout.context) *
          per_replica;
 }
 
-// The stages of a job with what their passes and their tails cost.
-struct PricedStages {
-  std::vector<StageWork> works;
-  std::vector<StageCost> costs;
-  std::vector<TailCost> tails;
-  Seconds message;
-};
-
-void add_stage(StageWork work, Pricing& pricing, PricedStages& stages) {
-  StageCost cost;
-  for (const ChunkWork& chunk : work.chunks) {
-    cost.forward.push_back(pricing.pass(chunk.forward));
-    cost.backward.push_back(pricing.pass(chunk.backward));
-  }
-  if (work.boundary) {
-    stages.message = pricing.of(*work.boundary).time;
-  }
-  stages.tails.push_back(tail_cost(pricing, work, cost));
-  stages.costs.push_back(std::move(cost));
-  stages.works.push_back(std::move(work));
-}
-
 // Schedules the pipeline and takes the parts of the stage with the most work, which is returned.
-// What it waits is bubble as far as it remains with messages that cost nothing.
+// What it waits is bubble as far as it remains with messages that cost nothing. Of its passes'
+// communication, what the partners of paired passes hide does not count.
 std::size_t add_timeline(const Job& job,
-                         Exchange exchange,
-                         const PricedStages& stages,
+                         const Streams& streams,
+                         const PricedStages& priced,
                          StepBreakdown& breakdown) {
-  const PipelineShape shape{job.layout.pipeline, job.layout.virtual_pipeline, micro_batches(job)};
-  const auto simulate = [&](Seconds message) {
-    return simulate_pipeline(
-        schedule_of(job), shape, pipeline_costs(stages.costs, message, exchange));
+  const PipelineShape shape = pipeline_shape(job);
+  const std::int64_t per_chunk = micro_batches_per_chunk(job);
+  const PipelineProgram program = pipeline_program(schedule_of(job), shape);
+  const auto simulate = [&](Messages messages) {
+    PipelineScratch scratch;
+    const auto times =
+        simulate_pipeline(program, pipeline_costs(priced, per_chunk, messages, streams), scratch);
+    return std::vector<StageTimes>(times.begin(), times.end());
   };
   // When the last stage is done with its tail.
   const auto finish = [&](const std::vector<StageTimes>& times) {
     Seconds last;
     for (std::size_t stage = 0; stage < times.size(); ++stage) {
-      last = std::max(last, times[stage].end + stages.tails[stage].total());
+      last = std::max(last, times[stage].end + priced.stages[stage].tail.total());
     }
     return last;
   };
-  const auto times = simulate(stages.message);
+  const auto times = simulate(Messages::priced);
   const auto work_of = [&](std::size_t stage) {
-    return times[stage].busy + stages.tails[stage].total();
+    return times[stage].busy + priced.stages[stage].tail.total();
   };
   std::size_t slowest = 0;
   for (std::size_t stage = 1; stage < times.size(); ++stage) {
     slowest = work_of(stage) > work_of(slowest) ? stage : slowest;
   }
-  PassTime passes;
-  for (std::size_t chunk = 0; chunk < stages.costs[slowest].forward.size(); ++chunk) {
-    passes += static_cast<double>(shape.micro_batches) * stages.costs[slowest].forward[chunk];
-    passes += static_cast<double>(shape.micro_batches) * stages.costs[slowest].backward[chunk];
+  const StageCost& stage = priced.stages[slowest];
+  ChunkPass passes = sum_of(stage, &ChunkCost::forward);
+  passes += sum_of(stage, &ChunkCost::backward);
+  const Seconds first_accumulation = passes.cost.accumulation;
+  passes = static_cast<double>(per_chunk) * passes;
+  const Seconds without_messages = finish(simulate(Messages::free));
+  breakdown.compute = passes.cost.compute - first_accumulation;
+  breakdown.recompute = passes.cost.recompute;
+  breakdown.tensor_parallel = passes.cost.tensor_parallel + stage.tail.tensor_parallel;
+  breakdown.context_parallel = passes.cost.context_parallel;
+  breakdown.expert_parallel = passes.cost.expert_parallel;
+  if (pairs_passes(schedule_of(job))) {
+    // What a pass of one micro-batch hides of the exchanges of another.
+    const Seconds all = passes.cost.communication();
+    const Seconds hidden = passes.total() - first_accumulation - times[slowest].busy;
+    if (all > Seconds()) {
+      breakdown.tensor_parallel -= hidden * (passes.cost.tensor_parallel / all);
+      breakdown.context_parallel -= hidden * (passes.cost.context_parallel / all);
+      breakdown.expert_parallel -= hidden * (passes.cost.expert_parallel / all);
+    }
   }
-  const Seconds without_messages = finish(simulate(Seconds()));
-  breakdown.compute = passes.compute;
-  breakdown.recompute = passes.recompute;
-  breakdown.tensor_parallel = passes.tensor_parallel + stages.tails[slowest].tensor_parallel;
-  breakdown.bubble = std::max(Seconds(), without_messages - work_of(slowest));
+  if (shape.stages > 1) {
+    breakdown.bubble = std::max(Seconds(), without_messages - work_of(slowest));
+  }
   breakdown.pipeline_p2p = std::max(Seconds(), finish(times) - without_messages);
-  breakdown.data_parallel = stages.tails[slowest].data_parallel;
-  breakdown.optimizer = stages.tails[slowest].optimizer;
+  breakdown.data_parallel = passes.data_parallel + stage.tail.data_parallel;
+  breakdown.optimizer = stage.tail.optimizer;
+  breakdown.contention = passes.cost.contention + stage.tail.contention;
+  breakdown.host = passes.host;
   return slowest;
+}
+
+StepPipeline pipeline_of(const Job& job, const Streams& streams, const PricedStages& priced) {
+  StepPipeline pipeline{
+      schedule_of(job),
+      pipeline_shape(job),
+      pipeline_costs(priced, micro_batches_per_chunk(job), Messages::priced, streams),
+      {}};
+  for (const StageCost& stage : priced.stages) {
+    pipeline.tails.push_back({{Activity::tensor_parallel, stage.tail.tensor_parallel},
+                              {Activity::data_parallel, stage.tail.data_parallel},
+                              {Activity::optimizer, stage.tail.optimizer + stage.tail.contention}});
+  }
+  return pipeline;
 }
 
 }  // namespace
 
+void price_messages(const WorkBuilder& builder, Pricing& pricing, PricedStages& stages) {
+  const auto boundaries = builder.boundaries();
+  for (const BoundaryWork& boundary : boundaries) {
+    Seconds time;
+    const auto add = [&](const CollectiveKey& key) {
+      const Price& price = pricing.of(key);
+      time += price.time;
+      stages.priced_message.add(price, price.time / static_cast<double>(boundaries.size()));
+    };
+    add(boundary.message);
+    if (boundary.gather) {
+      add(*boundary.gather);
+    }
+    stages.messages.push_back(time);
+  }
+}
+
+PassCosts pass_costs(const ChunkCost& chunk, std::int64_t micro_batches, double hidden) {
+  const ChunkPass& forward = chunk.forward;
+  const ChunkPass& backward = chunk.backward;
+  const auto unaccumulated = [&](const ChunkPass& pass) {
+    return pass.cost.accumulation / static_cast<double>(micro_batches);
+  };
+  PassCosts costs;
+  costs.forward = forward.total();
+  costs.recompute = backward.cost.recompute;
+  costs.backward_weight = chunk.backward_weight.total() - unaccumulated(chunk.backward_weight);
+  costs.backward_input =
+      backward.total() - unaccumulated(backward) - costs.recompute - costs.backward_weight;
+  costs.forward_communication = hidden * forward.cost.communication();
+  costs.backward_communication = hidden * backward.cost.communication();
+  costs.forward_wire = forward.cost.wire;
+  costs.backward_wire = backward.cost.wire;
+  return costs;
+}
+
+Streams streams_of(const Job& job, const Pricing& pricing, std::int64_t message_bytes) {
+  if (pricing.overlap() == Overlap::off) {
+    return {0.0, Exchange::blocking};
+  }
+  ComputeMix products;
+  products.of(OverlapCompute::gemm) = 1.0 * unit::second;
+  const auto messages = pricing.speed_beside(products, Collective::send_recv, message_bytes);
+  const bool overlaps =
+      job.layout.virtual_pipeline > 1 && (!messages || messages->collective >= 0.5);
+  return {gained_share(pricing.speed_beside(products, Collective::all_to_all, message_bytes)),
+          overlaps ? Exchange::overlapped : Exchange::blocking};
+}
+
 Seconds total_of(const StepBreakdown& b) {
-  return b.compute + b.recompute + b.tensor_parallel + b.pipeline_p2p + b.bubble + b.data_parallel +
-         b.optimizer;
+  return b.compute + b.recompute + b.tensor_parallel + b.context_parallel + b.expert_parallel +
+         b.pipeline_p2p + b.bubble + b.data_parallel + b.optimizer + b.contention + b.host +
+         b.straggler;
 }
 
 StepEstimate estimate_step(const Job& job,
                            const Placement& placement,
                            const PriceList& prices,
-                           Overlap overlap,
-                           const MemoryOverheads& overheads) {
-  Pricing pricing(prices, overlap);
-  PricedStages stages;
+                           const StepSettings& settings) {
+  Pricing pricing(prices, job.recipe.software, settings.overlap);
+  const WorkBuilder builder(job, placement);
+  ChunkCosts costs(job, placement, pricing, settings.host);
+  PricedStages priced;
   StepEstimate estimate;
+  estimate.memory = step_memory(job, builder, settings.overheads);
   for (std::int64_t stage = 0; stage < job.layout.pipeline; ++stage) {
-    add_stage(stage_work(job, placement, stage), pricing, stages);
-    estimate.memory.push_back(stage_memory(job, stages.works.back(), overheads));
+    priced.stages.push_back(price_stage(job, builder, stage, pricing, costs));
   }
-  const std::size_t slowest =
-      add_timeline(job, exchange_of(job, overlap), stages, estimate.breakdown);
+  price_messages(builder, pricing, priced);
+  const auto boundaries = builder.boundaries();
+  const Streams streams =
+      streams_of(job, pricing, boundaries.empty() ? 0 : boundaries.front().message.bytes);
+  const std::size_t slowest = add_timeline(job, streams, priced, estimate.breakdown);
+  estimate.pipeline = pipeline_of(job, streams, priced);
+  // Whole nodes lag from step to step; every step waits for the last of them.
+  const std::int64_t nodes =
+      (world_size(job.layout) + placement.devices_per_node - 1) / placement.devices_per_node;
+  estimate.breakdown.straggler =
+      (straggler_factor(settings.stragglers, nodes) - 1.0) * total_of(estimate.breakdown);
   estimate.slowest_stage = static_cast<std::int64_t>(slowest);
   estimate.bubble_fraction = estimate.breakdown.bubble / total_of(estimate.breakdown);
-  estimate.provenance = provenance_of(pricing, job, stages.works[slowest]);
+  estimate.provenance = provenance_of(job, priced, priced.stages[slowest]);
   const auto tokens = static_cast<double>(job.recipe.global_batch * job.recipe.sequence);
   estimate.model_flops = tokens * model_flops_per_token(job.model, job.recipe.sequence);
-  estimate.hardware_flops = hardware_flops_of(job, stages.works);
+  estimate.hardware_flops = hardware_flops_of(job, priced);
   return estimate;
 }
 

@@ -5,27 +5,31 @@
 #include <cstdint>
 #include <vector>
 
+#include "estimator/step/chunk_cost.hpp"
 #include "estimator/step/memory.hpp"
 #include "estimator/step/price.hpp"
+#include "estimator/step/step_timeline.hpp"
+#include "estimator/step/straggler.hpp"
 #include "estimator/step/work_list.hpp"
 #include "jobs/job.hpp"
 #include "units/quantity.hpp"
 
 namespace forerun {
 
-/// `on`: tensor-parallel collectives run beside the GEMM that they do not depend on, data-parallel
-/// ones beside the first forward and last backward pass, as Megatron can on GPUs.
-enum class Overlap { off, on };
-
 /// Parts of the step of the stage with the most work; they sum to the step time.
 struct StepBreakdown {
   Seconds compute;
   Seconds recompute;
-  Seconds tensor_parallel;  ///< not hidden under compute
-  Seconds pipeline_p2p;     ///< waiting for messages
-  Seconds bubble;           ///< waiting for the pipeline to fill and drain
-  Seconds data_parallel;    ///< not hidden under compute
+  Seconds tensor_parallel;   ///< not hidden under compute
+  Seconds context_parallel;  ///< not hidden under compute
+  Seconds expert_parallel;   ///< not hidden under compute
+  Seconds pipeline_p2p;      ///< waiting for messages
+  Seconds bubble;            ///< waiting for the pipeline to fill and drain
+  Seconds data_parallel;     ///< not hidden under compute
   Seconds optimizer;
+  Seconds contention;  ///< compute slowed by collectives beside it
+  Seconds host;        ///< the device waits for the host to launch kernels
+  Seconds straggler;   ///< all wait for the slowest device
 };
 
 [[nodiscard]] Seconds total_of(const StepBreakdown& breakdown);
@@ -42,14 +46,22 @@ struct StepEstimate {
   double bubble_fraction = 0.0;  ///< of the step
   Provenance provenance;
   std::vector<StageMemory> memory;  ///< of each stage
+  StepPipeline pipeline;            ///< what the timeline follows from (step_timeline.hpp)
   Flops model_flops;                ///< whole step, all devices
   Flops hardware_flops;             ///< what the kernels execute, recomputation included
+};
+
+/// What the machine adds to the job.
+struct StepSettings {
+  Overlap overlap = Overlap::on;
+  MemoryOverheads overheads = {};
+  HostCost host = {};
+  Stragglers stragglers = {};
 };
 
 [[nodiscard]] StepEstimate estimate_step(const Job& job,
                                          const Placement& placement,
                                          const PriceList& prices,
-                                         Overlap overlap,
-                                         const MemoryOverheads& overheads);
+                                         const StepSettings& settings);
 
 }  // namespace forerun

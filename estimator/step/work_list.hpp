@@ -18,7 +18,15 @@
 namespace forerun {
 
 /// Which part of the step's breakdown an item belongs to.
-enum class Part { compute, recompute, tensor_parallel, data_parallel, optimizer };
+enum class Part {
+  compute,
+  recompute,
+  tensor_parallel,
+  context_parallel,
+  expert_parallel,
+  data_parallel,
+  optimizer
+};
 
 struct KernelWork {
   KernelKey key;
@@ -34,12 +42,18 @@ struct CollectiveWork {
   /// The GEMM that has no data dependence on this collective and may run beside it: Megatron
   /// gathers the input under dgrad and reduces dX under wgrad.
   std::optional<KernelKey> hides_under;
+  /// Of an all_to_all of tokens: rows go back to where they came from.
+  bool gives_back = false;
 };
 
 struct WorkItem {
   Part part = Part::compute;
   std::variant<KernelWork, CollectiveWork> work;
   std::vector<TensorId> release;  ///< activations whose last use within the micro-batch this is
+  bool skips_first = false;       ///< not done in the first micro-batch: nothing to add to yet
+  /// Works on rows that the router sends here: as many as the key says on the rank that is priced,
+  /// as many as come when the step runs.
+  bool is_routed = false;
 };
 
 /// One model chunk on one stage: what a micro-batch runs forward and, later, backward.
@@ -64,14 +78,21 @@ struct StageWork {
   std::vector<WorkItem> tail;             ///< after the last backward: reductions, optimizer
 };
 
-/// How ranks lie on nodes.
+/// How ranks lie on nodes, and in which order the dimensions of the layout number them.
 struct Placement {
   std::int64_t devices_per_node = 1;
+  RankOrder rank_order = megatron_order;
 };
 
-/// Why this build cannot lay out the job's work (mixture of experts, latent attention, context or
-/// expert parallelism, a window shorter than the sequence, FP8); empty when it can.
+/// Why this build cannot lay out the job's work; empty when it can.
 [[nodiscard]] std::optional<std::string> unsupported_because(const Job& job);
+
+/// What the work list lacks of the model, each too small to matter for a step's time: biases and
+/// the like, for which there is no kernel.
+[[nodiscard]] std::vector<std::string> left_out_of(const Job& job);
+
+/// Why the work list of a supported job can be priced but not run; empty when it can run.
+[[nodiscard]] std::optional<std::string> not_executed_because(const Job& job);
 
 /// The work of any rank of `stage`: tensor- and data-parallel peers do the same. The job must be
 /// legal (`illegal_because`) and supported.

@@ -3,31 +3,14 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include <fmt/format.h>
 
 #include "units/input_error.hpp"
+#include "units/text_file.hpp"
 
 namespace forerun {
 namespace {
-
-constexpr std::uintmax_t most_bytes = std::uintmax_t{256} << 20U;
-
-std::string whole_file(const std::string& path) {
-  std::error_code error;
-  const auto bytes = std::filesystem::file_size(path, error);
-  std::ifstream file(path, std::ios::binary);
-  if (error || !file) {
-    throw InputError(path, "cannot be read (expected a CSV file)");
-  }
-  if (bytes > most_bytes) {
-    throw InputError(path, "is larger than 256 MiB, the most that is read");
-  }
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
 
 // Splits text into records; `line` is where the next one starts.
 class Splitter {
@@ -87,7 +70,11 @@ class Splitter {
 }  // namespace
 
 CsvTable CsvTable::read(const std::string& path) {
-  Splitter splitter(path, whole_file(path));
+  return parse(text_of_file(path, largest::table, "a CSV file"), path);
+}
+
+CsvTable CsvTable::parse(std::string text, const std::string& path) {
+  Splitter splitter(path, std::move(text));
   CsvTable table;
   table.path_ = path;
   table.header_ = splitter.record();

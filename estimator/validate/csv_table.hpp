@@ -8,12 +8,17 @@
 
 namespace forerun {
 
-/// Errors are InputError and name file, line and column. Files above 256 MiB are refused.
+/// Errors are InputError and name file, line and column. Files above 64 MiB are refused.
 class CsvTable {
  public:
   /// Throws when the file cannot be read, a quote does not close, or a line has another number of
   /// fields than the header.
   [[nodiscard]] static CsvTable read(const std::string& path);
+
+  /// The same from text; `path` names it in messages.
+  [[nodiscard]] static CsvTable parse(std::string text, const std::string& path);
+
+  [[nodiscard]] const std::vector<std::string>& header() const { return header_; }
 
   [[nodiscard]] std::size_t rows() const { return lines_.size(); }
 

@@ -114,6 +114,9 @@ PublicTiming read_kernel(const CsvTable& table, std::size_t row) {
                              table.text(row, "gpu"),
                              table.text(row, "precision"),
                              kernel.substr(0, kernel.find(' ')));
+  timing.gpu = table.text(row, "gpu");
+  timing.is_both_passes = table.text(row, "direction") == "fwd+bwd";
+  timing.includes_casts = source.starts_with("ai-dynamo") && table.text(row, "precision") == "fp8";
   if (source.starts_with("flash-attention")) {
     timing.table += fmt::format(" {} {}", table.text(row, "impl"), table.text(row, "direction"));
   }
@@ -169,7 +172,8 @@ std::vector<PublicTiming> read_vidur_table(const std::string& path) {
                        .layer = layer,
                        .key = keys[place],
                        .time = median_of(values),
-                       .skip_reason = {}});
+                       .skip_reason = {},
+                       .gpu = gpu});
   }
   return timings;
 }

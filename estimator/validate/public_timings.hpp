@@ -17,7 +17,10 @@ struct PublicTiming {
   std::string layer;   ///< timings that are summed into one layer share it; empty elsewhere
   KernelKey key;
   Seconds time;
-  std::string skip_reason;  ///< why there is no key; empty when there is one
+  std::string skip_reason;      ///< why there is no key; empty when there is one
+  std::string gpu = {};         ///< as the table spells it: "a100", "H100-80GB SXM5"
+  bool is_both_passes = false;  ///< an attention's forward and backward together
+  bool includes_casts = false;  ///< an fp8 product's with the quantisation of its rows
 };
 
 /// One of Vidur's tables, "vidur-GPU-MODEL.csv": the four linear layers of a decoder layer in fp16,

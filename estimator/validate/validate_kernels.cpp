@@ -1,18 +1,13 @@
 #include "estimator/validate/validate_kernels.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 
-#include <fmt/format.h>
-
 #include "estimator/profile/kernel_curves.hpp"
-#include "units/unit.hpp"
+#include "estimator/validate/kernel_rows.hpp"
 
 namespace forerun {
 namespace {
-
-using Timings = std::vector<const PublicTiming*>;
 
 KernelRecord record_of(const PublicTiming& timing) {
   const Seconds time = timing.time;
@@ -23,32 +18,11 @@ const char* name_of_tier(Tier tier) {
   return tier == Tier::interpolated ? "interpolated" : "fitted";
 }
 
-// "m = 128 i up to 4096" and its complement, as modelling.md 10.5 counts them.
-std::string domain_of(const PublicTiming& timing) {
-  constexpr std::int64_t tile = 128;
-  constexpr std::int64_t most_rows = 4096;
-  const std::int64_t m = std::get<GemmShape>(timing.key.shape).m;
-  if (m > most_rows) {
-    return "m above 4096";
-  }
-  return m % tile == 0 ? "m in 128s" : "other m";
-}
-
-std::vector<std::string> groups_of(const PublicTiming& timing) {
-  if (timing.layer.empty()) {
-    return {timing.table};
-  }
-  return {fmt::format("{}: product, {}", timing.table, domain_of(timing))};
-}
-
 ValidationRow predict(const PublicTiming& timing, const KernelCurves& curves) {
-  ValidationRow row{.id = timing.id,
-                    .groups = groups_of(timing),
-                    .published = timing.time,
-                    .predicted = std::nullopt,
-                    .relative_error = 0.0,
-                    .tier = {},
-                    .skip_reason = {}};
+  ValidationRow row;
+  row.id = timing.id;
+  row.groups = groups_of(timing);
+  row.published = timing.time;
   if (const auto price = curves.price(timing.key)) {
     row.predicted = price->time;
     row.relative_error = price->relative_error;
@@ -85,35 +59,6 @@ std::map<const PublicTiming*, ValidationRow> predict_table(const Timings& table)
   return rows;
 }
 
-// Sums of the products of a layer that were all predicted.
-std::vector<ValidationRow> layer_rows(const Timings& table,
-                                      const std::map<const PublicTiming*, ValidationRow>& rows) {
-  std::map<std::string, ValidationRow> layers;
-  for (const PublicTiming* timing : table) {
-    if (timing->layer.empty() || !rows.at(timing).predicted) {
-      continue;
-    }
-    const ValidationRow& part = rows.at(timing);
-    auto [found, is_new] = layers.try_emplace(timing->layer, part);
-    ValidationRow& layer = found->second;
-    if (is_new) {
-      layer.id = timing->layer + " layer";
-      layer.groups = {fmt::format("{}: layer, {}", timing->table, domain_of(*timing))};
-      continue;
-    }
-    // Errors of the parts are taken as independent.
-    const double before = layer.relative_error * (*layer.predicted / unit::second);
-    const double added = part.relative_error * (*part.predicted / unit::second);
-    layer.published += part.published;
-    layer.predicted = *layer.predicted + *part.predicted;
-    layer.relative_error = std::hypot(before, added) / (*layer.predicted / unit::second);
-  }
-  std::vector<ValidationRow> result;
-  std::ranges::transform(
-      layers, std::back_inserter(result), [](const auto& entry) { return entry.second; });
-  return result;
-}
-
 }  // namespace
 
 Validation validate_kernels(const std::vector<PublicTiming>& timings) {
@@ -122,13 +67,12 @@ Validation validate_kernels(const std::vector<PublicTiming>& timings) {
   Validation validation;
   for (const PublicTiming& timing : timings) {
     if (!timing.skip_reason.empty()) {
-      validation.rows.push_back({.id = timing.id,
-                                 .groups = {timing.table},
-                                 .published = timing.time,
-                                 .predicted = std::nullopt,
-                                 .relative_error = 0.0,
-                                 .tier = {},
-                                 .skip_reason = timing.skip_reason});
+      ValidationRow row;
+      row.id = timing.id;
+      row.groups = {timing.table};
+      row.published = timing.time;
+      row.skip_reason = timing.skip_reason;
+      validation.rows.push_back(std::move(row));
       continue;
     }
     auto& table = tables[timing.table];

@@ -8,47 +8,13 @@
 #include <fmt/ostream.h>
 #include <nlohmann/json.hpp>
 
+#include "units/rank_correlation.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// Ranks from 1; equal values share the mean of their ranks.
-std::vector<double> ranks_of(const std::vector<double>& values) {
-  std::vector<std::size_t> order(values.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::sort(order, {}, [&](std::size_t i) { return values[i]; });
-  std::vector<double> ranks(values.size());
-  for (std::size_t first = 0; first < order.size();) {
-    std::size_t last = first;
-    while (last + 1 < order.size() && values[order[last + 1]] == values[order[first]]) {
-      ++last;
-    }
-    for (std::size_t i = first; i <= last; ++i) {
-      ranks[order[i]] = 0.5 * static_cast<double>(first + last) + 1.0;
-    }
-    first = last + 1;
-  }
-  return ranks;
-}
-
-// Pearson's correlation of the ranks; 0 where all ranks are equal.
-double spearman(const std::vector<double>& a, const std::vector<double>& b) {
-  const auto x = ranks_of(a);
-  const auto y = ranks_of(b);
-  const double mean = 0.5 * static_cast<double>(x.size() + 1);
-  double xy = 0.0;
-  double xx = 0.0;
-  double yy = 0.0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    xy += (x[i] - mean) * (y[i] - mean);
-    xx += (x[i] - mean) * (x[i] - mean);
-    yy += (y[i] - mean) * (y[i] - mean);
-  }
-  return xx > 0.0 && yy > 0.0 ? xy / std::sqrt(xx * yy) : 0.0;
-}
 
 Json statistics_json(const ErrorStatistics& statistics) {
   const auto known = [&](double value) {
@@ -61,41 +27,73 @@ Json statistics_json(const ErrorStatistics& statistics) {
           {"p90", known(statistics.p90)},
           {"max", known(statistics.max)},
           {"spearman", known(statistics.spearman)},
-          {"coverage", known(statistics.coverage)}};
+          {"coverage", known(statistics.coverage)},
+          {"half_width", known(statistics.half_width)},
+          {"without_host",
+           {{"mape", known(statistics.mape_without_host)},
+            {"bias", known(statistics.bias_without_host)},
+            {"p90", known(statistics.p90_without_host)},
+            {"max", known(statistics.max_without_host)},
+            {"spearman", known(statistics.spearman_without_host)}}}};
+}
+
+Json memory_json(const MemoryComparison& memory) {
+  const auto bytes = [](const std::optional<Bytes>& value) {
+    return value ? Json(value->in(unit::byte)) : Json(nullptr);
+  };
+  return {{"published_bytes", bytes(memory.published)},
+          {"predicted_bytes", bytes(memory.predicted)},
+          {"ran_out", memory.ran_out},
+          {"called_feasible", memory.is_called_feasible}};
 }
 
 Json row_json(const ValidationRow& row) {
   Json json{{"id", row.id},
             {"groups", row.groups},
-            {"published_s", row.published.in(unit::second)},
+            {"published_s", row.published ? Json(row.published->in(unit::second)) : Json(nullptr)},
             {"predicted_s", nullptr},
+            {"predicted_without_host_s", nullptr},
             {"error", nullptr},
             {"band_s", nullptr},
-            {"priced", row.predicted.has_value()},
+            {"priced", is_priced(row)},
             {"tier", row.tier},
             {"skip_reason", row.skip_reason}};
-  if (row.predicted) {
-    const double predicted = row.predicted->in(unit::second);
-    const double half = band_of_mean_error * row.relative_error * predicted;
-    json["predicted_s"] = predicted;
-    json["error"] = *row.predicted / row.published - 1.0;
-    json["band_s"] = {std::max(0.0, predicted - half), predicted + half};
+  if (is_priced(row)) {
+    const Band band = band_of(row);
+    json["predicted_s"] = row.predicted->in(unit::second);
+    json["predicted_without_host_s"] =
+        row.predicted_without_host.value_or(*row.predicted).in(unit::second);
+    json["error"] = *row.predicted / *row.published - 1.0;
+    json["band_s"] = {band.low.in(unit::second), band.high.in(unit::second)};
+  }
+  if (!row.layout.empty()) {
+    json["layout"] = row.layout;
+    json["published_from"] = row.published_from;
+  }
+  json["assumed"] = row.assumed;
+  if (row.memory) {
+    json["memory"] = memory_json(*row.memory);
   }
   return json;
 }
 
-void print_line(std::ostream& out, const std::string& name, const Json& statistics) {
+void print_line(std::ostream& out,
+                const std::string& name,
+                std::size_t width,
+                const Json& statistics) {
   if (statistics["mape"].is_null()) {
     fmt::print(out,
-               "{:<58} {:>6}/{:<6} not priced\n",
+               "{:<{}} {:>6}/{:<6} not priced\n",
                name,
+               width,
                statistics["priced"].get<std::int64_t>(),
                statistics["total"].get<std::int64_t>());
     return;
   }
   fmt::print(out,
-             "{:<58} {:>6}/{:<6}{:>6.1f} %{:>+7.1f} %{:>6.1f} %{:>7.1f} %{:>6.0f} %\n",
+             "{:<{}} {:>6}/{:<6}{:>6.1f} %{:>+7.1f} %{:>6.1f} %{:>7.1f} %{:>6.0f} %\n",
              name,
+             width,
              statistics["priced"].get<std::int64_t>(),
              statistics["total"].get<std::int64_t>(),
              100.0 * statistics["mape"].get<double>(),
@@ -107,37 +105,85 @@ void print_line(std::ostream& out, const std::string& name, const Json& statisti
 
 }  // namespace
 
-ErrorStatistics statistics_of(const std::vector<const ValidationRow*>& rows) {
-  ErrorStatistics statistics;
-  statistics.total = std::ssize(rows);
+bool is_priced(const ValidationRow& row) {
+  return row.predicted && row.published;
+}
+
+Band band_of(const ValidationRow& row) {
+  if (row.band) {
+    return *row.band;
+  }
+  const double half = band_of_mean_error * row.relative_error;
+  return {std::max(Seconds(), *row.predicted * (1.0 - half)), *row.predicted * (1.0 + half)};
+}
+
+namespace {
+
+/// Errors of one way to predict.
+struct Errors {
   std::vector<double> published;
   std::vector<double> predicted;
   std::vector<double> sizes;
+  double sum = 0.0;
+
+  void add(Seconds truth, Seconds prediction) {
+    const double error = prediction / truth - 1.0;
+    sum += error;
+    sizes.push_back(std::abs(error));
+    published.push_back(truth.in(unit::second));
+    predicted.push_back(prediction.in(unit::second));
+  }
+
+  [[nodiscard]] double mean() const {
+    return std::accumulate(sizes.begin(), sizes.end(), 0.0) / count();
+  }
+
+  [[nodiscard]] double count() const { return static_cast<double>(sizes.size()); }
+
+  [[nodiscard]] double quantile(double share) const {
+    std::vector<double> sorted = sizes;
+    std::ranges::sort(sorted);
+    return sorted[static_cast<std::size_t>(share * (count() - 1.0))];
+  }
+};
+
+}  // namespace
+
+ErrorStatistics statistics_of(const std::vector<const ValidationRow*>& rows) {
+  ErrorStatistics statistics;
+  statistics.total = std::ssize(rows);
+  Errors errors;
+  Errors without_host;
+  std::vector<double> widths;
   double inside = 0.0;
   for (const ValidationRow* row : rows) {
-    if (!row->predicted) {
+    if (!is_priced(*row)) {
       continue;
     }
-    const double error = *row->predicted / row->published - 1.0;
-    const double half = band_of_mean_error * row->relative_error * *row->predicted / row->published;
-    inside += std::abs(error) <= half ? 1.0 : 0.0;
-    statistics.bias += error;
-    sizes.push_back(std::abs(error));
-    published.push_back(row->published.in(unit::second));
-    predicted.push_back(row->predicted->in(unit::second));
+    errors.add(*row->published, *row->predicted);
+    without_host.add(*row->published, row->predicted_without_host.value_or(*row->predicted));
+    const Band band = band_of(*row);
+    inside += *row->published >= band.low && *row->published <= band.high ? 1.0 : 0.0;
+    widths.push_back((band.high - band.low) / (2.0 * *row->predicted));
   }
-  statistics.priced = std::ssize(sizes);
-  if (sizes.empty()) {
+  statistics.priced = std::ssize(errors.sizes);
+  if (errors.sizes.empty()) {
     return statistics;
   }
-  const auto count = static_cast<double>(sizes.size());
-  statistics.bias /= count;
-  statistics.coverage = inside / count;
-  statistics.mape = std::accumulate(sizes.begin(), sizes.end(), 0.0) / count;
-  statistics.spearman = spearman(published, predicted);
-  std::ranges::sort(sizes);
-  statistics.max = sizes.back();
-  statistics.p90 = sizes[static_cast<std::size_t>(0.9 * (count - 1.0))];
+  statistics.mape = errors.mean();
+  statistics.bias = errors.sum / errors.count();
+  statistics.p90 = errors.quantile(0.9);
+  statistics.max = errors.quantile(1.0);
+  statistics.spearman = spearman(errors.published, errors.predicted).value_or(0.0);
+  statistics.mape_without_host = without_host.mean();
+  statistics.bias_without_host = without_host.sum / without_host.count();
+  statistics.p90_without_host = without_host.quantile(0.9);
+  statistics.max_without_host = without_host.quantile(1.0);
+  statistics.spearman_without_host =
+      spearman(without_host.published, without_host.predicted).value_or(0.0);
+  statistics.coverage = inside / errors.count();
+  std::ranges::sort(widths);
+  statistics.half_width = widths[widths.size() / 2];
   return statistics;
 }
 
@@ -180,10 +226,17 @@ Json to_json(const Validation& validation) {
   return document;
 }
 
-void print_validation(const Json& document, std::ostream& out) {
+namespace {
+
+void print_groups(const Json& document, std::string_view title, std::ostream& out) {
+  std::size_t width = title.size();
+  for (const Json& group : document["groups"]) {
+    width = std::max(width, group["name"].get<std::string>().size());
+  }
   fmt::print(out,
-             "{:<58} {:>6}/{:<6}{:>8}{:>9}{:>8}{:>9}{:>8}\n",
-             "",
+             "{:<{}} {:>6}/{:<6}{:>8}{:>9}{:>8}{:>9}{:>8}\n",
+             title,
+             width,
              "priced",
              "rows",
              "error",
@@ -192,9 +245,19 @@ void print_validation(const Json& document, std::ostream& out) {
              "max",
              "in band");
   for (const Json& group : document["groups"]) {
-    print_line(out, group["name"].get<std::string>(), group);
+    print_line(out, group["name"].get<std::string>(), width, group);
   }
-  print_line(out, "all", document);
+  print_line(out, "all", width, document);
+}
+
+}  // namespace
+
+void print_validation(const Json& document, std::ostream& out) {
+  print_groups(document, "left out, from the rest of its table", out);
+  if (document.contains("catalog")) {
+    fmt::print(out, "\n");
+    print_groups(document["catalog"], "priced by the catalog's profile of its device", out);
+  }
 }
 
 }  // namespace forerun

@@ -12,15 +12,40 @@
 
 namespace forerun {
 
+/// Where the published value lies with 90 %, as the prediction has it.
+struct Band {
+  Seconds low;
+  Seconds high;
+};
+
+/// Memory of the fullest device of a run.
+struct MemoryComparison {
+  std::optional<Bytes> published;
+  std::optional<Bytes> predicted;  ///< comparable with `published`
+  bool ran_out = false;            ///< published as out of memory
+  bool is_called_feasible = true;
+};
+
 struct ValidationRow {
   std::string id;
-  std::vector<std::string> groups;  ///< the groups that the row counts in
-  Seconds published;
+  std::vector<std::string> groups;   ///< the groups that the row counts in
+  std::optional<Seconds> published;  ///< nothing where no time or rate is printed
   std::optional<Seconds> predicted;
-  double relative_error = 0.0;  ///< that the prediction gave itself
+  std::optional<Seconds> predicted_without_host;  ///< without what is calibrated on steps
+  double relative_error = 0.0;                    ///< that the prediction gave itself
+  std::optional<Band> band;                       ///< where it is more than relative_error
   std::string tier;
   std::string skip_reason;  ///< why nothing was predicted
+  // Of a training run:
+  std::string published_from;  ///< the column, and the convention where it is a FLOP rate
+  std::string layout;
+  std::vector<std::string> assumed;  ///< columns that are not published
+  std::optional<MemoryComparison> memory;
 };
+
+[[nodiscard]] bool is_priced(const ValidationRow& row);
+/// The row's band, or the one that its relative error makes; only for a row that was predicted.
+[[nodiscard]] Band band_of(const ValidationRow& row);
 
 /// (predicted - published) / published over rows that were priced.
 struct ErrorStatistics {
@@ -31,7 +56,14 @@ struct ErrorStatistics {
   double p90 = 0.0;   ///< of the absolute error
   double max = 0.0;
   double spearman = 0.0;
-  double coverage = 0.0;  ///< share of published values inside the band
+  double coverage = 0.0;    ///< share of published values inside the band
+  double half_width = 0.0;  ///< median half-width of the band, of the prediction
+  /// The same without the calibrated host cost.
+  double mape_without_host = 0.0;
+  double bias_without_host = 0.0;
+  double p90_without_host = 0.0;
+  double max_without_host = 0.0;
+  double spearman_without_host = 0.0;
 };
 
 [[nodiscard]] ErrorStatistics statistics_of(const std::vector<const ValidationRow*>& rows);

@@ -1,4 +1,7 @@
-// SwiGLU and GELU, forward and backward, vectorised where the rows allow it.
+// The activations between the two matrices of an MLP and the cap on logits, forward and backward,
+// vectorised where the rows allow it.
+#include <cuda_bf16.h>
+
 #include "kernels/cuda/activation_launch.hpp"
 #include "kernels/cuda/device_code.cuh"
 
@@ -6,206 +9,198 @@ namespace forerun::cuda {
 
 namespace {
 
-__device__ float sigmoid(float x) {
-  return 1.0F / (1.0F + __expf(-x));
-}
+// Functions of one number: their value and their slope.
 
-constexpr float gelu_cubic = 0.044715F;
-constexpr float sqrt_two_over_pi = 0.79788456080286536F;
+struct Silu {
+  __device__ float value(float x) const { return x * sigmoid(x); }
 
-__device__ float gelu(float u) {
-  return 0.5F * u * (1.0F + tanhf(sqrt_two_over_pi * (u + gelu_cubic * u * u * u)));
-}
+  __device__ float slope(float x) const {
+    const float s = sigmoid(x);
+    return s * (1.0F + x * (1.0F - s));
+  }
+};
 
-__device__ float gelu_slope(float u) {
-  const float t = tanhf(sqrt_two_over_pi * (u + gelu_cubic * u * u * u));
-  const float inner_slope = sqrt_two_over_pi * (1.0F + 3.0F * gelu_cubic * u * u);
-  return 0.5F * (1.0F + t) + 0.5F * u * (1.0F - t * t) * inner_slope;
-}
+struct Gelu {
+  static constexpr float cubic = 0.044715F;
+  static constexpr float root_two_over_pi = 0.79788456080286536F;
 
-/// Items are packs of `Width` outputs; `packs` of them make a row.
+  __device__ static float bend(float x) {
+    return tanhf(root_two_over_pi * (x + cubic * x * x * x));
+  }
+
+  __device__ float value(float x) const { return 0.5F * x * (1.0F + bend(x)); }
+
+  __device__ float slope(float x) const {
+    const float t = bend(x);
+    const float inner_slope = root_two_over_pi * (1.0F + 3.0F * cubic * x * x);
+    return 0.5F * (1.0F + t) + 0.5F * x * (1.0F - t * t) * inner_slope;
+  }
+};
+
+struct Relu {
+  __device__ float value(float x) const { return fmaxf(x, 0.0F); }
+
+  __device__ float slope(float x) const { return x > 0.0F ? 1.0F : 0.0F; }
+};
+
+struct ReluSquared {
+  __device__ float value(float x) const { return x > 0.0F ? x * x : 0.0F; }
+
+  __device__ float slope(float x) const { return x > 0.0F ? 2.0F * x : 0.0F; }
+};
+
+struct Softcap {
+  float cap;
+
+  __device__ float value(float x) const { return cap * tanhf(x / cap); }
+
+  __device__ float slope(float x) const {
+    const float t = tanhf(x / cap);
+    return 1.0F - t * t;
+  }
+};
+
+/// What a kernel reads and writes, as packs of `Width` elements.
 template <class T, int Width>
-__global__ void swiglu_forward(const Pack<T, Width>* u,
-                               Pack<T, Width>* y,
-                               std::int64_t packs,
-                               std::int64_t items) {
-  for (std::int64_t i = first_item(); i < items; i += item_stride()) {
-    const std::int64_t gate_at = i / packs * 2 * packs + i % packs;
-    const Pack<T, Width> gate = u[gate_at];
-    const Pack<T, Width> up = u[gate_at + packs];
+struct Packed {
+  const Pack<T, Width>* u;
+  const Pack<T, Width>* bias;  ///< null: none
+  const Pack<T, Width>* dy;    ///< null: forward
+  Pack<T, Width>* result;
+  std::int64_t row;  ///< packs of a row of outputs
+  std::int64_t items;
+};
+
+/// f(u + bias), or dy f'(u + bias).
+template <class T, int Width, class Function>
+__global__ void activate(Function f, Packed<T, Width> at) {
+  for (std::int64_t i = first_item(); i < at.items; i += item_stride()) {
+    const Pack<T, Width> u = at.u[i];
+    Pack<T, Width> bias{};
+    if (at.bias != nullptr) {
+      bias = at.bias[i % at.row];
+    }
+    Pack<T, Width> dy{};
+    if (at.dy != nullptr) {
+      dy = at.dy[i];
+    }
     Pack<T, Width> result;
     for (int k = 0; k < Width; ++k) {
-      const float g = to_float(gate.values[k]);
-      result.values[k] = from_float<T>(g * sigmoid(g) * to_float(up.values[k]));
+      const float x = to_float(u.values[k]) + to_float(bias.values[k]);
+      result.values[k] =
+          from_float<T>(at.dy == nullptr ? f.value(x) : to_float(dy.values[k]) * f.slope(x));
     }
-    y[i] = result;
+    at.result[i] = result;
   }
 }
 
-/// d_gate = dy up s (1 + g (1 - s)), d_up = dy g s, with s = sigmoid(g).
-template <class T, int Width>
-__global__ void swiglu_backward(const Pack<T, Width>* u,
-                                const Pack<T, Width>* dy,
-                                Pack<T, Width>* du,
-                                std::int64_t packs,
-                                std::int64_t items) {
-  for (std::int64_t i = first_item(); i < items; i += item_stride()) {
-    const std::int64_t gate_at = i / packs * 2 * packs + i % packs;
-    const Pack<T, Width> gate = u[gate_at];
-    const Pack<T, Width> up = u[gate_at + packs];
-    const Pack<T, Width> gradient = dy[i];
+/// f(gate) up of rows [gate|up].
+template <class T, int Width, class Function>
+__global__ void gate_forward(Function f, Packed<T, Width> at) {
+  for (std::int64_t i = first_item(); i < at.items; i += item_stride()) {
+    const std::int64_t gate_at = i / at.row * 2 * at.row + i % at.row;
+    const Pack<T, Width> gate = at.u[gate_at];
+    const Pack<T, Width> up = at.u[gate_at + at.row];
+    Pack<T, Width> result;
+    for (int k = 0; k < Width; ++k) {
+      result.values[k] = from_float<T>(f.value(to_float(gate.values[k])) * to_float(up.values[k]));
+    }
+    at.result[i] = result;
+  }
+}
+
+/// d_gate = dy up f'(gate), d_up = dy f(gate).
+template <class T, int Width, class Function>
+__global__ void gate_backward(Function f, Packed<T, Width> at) {
+  for (std::int64_t i = first_item(); i < at.items; i += item_stride()) {
+    const std::int64_t gate_at = i / at.row * 2 * at.row + i % at.row;
+    const Pack<T, Width> gate = at.u[gate_at];
+    const Pack<T, Width> up = at.u[gate_at + at.row];
+    const Pack<T, Width> dy = at.dy[i];
     Pack<T, Width> d_gate;
     Pack<T, Width> d_up;
     for (int k = 0; k < Width; ++k) {
       const float g = to_float(gate.values[k]);
-      const float s = sigmoid(g);
-      const float d = to_float(gradient.values[k]);
-      d_gate.values[k] = from_float<T>(d * to_float(up.values[k]) * s * (1.0F + g * (1.0F - s)));
-      d_up.values[k] = from_float<T>(d * g * s);
+      const float d = to_float(dy.values[k]);
+      d_gate.values[k] = from_float<T>(d * to_float(up.values[k]) * f.slope(g));
+      d_up.values[k] = from_float<T>(d * f.value(g));
     }
-    du[gate_at] = d_gate;
-    du[gate_at + packs] = d_up;
+    at.result[gate_at] = d_gate;
+    at.result[gate_at + at.row] = d_up;
   }
 }
 
-template <class T, int Width>
-__global__ void gelu_forward(const Pack<T, Width>* u, Pack<T, Width>* y, std::int64_t items) {
-  for (std::int64_t i = first_item(); i < items; i += item_stride()) {
-    Pack<T, Width> pack = u[i];
-    for (int k = 0; k < Width; ++k) {
-      pack.values[k] = from_float<T>(gelu(to_float(pack.values[k])));
-    }
-    y[i] = pack;
-  }
-}
-
-template <class T, int Width>
-__global__ void gelu_backward(const Pack<T, Width>* u,
-                              const Pack<T, Width>* dy,
-                              Pack<T, Width>* du,
-                              std::int64_t items) {
-  for (std::int64_t i = first_item(); i < items; i += item_stride()) {
-    Pack<T, Width> pack = u[i];
-    const Pack<T, Width> gradient = dy[i];
-    for (int k = 0; k < Width; ++k) {
-      pack.values[k] =
-          from_float<T>(to_float(gradient.values[k]) * gelu_slope(to_float(pack.values[k])));
-    }
-    du[i] = pack;
-  }
-}
-
-template <class T, int Width>
-const Pack<T, Width>* packs_of(const void* memory) {
-  return static_cast<const Pack<T, Width>*>(memory);
-}
-
-template <class T, int Width>
-Pack<T, Width>* packs_of(void* memory) {
-  return static_cast<Pack<T, Width>*>(memory);
-}
-
-struct Arrays {
-  const void* u;
-  const void* dy;  ///< null: forward
-  void* result;
-};
-
-/// The widest packs that the row length and the addresses allow: 16 bytes or one element.
-template <class T>
-bool can_be_wide(const ActivationSize& size, const Arrays& arrays) {
-  return size.columns % wide<T> == 0 && is_aligned(arrays.u, 16) && is_aligned(arrays.dy, 16) &&
-         is_aligned(arrays.result, 16);
-}
-
-template <class T, int Width>
-void start_swiglu(cudaStream_t stream, const ActivationSize& size, const Arrays& arrays) {
-  const std::int64_t packs = size.columns / Width;
-  const std::int64_t items = size.rows * packs;
-  const unsigned blocks = blocks_for(items);
-  if (arrays.dy == nullptr) {
-    swiglu_forward<T, Width><<<blocks, block_threads, 0, stream>>>(
-        packs_of<T, Width>(arrays.u), packs_of<T, Width>(arrays.result), packs, items);
+template <class T, int Width, class Function>
+void start(cudaStream_t stream,
+           const ActivationSize& size,
+           const ActivationOperands& operands,
+           Function f,
+           bool is_gated) {
+  const std::int64_t row = size.columns / Width;
+  const Packed<T, Width> at{.u = packs_of<T, Width>(operands.u),
+                            .bias = packs_of<T, Width>(operands.bias),
+                            .dy = packs_of<T, Width>(operands.dy),
+                            .result = packs_of<T, Width>(operands.result),
+                            .row = row,
+                            .items = size.rows * row};
+  const LaunchShape shape{blocks_for(at.items), block_threads};
+  if (!is_gated) {
+    launch(stream, shape, activate<T, Width, Function>, f, at);
+  } else if (operands.dy == nullptr) {
+    launch(stream, shape, gate_forward<T, Width, Function>, f, at);
   } else {
-    swiglu_backward<T, Width>
-        <<<blocks, block_threads, 0, stream>>>(packs_of<T, Width>(arrays.u),
-                                               packs_of<T, Width>(arrays.dy),
-                                               packs_of<T, Width>(arrays.result),
-                                               packs,
-                                               items);
+    launch(stream, shape, gate_backward<T, Width, Function>, f, at);
   }
 }
 
-template <class T, int Width>
-void start_gelu(cudaStream_t stream, const ActivationSize& size, const Arrays& arrays) {
-  const std::int64_t items = size.rows * size.columns / Width;
-  const unsigned blocks = blocks_for(items);
-  if (arrays.dy == nullptr) {
-    gelu_forward<T, Width><<<blocks, block_threads, 0, stream>>>(
-        packs_of<T, Width>(arrays.u), packs_of<T, Width>(arrays.result), items);
+template <class T, class Function>
+void start(cudaStream_t stream,
+           const ActivationSize& size,
+           const ActivationOperands& operands,
+           Function f,
+           bool is_gated) {
+  const bool is_wide =
+      takes_packs<T>(size.columns, {operands.u, operands.bias, operands.dy, operands.result});
+  if (is_wide) {
+    start<T, wide<T>>(stream, size, operands, f, is_gated);
   } else {
-    gelu_backward<T, Width><<<blocks, block_threads, 0, stream>>>(packs_of<T, Width>(arrays.u),
-                                                                  packs_of<T, Width>(arrays.dy),
-                                                                  packs_of<T, Width>(arrays.result),
-                                                                  items);
+    start<T, 1>(stream, size, operands, f, is_gated);
   }
 }
 
-template <class T>
-void start_swiglu(cudaStream_t stream, const ActivationSize& size, const Arrays& arrays) {
-  if (can_be_wide<T>(size, arrays)) {
-    start_swiglu<T, wide<T>>(stream, size, arrays);
-  } else {
-    start_swiglu<T, 1>(stream, size, arrays);
-  }
-}
-
-template <class T>
-void start_gelu(cudaStream_t stream, const ActivationSize& size, const Arrays& arrays) {
-  if (can_be_wide<T>(size, arrays)) {
-    start_gelu<T, wide<T>>(stream, size, arrays);
-  } else {
-    start_gelu<T, 1>(stream, size, arrays);
-  }
-}
-
-void swiglu(cudaStream_t stream, const ActivationSize& size, const Arrays& arrays) {
+template <class Function>
+void start(cudaStream_t stream,
+           const ActivationSize& size,
+           const ActivationOperands& operands,
+           Function f,
+           bool is_gated) {
   if (size.type == DataType::bf16) {
-    start_swiglu<__nv_bfloat16>(stream, size, arrays);
+    start<__nv_bfloat16>(stream, size, operands, f, is_gated);
   } else {
-    start_swiglu<float>(stream, size, arrays);
-  }
-}
-
-void gelu(cudaStream_t stream, const ActivationSize& size, const Arrays& arrays) {
-  if (size.type == DataType::bf16) {
-    start_gelu<__nv_bfloat16>(stream, size, arrays);
-  } else {
-    start_gelu<float>(stream, size, arrays);
+    start<float>(stream, size, operands, f, is_gated);
   }
 }
 
 }  // namespace
 
-void launch_swiglu_forward(cudaStream_t stream,
-                           const ActivationSize& size,
-                           const void* u,
-                           void* y) {
-  swiglu(stream, size, {u, nullptr, y});
-}
-
-void launch_swiglu_backward(
-    cudaStream_t stream, const ActivationSize& size, const void* u, const void* dy, void* du) {
-  swiglu(stream, size, {u, dy, du});
-}
-
-void launch_gelu_forward(cudaStream_t stream, const ActivationSize& size, const void* u, void* y) {
-  gelu(stream, size, {u, nullptr, y});
-}
-
-void launch_gelu_backward(
-    cudaStream_t stream, const ActivationSize& size, const void* u, const void* dy, void* du) {
-  gelu(stream, size, {u, dy, du});
+void launch_activation(cudaStream_t stream,
+                       Activation activation,
+                       const ActivationSize& size,
+                       const ActivationOperands& operands) {
+  switch (activation) {
+    case Activation::swiglu:
+      return start(stream, size, operands, Silu{}, true);
+    case Activation::geglu:
+      return start(stream, size, operands, Gelu{}, true);
+    case Activation::gelu:
+      return start(stream, size, operands, Gelu{}, false);
+    case Activation::relu_squared:
+      return start(stream, size, operands, ReluSquared{}, false);
+    case Activation::relu:
+      return start(stream, size, operands, Relu{}, false);
+    case Activation::softcap:
+      return start(stream, size, operands, Softcap{size.cap}, false);
+  }
 }
 
 }  // namespace forerun::cuda

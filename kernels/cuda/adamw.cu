@@ -50,7 +50,7 @@ void start(cudaStream_t stream, const AdamWArrays& arrays, const AdamWFactors& f
                            reinterpret_cast<Floats*>(arrays.v),
                            static_cast<Pack<__nv_bfloat16, Width>*>(arrays.weight)};
   const std::int64_t items = arrays.elements / Width;
-  step<Width><<<blocks_for(items), block_threads, 0, stream>>>(packs, factors, items);
+  launch(stream, {blocks_for(items), block_threads}, step<Width>, packs, factors, items);
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
-// fp32 self-attention by blocks of 32 keys or queries with a running softmax, one warp a row.
+// Attention by blocks of 32 keys or queries with a running softmax in fp32, one warp a row.
+#include <cuda_bf16.h>
+
 #include "kernels/cuda/attention_launch.hpp"
 #include "kernels/cuda/device_code.cuh"
 
@@ -8,56 +10,56 @@ namespace {
 
 constexpr int tile = warp_size;  ///< rows of the other side in shared memory: one a lane
 constexpr int warps = 8;         ///< own rows of a block: one a warp
-constexpr int lane_elements = static_cast<int>(largest_fp32_head_size) / warp_size;
+constexpr int lane_elements = static_cast<int>(largest_own_head_size) / warp_size;
 
-/// Where heads lie, computed once a thread.
-struct Layout {
-  std::int64_t qkv_stride;  ///< between positions of one sequence
-  std::int64_t out_stride;
-  const AttentionSize& size;
+/// The rows of one head of one sequence; positions are `stride` elements apart.
+template <class T>
+struct HeadRows {
+  T* first;
+  std::int64_t stride;
+  int size;  ///< elements of the head
 
-  __device__ explicit Layout(const AttentionSize& s)
-      : qkv_stride(s.batch * (s.heads + 2 * s.kv_heads) * s.head_size),
-        out_stride(s.batch * s.heads * s.head_size),
-        size(s) {}
+  __device__ HeadRows(const AttentionSize& shape,
+                      const AttentionRows<T>& rows,
+                      std::int64_t sequence,
+                      std::int64_t head,
+                      std::int64_t head_size)
+      : first(rows.memory + sequence * rows.width + head * head_size),
+        stride(shape.batch * rows.width),
+        size(static_cast<int>(head_size)) {}
 
-  /// First position of packed head `index` (q heads, then k heads, then v heads).
-  __device__ std::int64_t packed(std::int64_t sequence, std::int64_t index) const {
-    return (sequence * (size.heads + 2 * size.kv_heads) + index) * size.head_size;
-  }
+  __device__ T* at(std::int64_t position) const { return first + position * stride; }
 
-  __device__ std::int64_t out(std::int64_t sequence, std::int64_t head) const {
-    return (sequence * size.heads + head) * size.head_size;
-  }
-
-  __device__ std::int64_t kv_head(std::int64_t head) const {
-    return head / (size.heads / size.kv_heads);
-  }
+  /// Rows in shared memory are one element longer, so that 32 lanes reading a column hit 32 banks.
+  __device__ int padded() const { return size + 1; }
 };
 
-/// Rows in shared memory are one element longer, so that 32 lanes reading a column hit 32 banks.
-__device__ int padded(const AttentionSize& size) {
-  return static_cast<int>(size.head_size) + 1;
-}
-
-/// Loads `tile` rows from position `first` on; rows beyond the sequence become zero.
+/// Copies `tile` rows from position `first` on to shared memory; those from `end` on become zero.
+template <class T>
 __device__ void load_tile(float* target,
-                          const float* head,
-                          std::int64_t stride,
+                          const HeadRows<const T>& rows,
                           std::int64_t first,
-                          const AttentionSize& size) {
-  const auto width = static_cast<int>(size.head_size);
-  for (int i = static_cast<int>(threadIdx.x); i < tile * width; i += static_cast<int>(blockDim.x)) {
-    const int row = i / width;
-    const int column = i % width;
-    const bool is_real = first + row < size.length;
-    target[row * padded(size) + column] = is_real ? head[(first + row) * stride + column] : 0.0F;
+                          std::int64_t end) {
+  for (int i = static_cast<int>(threadIdx.x); i < tile * rows.size;
+       i += static_cast<int>(blockDim.x)) {
+    const int row = i / rows.size;
+    const int column = i % rows.size;
+    const bool is_real = first + row < end;
+    target[row * rows.padded() + column] = is_real ? to_float(rows.at(first + row)[column]) : 0.0F;
   }
 }
 
-__device__ float dot(const float* a, const float* b, const AttentionSize& size) {
+/// One row, by the lanes of a warp.
+template <class T>
+__device__ void load_row(float* target, const HeadRows<const T>& rows, std::int64_t position) {
+  for (int i = static_cast<int>(threadIdx.x) % warp_size; i < rows.size; i += warp_size) {
+    target[i] = to_float(rows.at(position)[i]);
+  }
+}
+
+__device__ float dot(const float* a, const float* b, int size) {
   float sum = 0.0F;
-  for (int i = 0; i < static_cast<int>(size.head_size); ++i) {
+  for (int i = 0; i < size; ++i) {
     sum += a[i] * b[i];
   }
   return sum;
@@ -67,30 +69,28 @@ __device__ float dot(const float* a, const float* b, const AttentionSize& size) 
 __device__ void add_weighted(float (&sums)[lane_elements],
                              float weight,
                              const float* rows,
-                             const AttentionSize& size) {
+                             int size) {
   const int lane = static_cast<int>(threadIdx.x) % warp_size;
   for (int row = 0; row < tile; ++row) {
     const float share = __shfl_sync(0xffffffffU, weight, row);
 #pragma unroll
     for (int e = 0; e < lane_elements; ++e) {
       const int column = lane + e * warp_size;
-      if (column < size.head_size) {
-        sums[e] += share * rows[row * padded(size) + column];
+      if (column < size) {
+        sums[e] += share * rows[row * (size + 1) + column];
       }
     }
   }
 }
 
-__device__ void store(float* target,
-                      const float (&sums)[lane_elements],
-                      float factor,
-                      const AttentionSize& size) {
+template <class T>
+__device__ void store(T* target, const float (&sums)[lane_elements], float factor, int size) {
   const int lane = static_cast<int>(threadIdx.x) % warp_size;
 #pragma unroll
   for (int e = 0; e < lane_elements; ++e) {
     const int column = lane + e * warp_size;
-    if (column < size.head_size) {
-      target[column] = sums[e] * factor;
+    if (column < size) {
+      target[column] = from_float<T>(sums[e] * factor);
     }
   }
 }
@@ -114,41 +114,56 @@ struct Work {
 };
 
 __device__ bool sees(const AttentionSize& size, std::int64_t query, std::int64_t key) {
-  return query < size.length && key < size.length && (size.mask == CausalMask::no || key <= query);
+  return query < size.length && key < size.keys && key >= query - size.reach_back &&
+         key <= query + size.reach_ahead;
 }
 
-/// Positions of keys that a block of queries ending at `last` needs.
-__device__ std::int64_t keys_until(const AttentionSize& size, std::int64_t last) {
-  return size.mask == CausalMask::yes ? min(last + 1, size.length) : size.length;
+struct Range {
+  std::int64_t begin;  ///< a multiple of the tile
+  std::int64_t end;
+};
+
+/// Keys that any of a block's queries sees.
+__device__ Range keys_of_block(const AttentionSize& size, std::int64_t first_query) {
+  const std::int64_t begin = max(first_query - size.reach_back, std::int64_t{0});
+  const std::int64_t last = min(first_query + warps, size.length) - 1;
+  return {begin / tile * tile, min(last + size.reach_ahead + 1, size.keys)};
 }
 
-__global__ void attend(AttentionSize size, AttentionForward operands, float scale) {
-  extern __shared__ float shared[];
-  float* own = shared;                         // this block's queries, one a warp
-  float* keys = own + warps * size.head_size;  // a tile of keys, then of values
-  float* values = keys + tile * padded(size);
-  const Layout layout(size);
+/// Queries that see any of a block's keys.
+__device__ Range queries_of_block(const AttentionSize& size, std::int64_t first_key) {
+  const std::int64_t begin = max(first_key - size.reach_ahead, std::int64_t{0});
+  const std::int64_t last = min(first_key + warps, size.keys) - 1;
+  return {begin / tile * tile, min(last + size.reach_back + 1, size.length)};
+}
+
+template <class T>
+__global__ void attend(AttentionSize size, AttentionForward<T> operands, float scale) {
+  auto* own = reinterpret_cast<float*>(dynamic_shared());  // this block's queries, one a warp
   const Work work(size.heads);
-  const std::int64_t kv = layout.kv_head(work.head);
-  const float* q = operands.qkv + layout.packed(work.sequence, work.head);
-  const float* k = operands.qkv + layout.packed(work.sequence, size.heads + kv);
-  const float* v = operands.qkv + layout.packed(work.sequence, size.heads + size.kv_heads + kv);
-  float* query = own + work.warp * size.head_size;
-  for (std::int64_t i = work.lane; i < size.head_size && work.row < size.length; i += warp_size) {
-    query[i] = q[work.row * layout.qkv_stride + i];
+  const std::int64_t kv = work.head / (size.heads / size.kv_heads);
+  const HeadRows<const T> q(size, operands.q, work.sequence, work.head, size.head_size);
+  const HeadRows<const T> k(size, operands.k, work.sequence, kv, size.head_size);
+  const HeadRows<const T> v(size, operands.v, work.sequence, kv, size.value_size);
+  const HeadRows<T> out(size, operands.out, work.sequence, work.head, size.value_size);
+  float* keys = own + warps * q.size;  // a tile of keys, then of values
+  float* values = keys + tile * k.padded();
+  float* query = own + work.warp * q.size;
+  if (work.row < size.length) {
+    load_row(query, q, work.row);
   }
   float sums[lane_elements] = {};
   float largest = Largest::neutral;
   float total = 0.0F;
-  const std::int64_t until = keys_until(size, work.first + warps - 1);
-  for (std::int64_t first = 0; first < until; first += tile) {
+  const Range range = keys_of_block(size, work.first);
+  for (std::int64_t first = range.begin; first < range.end; first += tile) {
     __syncthreads();
-    load_tile(keys, k, layout.qkv_stride, first, size);
-    load_tile(values, v, layout.qkv_stride, first, size);
+    load_tile(keys, k, first, size.keys);
+    load_tile(values, v, first, size.keys);
     __syncthreads();
     const bool is_seen = sees(size, work.row, first + work.lane);
     const float score =
-        is_seen ? scale * dot(query, keys + work.lane * padded(size), size) : Largest::neutral;
+        is_seen ? scale * dot(query, keys + work.lane * k.padded(), q.size) : Largest::neutral;
     const float tile_largest = fmaxf(largest, reduce_warp(score, Largest{}));
     if (tile_largest == Largest::neutral) {
       continue;  // nothing seen yet: the whole warp agrees
@@ -159,32 +174,31 @@ __global__ void attend(AttentionSize size, AttentionForward operands, float scal
     for (float& sum : sums) {
       sum *= correction;
     }
-    add_weighted(sums, weight, values, size);
+    add_weighted(sums, weight, values, v.size);
     largest = tile_largest;
   }
   if (work.row >= size.length) {
     return;
   }
-  store(operands.out + layout.out(work.sequence, work.head) + work.row * layout.out_stride,
-        sums,
-        1.0F / total,
-        size);
+  store(out.at(work.row), sums, total > 0.0F ? 1.0F / total : 0.0F, v.size);
   if (work.lane == 0) {
-    operands.lse[blockIdx.y * size.length + work.row] = largest + logf(total);
+    operands.lse[blockIdx.y * size.length + work.row] =
+        total > 0.0F ? largest + logf(total) : Largest::neutral;
   }
 }
 
 /// delta = sum of out * d_out, one warp a row of a head.
-__global__ void row_products(AttentionSize size, AttentionBackward operands) {
-  const Layout layout(size);
+template <class T>
+__global__ void row_products(AttentionSize size, AttentionBackward<T> operands) {
   const Work work(size.heads);
   if (work.row >= size.length) {
     return;
   }
-  const std::int64_t at = layout.out(work.sequence, work.head) + work.row * layout.out_stride;
+  const HeadRows<const T> out(size, operands.out, work.sequence, work.head, size.value_size);
+  const HeadRows<const T> d_out(size, operands.d_out, work.sequence, work.head, size.value_size);
   float sum = 0.0F;
-  for (std::int64_t i = work.lane; i < size.head_size; i += warp_size) {
-    sum += operands.out[at + i] * operands.d_out[at + i];
+  for (int i = work.lane; i < out.size; i += warp_size) {
+    sum += to_float(out.at(work.row)[i]) * to_float(d_out.at(work.row)[i]);
   }
   sum = reduce_warp(sum, Sum{});
   if (work.lane == 0) {
@@ -193,105 +207,108 @@ __global__ void row_products(AttentionSize size, AttentionBackward operands) {
 }
 
 /// One warp a query: d_q = scale * sum over keys of p (d_out v - delta) k.
-__global__ void query_gradients(AttentionSize size, AttentionBackward operands, float scale) {
-  extern __shared__ float shared[];
-  float* own = shared;  // this block's queries and output gradients
-  float* keys = own + 2 * warps * size.head_size;
-  float* values = keys + tile * padded(size);
-  const Layout layout(size);
+template <class T>
+__global__ void query_gradients(AttentionSize size, AttentionBackward<T> operands, float scale) {
+  auto* own = reinterpret_cast<float*>(dynamic_shared());  // queries and output gradients
   const Work work(size.heads);
-  const std::int64_t kv = layout.kv_head(work.head);
-  const std::int64_t q_at = layout.packed(work.sequence, work.head);
-  const float* k = operands.qkv + layout.packed(work.sequence, size.heads + kv);
-  const float* v = operands.qkv + layout.packed(work.sequence, size.heads + size.kv_heads + kv);
-  const float* d_out = operands.d_out + layout.out(work.sequence, work.head);
-  float* query = own + work.warp * size.head_size;
-  float* gradient = own + (warps + work.warp) * size.head_size;
+  const std::int64_t kv = work.head / (size.heads / size.kv_heads);
+  const HeadRows<const T> q(size, operands.q, work.sequence, work.head, size.head_size);
+  const HeadRows<const T> k(size, operands.k, work.sequence, kv, size.head_size);
+  const HeadRows<const T> v(size, operands.v, work.sequence, kv, size.value_size);
+  const HeadRows<const T> d_out(size, operands.d_out, work.sequence, work.head, size.value_size);
+  const HeadRows<T> d_q(size, operands.d_q, work.sequence, work.head, size.head_size);
+  float* query = own + work.warp * (q.size + v.size);
+  float* gradient = query + q.size;
+  float* keys = own + warps * (q.size + v.size);
+  float* values = keys + tile * k.padded();
   const bool is_real = work.row < size.length;
-  for (std::int64_t i = work.lane; i < size.head_size && is_real; i += warp_size) {
-    query[i] = operands.qkv[q_at + work.row * layout.qkv_stride + i];
-    gradient[i] = d_out[work.row * layout.out_stride + i];
+  if (is_real) {
+    load_row(query, q, work.row);
+    load_row(gradient, d_out, work.row);
   }
   const std::int64_t statistic = blockIdx.y * size.length + work.row;
   const float lse = is_real ? operands.lse[statistic] : 0.0F;
   const float delta = is_real ? operands.delta[statistic] : 0.0F;
   float sums[lane_elements] = {};
-  const std::int64_t until = keys_until(size, work.first + warps - 1);
-  for (std::int64_t first = 0; first < until; first += tile) {
+  const Range range = keys_of_block(size, work.first);
+  for (std::int64_t first = range.begin; first < range.end; first += tile) {
     __syncthreads();
-    load_tile(keys, k, layout.qkv_stride, first, size);
-    load_tile(values, v, layout.qkv_stride, first, size);
+    load_tile(keys, k, first, size.keys);
+    load_tile(values, v, first, size.keys);
     __syncthreads();
     float weight = 0.0F;
     if (sees(size, work.row, first + work.lane)) {
-      const float p = expf(scale * dot(query, keys + work.lane * padded(size), size) - lse);
-      weight = p * (dot(gradient, values + work.lane * padded(size), size) - delta);
+      const float p = expf(scale * dot(query, keys + work.lane * k.padded(), q.size) - lse);
+      weight = p * (dot(gradient, values + work.lane * v.padded(), v.size) - delta);
     }
-    add_weighted(sums, weight, keys, size);
+    add_weighted(sums, weight, keys, k.size);
   }
   if (is_real) {
-    store(operands.d_qkv + q_at + work.row * layout.qkv_stride, sums, scale, size);
+    store(d_q.at(work.row), sums, scale, q.size);
   }
 }
 
 /// One warp a key of a key-value head: d_v = sum p d_out, d_k = scale * sum p (d_out v - delta) q,
 /// over the queries of every query head of the group.
-__global__ void key_value_gradients(AttentionSize size, AttentionBackward operands, float scale) {
-  extern __shared__ float shared[];
-  float* own = shared;  // this block's keys and values
-  float* queries = own + 2 * warps * size.head_size;
-  float* gradients = queries + tile * padded(size);
-  const Layout layout(size);
+template <class T>
+__global__ void key_value_gradients(AttentionSize size,
+                                    AttentionBackward<T> operands,
+                                    float scale) {
+  auto* own = reinterpret_cast<float*>(dynamic_shared());  // this block's keys and values
   const Work work(size.kv_heads);
   const std::int64_t group = size.heads / size.kv_heads;
-  const std::int64_t k_at = layout.packed(work.sequence, size.heads + work.head);
-  const std::int64_t v_at = layout.packed(work.sequence, size.heads + size.kv_heads + work.head);
-  float* key = own + work.warp * size.head_size;
-  float* value = own + (warps + work.warp) * size.head_size;
-  const bool is_real = work.row < size.length;
-  for (std::int64_t i = work.lane; i < size.head_size && is_real; i += warp_size) {
-    key[i] = operands.qkv[k_at + work.row * layout.qkv_stride + i];
-    value[i] = operands.qkv[v_at + work.row * layout.qkv_stride + i];
+  const HeadRows<const T> k(size, operands.k, work.sequence, work.head, size.head_size);
+  const HeadRows<const T> v(size, operands.v, work.sequence, work.head, size.value_size);
+  const HeadRows<T> d_k(size, operands.d_k, work.sequence, work.head, size.head_size);
+  const HeadRows<T> d_v(size, operands.d_v, work.sequence, work.head, size.value_size);
+  float* key = own + work.warp * (k.size + v.size);
+  float* value = key + k.size;
+  float* queries = own + warps * (k.size + v.size);
+  float* gradients = queries + tile * k.padded();
+  const bool is_real = work.row < size.keys;
+  if (is_real) {
+    load_row(key, k, work.row);
+    load_row(value, v, work.row);
   }
   float d_key[lane_elements] = {};
   float d_value[lane_elements] = {};
-  const std::int64_t begin = size.mask == CausalMask::yes ? work.first / tile * tile : 0;
+  const Range range = queries_of_block(size, work.first);
   for (std::int64_t head = work.head * group; head < (work.head + 1) * group; ++head) {
-    const float* q = operands.qkv + layout.packed(work.sequence, head);
-    const float* d_out = operands.d_out + layout.out(work.sequence, head);
+    const HeadRows<const T> q(size, operands.q, work.sequence, head, size.head_size);
+    const HeadRows<const T> d_out(size, operands.d_out, work.sequence, head, size.value_size);
     const std::int64_t statistics = (work.sequence * size.heads + head) * size.length;
-    for (std::int64_t first = begin; first < size.length; first += tile) {
+    for (std::int64_t first = range.begin; first < range.end; first += tile) {
       __syncthreads();
-      load_tile(queries, q, layout.qkv_stride, first, size);
-      load_tile(gradients, d_out, layout.out_stride, first, size);
+      load_tile(queries, q, first, size.length);
+      load_tile(gradients, d_out, first, size.length);
       __syncthreads();
       float p = 0.0F;
       float weight = 0.0F;
       const std::int64_t query = first + work.lane;
       if (is_real && sees(size, query, work.row)) {
-        p = expf(scale * dot(key, queries + work.lane * padded(size), size) -
+        p = expf(scale * dot(key, queries + work.lane * k.padded(), k.size) -
                  operands.lse[statistics + query]);
-        weight = p * (dot(value, gradients + work.lane * padded(size), size) -
+        weight = p * (dot(value, gradients + work.lane * v.padded(), v.size) -
                       operands.delta[statistics + query]);
       }
-      add_weighted(d_value, p, gradients, size);
-      add_weighted(d_key, weight, queries, size);
+      add_weighted(d_value, p, gradients, v.size);
+      add_weighted(d_key, weight, queries, k.size);
     }
   }
   if (is_real) {
-    store(operands.d_qkv + k_at + work.row * layout.qkv_stride, d_key, scale, size);
-    store(operands.d_qkv + v_at + work.row * layout.qkv_stride, d_value, 1.0F, size);
+    store(d_k.at(work.row), d_key, scale, k.size);
+    store(d_v.at(work.row), d_value, 1.0F, v.size);
   }
 }
 
-/// Shared bytes for `own` rows a warp and two tiles.
-std::size_t shared_bytes(int own, std::int64_t head_size) {
-  return static_cast<std::size_t>(own * warps * head_size + 2 * tile * (head_size + 1)) *
+/// Shared bytes for `own` elements a warp and a tile of each side.
+std::size_t shared_bytes(std::int64_t own, std::int64_t head_size, std::int64_t value_size) {
+  return static_cast<std::size_t>(warps * own + tile * (head_size + 1 + value_size + 1)) *
          sizeof(float);
 }
 
-dim3 blocks_of(const AttentionSize& size, std::int64_t heads) {
-  return {static_cast<unsigned>((size.length + warps - 1) / warps),
+dim3 blocks_of(const AttentionSize& size, std::int64_t positions, std::int64_t heads) {
+  return {static_cast<unsigned>(ceil_div<std::int64_t>(positions, warps)),
           static_cast<unsigned>(size.batch * heads)};
 }
 
@@ -299,13 +316,13 @@ float score_scale(const AttentionSize& size) {
   return 1.0F / sqrtf(static_cast<float>(size.head_size));
 }
 
-}  // namespace
-
-cudaError_t prepare_attention() {
-  const auto most = static_cast<int>(shared_bytes(2, largest_fp32_head_size));
-  for (const void* kernel : {reinterpret_cast<const void*>(&attend),
-                             reinterpret_cast<const void*>(&query_gradients),
-                             reinterpret_cast<const void*>(&key_value_gradients)}) {
+template <class T>
+cudaError_t prepare() {
+  constexpr std::int64_t size = largest_own_head_size;
+  const auto most = static_cast<int>(shared_bytes(2 * size, size, size));
+  for (const void* kernel : {reinterpret_cast<const void*>(&attend<T>),
+                             reinterpret_cast<const void*>(&query_gradients<T>),
+                             reinterpret_cast<const void*>(&key_value_gradients<T>)}) {
     const cudaError_t status =
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most);
     if (status != cudaSuccess) {
@@ -315,25 +332,58 @@ cudaError_t prepare_attention() {
   return cudaSuccess;
 }
 
-void launch_attention_forward(cudaStream_t stream,
-                              const AttentionSize& size,
-                              const AttentionForward& operands) {
-  attend<<<blocks_of(size, size.heads),
-           warps * warp_size,
-           shared_bytes(1, size.head_size),
-           stream>>>(size, operands, score_scale(size));
+}  // namespace
+
+cudaError_t prepare_attention() {
+  const cudaError_t status = prepare<float>();
+  return status == cudaSuccess ? prepare<__nv_bfloat16>() : status;
 }
 
+template <class T>
+void launch_attention_forward(cudaStream_t stream,
+                              const AttentionSize& size,
+                              const AttentionForward<T>& operands) {
+  launch(stream,
+         {blocks_of(size, size.length, size.heads),
+          warps * warp_size,
+          shared_bytes(size.head_size, size.head_size, size.value_size)},
+         attend<T>,
+         size,
+         operands,
+         score_scale(size));
+}
+
+template <class T>
 void launch_attention_backward(cudaStream_t stream,
                                const AttentionSize& size,
-                               const AttentionBackward& operands) {
-  const dim3 query_blocks = blocks_of(size, size.heads);
-  const std::size_t shared = shared_bytes(2, size.head_size);
+                               const AttentionBackward<T>& operands) {
+  const dim3 query_blocks = blocks_of(size, size.length, size.heads);
+  const dim3 key_blocks = blocks_of(size, size.keys, size.kv_heads);
+  const std::size_t shared =
+      shared_bytes(size.head_size + size.value_size, size.head_size, size.value_size);
   const float scale = score_scale(size);
-  row_products<<<query_blocks, warps * warp_size, 0, stream>>>(size, operands);
-  query_gradients<<<query_blocks, warps * warp_size, shared, stream>>>(size, operands, scale);
-  key_value_gradients<<<blocks_of(size, size.kv_heads), warps * warp_size, shared, stream>>>(
-      size, operands, scale);
+  launch(stream, {query_blocks, warps * warp_size}, row_products<T>, size, operands);
+  launch(
+      stream, {query_blocks, warps * warp_size, shared}, query_gradients<T>, size, operands, scale);
+  launch(stream,
+         {key_blocks, warps * warp_size, shared},
+         key_value_gradients<T>,
+         size,
+         operands,
+         scale);
 }
+
+template void launch_attention_forward(cudaStream_t,
+                                       const AttentionSize&,
+                                       const AttentionForward<float>&);
+template void launch_attention_forward(cudaStream_t,
+                                       const AttentionSize&,
+                                       const AttentionForward<__nv_bfloat16>&);
+template void launch_attention_backward(cudaStream_t,
+                                        const AttentionSize&,
+                                        const AttentionBackward<float>&);
+template void launch_attention_backward(cudaStream_t,
+                                        const AttentionSize&,
+                                        const AttentionBackward<__nv_bfloat16>&);
 
 }  // namespace forerun::cuda

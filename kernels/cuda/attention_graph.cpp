@@ -12,23 +12,42 @@ struct Shapes {
         heads(shape.heads),
         kv_heads(shape.kv_heads),
         length(shape.length),
+        keys(key_length(shape)),
         head_size(shape.head_size),
-        mask(shape.mask) {}
+        value_size(forerun::value_size(shape)),
+        is_packed(forerun::is_packed(shape)),
+        mask(fused_mask(shape)) {}
 
-  /// `own_heads` heads of rows that are `width` elements wide.
-  [[nodiscard]] DnnTensorShape rows(std::int64_t own_heads, std::int64_t width) const {
-    return {{batch, own_heads, length, head_size}, {width, head_size, batch * width, 1}};
+  /// `positions` rows that are `width` elements wide, of `own_heads` heads.
+  [[nodiscard]] DnnTensorShape rows(std::int64_t positions,
+                                    std::int64_t own_heads,
+                                    std::int64_t size,
+                                    std::int64_t width) const {
+    return {{batch, own_heads, positions, size}, {width, size, batch * width, 1}};
   }
 
-  [[nodiscard]] std::int64_t packed_width() const { return (heads + 2 * kv_heads) * head_size; }
+  /// Of a part of packed rows, or of an array of its own.
+  [[nodiscard]] std::int64_t width(std::int64_t own_heads, std::int64_t size) const {
+    return is_packed ? (heads + 2 * kv_heads) * head_size : own_heads * size;
+  }
 
-  [[nodiscard]] DnnTensorShape q() const { return rows(heads, packed_width()); }
+  [[nodiscard]] DnnTensorShape q() const {
+    return rows(length, heads, head_size, width(heads, head_size));
+  }
 
-  [[nodiscard]] DnnTensorShape kv() const { return rows(kv_heads, packed_width()); }
+  [[nodiscard]] DnnTensorShape k() const {
+    return rows(keys, kv_heads, head_size, width(kv_heads, head_size));
+  }
 
-  [[nodiscard]] DnnTensorShape out() const { return rows(heads, heads * head_size); }
+  [[nodiscard]] DnnTensorShape v() const {
+    return rows(keys, kv_heads, value_size, width(kv_heads, value_size));
+  }
 
-  [[nodiscard]] DnnTensorShape scores() const { return packed({batch, heads, length, length}); }
+  [[nodiscard]] DnnTensorShape out() const {
+    return rows(length, heads, value_size, heads * value_size);
+  }
+
+  [[nodiscard]] DnnTensorShape scores() const { return packed({batch, heads, length, keys}); }
 
   [[nodiscard]] DnnTensorShape row_values() const { return packed({batch, heads, length, 1}); }
 
@@ -36,8 +55,11 @@ struct Shapes {
   std::int64_t heads;
   std::int64_t kv_heads;
   std::int64_t length;
+  std::int64_t keys;
   std::int64_t head_size;
-  Mask mask;
+  std::int64_t value_size;
+  bool is_packed;
+  FusedMask mask;
 };
 
 constexpr cudnnDataType_t bf16 = CUDNN_DATA_BFLOAT16;
@@ -49,8 +71,10 @@ const DnnDescriptor& bound(DnnGraph& graph,
   return graph.tensor(static_cast<std::int64_t>(slot), shape, type);
 }
 
-const DnnDescriptor& value(DnnGraph& graph, AttentionSlot slot) {
-  return graph.scalar(static_cast<std::int64_t>(slot));
+const DnnDescriptor& value(DnnGraph& graph,
+                           AttentionSlot slot,
+                           cudnnDataType_t type = CUDNN_DATA_FLOAT) {
+  return graph.scalar(static_cast<std::int64_t>(slot), type);
 }
 
 /// One element-wise step into a new fp32 inner tensor.
@@ -60,16 +84,38 @@ const DnnDescriptor& step(DnnGraph& graph, const Pointwise& what, const DnnTenso
   return y;
 }
 
-/// Scores where the key is not after the query, minus infinity elsewhere.
-const DnnDescriptor& causal(DnnGraph& graph, const DnnDescriptor& scores, const Shapes& shapes) {
-  const DnnDescriptor& row = graph.inner(shapes.scores(), CUDNN_DATA_INT32);
-  graph.pointwise({.mode = CUDNN_POINTWISE_GEN_INDEX, .a = scores, .axis = 2}, row);
-  const DnnDescriptor& column = graph.inner(shapes.scores(), CUDNN_DATA_INT32);
-  graph.pointwise({.mode = CUDNN_POINTWISE_GEN_INDEX, .a = scores, .axis = 3}, column);
-  const DnnDescriptor& seen = graph.inner(shapes.scores(), CUDNN_DATA_BOOLEAN);
-  graph.pointwise(
-      {.mode = CUDNN_POINTWISE_CMP_GE, .a = row, .b = &column, .compute = CUDNN_DATA_BOOLEAN},
-      seen);
+/// The number of each score's row or column.
+const DnnDescriptor& index_of(DnnGraph& graph,
+                              const DnnDescriptor& scores,
+                              std::int64_t axis,
+                              const Shapes& shapes) {
+  const DnnDescriptor& index = graph.inner(shapes.scores(), CUDNN_DATA_INT32);
+  graph.pointwise({.mode = CUDNN_POINTWISE_GEN_INDEX, .a = scores, .axis = axis}, index);
+  return index;
+}
+
+/// A step on indices, into a tensor of its compute type.
+const DnnDescriptor& index_step(DnnGraph& graph, const Pointwise& what, const Shapes& shapes) {
+  const DnnDescriptor& y = graph.inner(shapes.scores(), what.compute);
+  graph.pointwise(what, y);
+  return y;
+}
+
+struct Comparison {
+  cudnnPointwiseMode_t mode;
+  const DnnDescriptor& a;
+  const DnnDescriptor& b;
+};
+
+/// Scores where the comparison holds, minus infinity elsewhere.
+const DnnDescriptor& where(DnnGraph& graph,
+                           const DnnDescriptor& scores,
+                           const Comparison& holds,
+                           const Shapes& shapes) {
+  const DnnDescriptor& seen =
+      index_step(graph,
+                 {.mode = holds.mode, .a = holds.a, .b = &holds.b, .compute = CUDNN_DATA_BOOLEAN},
+                 shapes);
   return step(graph,
               {.mode = CUDNN_POINTWISE_BINARY_SELECT,
                .a = scores,
@@ -78,8 +124,39 @@ const DnnDescriptor& causal(DnnGraph& graph, const DnnDescriptor& scores, const 
               shapes.scores());
 }
 
+/// No key after the query's own: query (+ keys - length) >= key.
+const DnnDescriptor& causal(DnnGraph& graph, const DnnDescriptor& scores, const Shapes& shapes) {
+  const DnnDescriptor& query = index_of(graph, scores, 2, shapes);
+  const DnnDescriptor& key = index_of(graph, scores, 3, shapes);
+  if (!shapes.mask.ends_together) {
+    return where(graph, scores, {CUDNN_POINTWISE_CMP_GE, query, key}, shapes);
+  }
+  const DnnDescriptor& keys = value(graph, AttentionSlot::keys, CUDNN_DATA_INT32);
+  const DnnDescriptor& later =
+      index_step(graph,
+                 {.mode = CUDNN_POINTWISE_ADD, .a = query, .b = &keys, .compute = CUDNN_DATA_INT32},
+                 shapes);
+  const DnnDescriptor& length = value(graph, AttentionSlot::length, CUDNN_DATA_INT32);
+  const DnnDescriptor& shifted = index_step(
+      graph,
+      {.mode = CUDNN_POINTWISE_SUB, .a = later, .b = &length, .compute = CUDNN_DATA_INT32},
+      shapes);
+  return where(graph, scores, {CUDNN_POINTWISE_CMP_GE, shifted, key}, shapes);
+}
+
+/// No key before the window: key + left_bound > query.
+const DnnDescriptor& windowed(DnnGraph& graph, const DnnDescriptor& scores, const Shapes& shapes) {
+  const DnnDescriptor& query = index_of(graph, scores, 2, shapes);
+  const DnnDescriptor& key = index_of(graph, scores, 3, shapes);
+  const DnnDescriptor& bound = value(graph, AttentionSlot::left_bound);
+  const DnnDescriptor& end =
+      index_step(graph, {.mode = CUDNN_POINTWISE_ADD, .a = key, .b = &bound}, shapes);
+  return where(graph, scores, {CUDNN_POINTWISE_CMP_GT, end, query}, shapes);
+}
+
 const DnnDescriptor& masked(DnnGraph& graph, const DnnDescriptor& scores, const Shapes& shapes) {
-  return shapes.mask == Mask::causal ? causal(graph, scores, shapes) : scores;
+  const DnnDescriptor& seen = shapes.mask.is_causal ? causal(graph, scores, shapes) : scores;
+  return shapes.mask.has_window ? windowed(graph, seen, shapes) : seen;
 }
 
 /// scale * q k^T; the scale is returned for reuse.
@@ -127,7 +204,7 @@ const DnnDescriptor& row_products(DnnGraph& graph,
   const DnnDescriptor& products =
       step(graph,
            {.mode = CUDNN_POINTWISE_MUL, .a = d_out, .b = &out},
-           packed({shapes.batch, shapes.heads, shapes.length, shapes.head_size}));
+           packed({shapes.batch, shapes.heads, shapes.length, shapes.value_size}));
   const DnnDescriptor& sums = graph.inner(shapes.row_values());
   graph.reduce(CUDNN_REDUCE_TENSOR_ADD, products, sums);
   const DnnDescriptor& delta =
@@ -138,21 +215,26 @@ const DnnDescriptor& row_products(DnnGraph& graph,
   return delta;
 }
 
+struct Gradient {
+  AttentionSlot slot{};
+  DnnTensorShape shape;
+};
+
 /// weights^T * rows summed over the query heads of each key-value head: d_k and d_v.
 void reduce_to_kv(DnnGraph& graph,
                   const DnnDescriptor& weights,
                   const DnnDescriptor& rows,
-                  AttentionSlot target,
+                  const Gradient& target,
                   const Shapes& shapes) {
   const DnnDescriptor& turned = graph.inner(transposed(shapes.scores()), bf16);
   graph.reshape(weights, turned);
-  const DnnDescriptor& gradient = bound(graph, target, shapes.kv());
+  const DnnDescriptor& gradient = bound(graph, target.slot, target.shape);
   if (shapes.heads == shapes.kv_heads) {
     graph.matmul(turned, rows, gradient);
     return;
   }
   const DnnDescriptor& every_head =
-      graph.inner(packed({shapes.batch, shapes.heads, shapes.length, shapes.head_size}), bf16);
+      graph.inner(packed({shapes.batch, shapes.heads, shapes.keys, target.shape.sizes[3]}), bf16);
   graph.matmul(turned, rows, every_head);
   graph.reduce(CUDNN_REDUCE_TENSOR_ADD, every_head, gradient);
 }
@@ -162,7 +244,7 @@ void query_gradient(DnnGraph& graph,
                     const DnnDescriptor& d_scores,
                     const DnnDescriptor& k_transposed,
                     const Shapes& shapes) {
-  const DnnDescriptor& k = graph.inner(shapes.kv(), bf16);
+  const DnnDescriptor& k = graph.inner(shapes.k(), bf16);
   graph.reshape(k_transposed, k);
   const DnnDescriptor& sum =
       bound(graph,
@@ -180,8 +262,8 @@ DnnGraph attention_forward_graph(const AttentionKeyShape& shape) {
   const Shapes shapes(shape);
   DnnGraph graph;
   const DnnDescriptor& q = bound(graph, AttentionSlot::q, shapes.q());
-  const DnnDescriptor& k = bound(graph, AttentionSlot::k, transposed(shapes.kv()));
-  const DnnDescriptor& v = bound(graph, AttentionSlot::v, shapes.kv());
+  const DnnDescriptor& k = bound(graph, AttentionSlot::k, transposed(shapes.k()));
+  const DnnDescriptor& v = bound(graph, AttentionSlot::v, shapes.v());
   const DnnDescriptor& scores = scaled_scores(graph, q, k, shapes).scores;
   const DnnDescriptor& probabilities = softmax(graph, masked(graph, scores, shapes), shapes);
   graph.matmul(probabilities, v, bound(graph, AttentionSlot::out, shapes.out()));
@@ -193,8 +275,8 @@ DnnGraph attention_backward_graph(const AttentionKeyShape& shape) {
   const Shapes shapes(shape);
   DnnGraph graph;
   const DnnDescriptor& q = bound(graph, AttentionSlot::q, shapes.q());
-  const DnnDescriptor& k = bound(graph, AttentionSlot::k, transposed(shapes.kv()));
-  const DnnDescriptor& v = bound(graph, AttentionSlot::v, transposed(shapes.kv()));
+  const DnnDescriptor& k = bound(graph, AttentionSlot::k, transposed(shapes.k()));
+  const DnnDescriptor& v = bound(graph, AttentionSlot::v, transposed(shapes.v()));
   const DnnDescriptor& d_out = bound(graph, AttentionSlot::d_out, shapes.out());
   const DnnDescriptor& delta = row_products(graph, d_out, shapes);
 
@@ -205,7 +287,7 @@ DnnGraph attention_backward_graph(const AttentionKeyShape& shape) {
       step(graph, {.mode = CUDNN_POINTWISE_SUB, .a = scores, .b = &stats}, shapes.scores());
   const DnnDescriptor& probabilities = step(
       graph, {.mode = CUDNN_POINTWISE_EXP, .a = masked(graph, shifted, shapes)}, shapes.scores());
-  reduce_to_kv(graph, probabilities, d_out, AttentionSlot::d_v, shapes);
+  reduce_to_kv(graph, probabilities, d_out, {AttentionSlot::d_v, shapes.v()}, shapes);
 
   const DnnDescriptor& d_probabilities = graph.inner(shapes.scores());
   graph.matmul(d_out, v, d_probabilities);
@@ -215,7 +297,7 @@ DnnGraph attention_backward_graph(const AttentionKeyShape& shape) {
       graph, {.mode = CUDNN_POINTWISE_MUL, .a = centred, .b = &probabilities}, shapes.scores());
   const DnnDescriptor& d_scores =
       step(graph, {.mode = CUDNN_POINTWISE_MUL, .a = weighted, .b = &scale}, shapes.scores());
-  reduce_to_kv(graph, d_scores, q, AttentionSlot::d_k, shapes);
+  reduce_to_kv(graph, d_scores, q, {AttentionSlot::d_k, shapes.k()}, shapes);
   query_gradient(graph, d_scores, k, shapes);
   graph.finish();
   return graph;

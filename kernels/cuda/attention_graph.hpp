@@ -1,4 +1,4 @@
-// Self-attention as cuDNN graphs: the patterns that its fused attention engines recognise.
+// Attention as cuDNN graphs: the patterns that its fused attention engines recognise.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,19 @@
 
 namespace forerun::cuda {
 
+/// How the mask of a shape is said to cuDNN. A mask that hides nothing is not said at all.
+struct FusedMask {
+  bool is_causal = false;
+  /// The last query sees the last key (shape.offset = keys - length), not the first the first.
+  bool ends_together = false;
+  bool has_window = false;
+};
+
+/// The mask of a shape that fused_attention_refusal does not refuse.
+[[nodiscard]] FusedMask fused_mask(const AttentionKeyShape& shape);
+
 /// What an execution binds. q, k, v and their gradients point into packed [q|k|v] rows, which
-/// strides describe; `stats` is the log-sum-exp of every score row.
+/// strides describe, or into arrays of their own; `stats` is the log-sum-exp of every score row.
 enum class AttentionSlot : std::int64_t {
   q = 1,
   k,
@@ -23,6 +34,9 @@ enum class AttentionSlot : std::int64_t {
   delta,           ///< scratch, fp32 [batch, heads, length]: sum of d_out * out
   d_q_sum,         ///< scratch, fp32 [batch, heads, length, head_size]
   scale,           ///< host value 1 / sqrt(head_size)
+  length,          ///< host value, int32
+  keys,            ///< host value, int32
+  left_bound,      ///< host value, fp32: key + left_bound > query
   minus_infinity,  ///< host value
   one,             ///< host value
 };

@@ -7,6 +7,8 @@
 #include <cuda_runtime_api.h>
 
 #include "kernels/cuda/column_sums.hpp"
+#include "kernels/cuda/launch.cuh"
+#include "units/integer.hpp"
 
 namespace forerun::cuda {
 
@@ -16,7 +18,7 @@ constexpr int row_lanes = 8;
 /// Row chunks that fill a GPU of any size (about a thousand blocks), at least eight rows a lane.
 inline std::int64_t row_chunks(std::int64_t rows, std::int64_t columns) {
   constexpr std::int64_t wanted_blocks = 1024;
-  const std::int64_t column_blocks = (columns + column_lanes - 1) / column_lanes;
+  const std::int64_t column_blocks = ceil_div<std::int64_t>(columns, column_lanes);
   const std::int64_t most = std::max<std::int64_t>(1, rows / (row_lanes * 8));
   return std::clamp<std::int64_t>(wanted_blocks / column_blocks, 1, most);
 }
@@ -72,7 +74,9 @@ __global__ void add_partial_sums(const float* partial,
     for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
       total += partial[(chunk * Sums + sum) * columns + column];
     }
-    targets.vectors[sum][column] += total;
+    if (targets.vectors[sum] != nullptr) {
+      targets.vectors[sum][column] += total;
+    }
   }
 }
 
@@ -81,20 +85,29 @@ struct MatrixSize {
   std::int64_t columns;
 };
 
-/// targets[sum][column] += sum over rows of term(row, column)[sum]. `term` adds to its third
-/// argument; `scratch` holds column_sum_scratch_bytes.
+/// targets[sum][column] += sum over rows of term(row, column)[sum], but for null targets. `term`
+/// adds to its third argument; `scratch` holds column_sum_scratch_bytes.
 template <int Sums, class Term>
 void add_column_sums(
     cudaStream_t stream, Term term, MatrixSize size, float* scratch, Targets<Sums> targets) {
   const std::int64_t chunks = row_chunks(size.rows, size.columns);
-  const dim3 grid(static_cast<unsigned>((size.columns + column_lanes - 1) / column_lanes),
+  const dim3 grid(static_cast<unsigned>(ceil_div<std::int64_t>(size.columns, column_lanes)),
                   static_cast<unsigned>(chunks));
-  partial_column_sums<Sums>
-      <<<grid, dim3(column_lanes, row_lanes), 0, stream>>>(term, size.rows, size.columns, scratch);
+  launch(stream,
+         {grid, dim3(column_lanes, row_lanes)},
+         partial_column_sums<Sums, Term>,
+         term,
+         size.rows,
+         size.columns,
+         scratch);
   constexpr int threads = 128;
-  add_partial_sums<Sums>
-      <<<static_cast<unsigned>((size.columns + threads - 1) / threads), threads, 0, stream>>>(
-          scratch, chunks, size.columns, targets);
+  launch(stream,
+         {static_cast<unsigned>(ceil_div<std::int64_t>(size.columns, threads)), threads},
+         add_partial_sums<Sums>,
+         scratch,
+         chunks,
+         size.columns,
+         targets);
 }
 
 }  // namespace forerun::cuda

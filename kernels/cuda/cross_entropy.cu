@@ -68,10 +68,19 @@ void launch_cross_entropy_max(cudaStream_t stream,
                               float* row_max) {
   const auto rows = static_cast<unsigned>(size.rows);
   if (size.type == DataType::bf16) {
-    row_maxima<<<rows, row_threads, 0, stream>>>(
-        size, static_cast<const __nv_bfloat16*>(logits), row_max);
+    launch(stream,
+           {rows, row_threads},
+           row_maxima<__nv_bfloat16>,
+           size,
+           static_cast<const __nv_bfloat16*>(logits),
+           row_max);
   } else {
-    row_maxima<<<rows, row_threads, 0, stream>>>(size, static_cast<const float*>(logits), row_max);
+    launch(stream,
+           {rows, row_threads},
+           row_maxima<float>,
+           size,
+           static_cast<const float*>(logits),
+           row_max);
   }
 }
 
@@ -80,9 +89,9 @@ void launch_cross_entropy_sum(cudaStream_t stream,
                               const CrossEntropySum& operands) {
   const auto rows = static_cast<unsigned>(size.rows);
   if (size.type == DataType::bf16) {
-    row_sums<__nv_bfloat16><<<rows, row_threads, 0, stream>>>(size, operands);
+    launch(stream, {rows, row_threads}, row_sums<__nv_bfloat16>, size, operands);
   } else {
-    row_sums<float><<<rows, row_threads, 0, stream>>>(size, operands);
+    launch(stream, {rows, row_threads}, row_sums<float>, size, operands);
   }
 }
 
@@ -91,9 +100,9 @@ void launch_cross_entropy_gradient(cudaStream_t stream,
                                    const CrossEntropyGradient& operands) {
   const auto rows = static_cast<unsigned>(size.rows);
   if (size.type == DataType::bf16) {
-    row_gradients<__nv_bfloat16><<<rows, row_threads, 0, stream>>>(size, operands);
+    launch(stream, {rows, row_threads}, row_gradients<__nv_bfloat16>, size, operands);
   } else {
-    row_gradients<float><<<rows, row_threads, 0, stream>>>(size, operands);
+    launch(stream, {rows, row_threads}, row_gradients<float>, size, operands);
   }
 }
 

@@ -10,7 +10,7 @@
 #include <cudnn_graph.h>
 #include <fmt/format.h>
 
-#include "kernels/cuda/check.hpp"
+#include "kernels/cuda/library_check.hpp"
 #include "units/unit.hpp"
 
 namespace forerun::cuda {
@@ -74,6 +74,34 @@ double tensor_flop_per_cycle(int major, int minor) {
   }
 }
 
+std::optional<int> peer_attribute(cudaDeviceP2PAttr attribute, int from, int to) {
+  int value = 0;
+  if (cudaDeviceGetP2PAttribute(&value, attribute, from, to) != cudaSuccess) {
+    static_cast<void>(cudaGetLastError());
+    return std::nullopt;
+  }
+  return value;
+}
+
+// CUDA says whether peers reach each other, the management library, where there is one, over what.
+std::vector<DeviceLink> links_between_gpus() {
+  int count = 0;
+  FORERUN_CUDA_CHECK(cudaGetDeviceCount(&count));
+  std::vector<DeviceLink> links;
+  for (int first = 0; first + 1 < count; ++first) {
+    const ManagementLibrary management(pci_id_of(first));
+    for (int second = first + 1; second < count; ++second) {
+      DeviceLink link = management.link_to(pci_id_of(second));
+      if (const auto access = peer_attribute(cudaDevP2PAttrAccessSupported, first, second)) {
+        link.peer_access = *access != 0;
+      }
+      link.performance_rank = peer_attribute(cudaDevP2PAttrPerformanceRank, first, second);
+      links.push_back(std::move(link));
+    }
+  }
+  return links;
+}
+
 }  // namespace
 
 CudaDevice::CudaDevice(const DeviceChoice& choice)
@@ -81,7 +109,8 @@ CudaDevice::CudaDevice(const DeviceChoice& choice)
       properties_(properties_of(ordinal_)),
       stream_(make_stream()),
       launcher_(ordinal_, stream_.raw()),
-      timer_(stream_.raw(), static_cast<std::size_t>(std::max(properties_.l2CacheSize, 1))) {}
+      timer_(stream_.raw(), static_cast<std::size_t>(std::max(properties_.l2CacheSize, 1))),
+      management_(pci_id_of(ordinal_)) {}
 
 DeviceReport CudaDevice::report() const {
   int driver = 0;
@@ -94,11 +123,15 @@ DeviceReport CudaDevice::report() const {
   report.cores = properties_.multiProcessorCount;
   report.memory = static_cast<double>(properties_.totalGlobalMem) * unit::byte;
   report.last_level_cache = static_cast<double>(properties_.l2CacheSize) * unit::byte;
-  report.software = {{"driver", cuda_version(driver)},
+  report.software = {{"driver", management_.driver_version().value_or(cuda_version(driver))},
                      {"cuda", cuda_version(runtime)},
                      {"cublaslt", library_version(cublasLtGetVersion())},
                      {"cudnn", library_version(cudnnGetVersion())}};
+  if (const auto limit = management_.power_limit_watts()) {
+    report.software.emplace_back("power_limit_w", fmt::format("{:.0f}", *limit));
+  }
   report.pci_id = pci_id_of(ordinal_);
+  report.links = links_between_gpus();
   return report;
 }
 
@@ -107,8 +140,7 @@ std::optional<std::string> CudaDevice::refuses(const KernelKey& key) const {
 }
 
 std::string CudaDevice::algorithm_of(const KernelKey& key) {
-  return key.op == KernelOp::gemm ? fmt::format("cublasLt algorithm {}", gemm_algorithm_id(key))
-                                  : std::string();
+  return launcher_.algorithm_of(key);
 }
 
 std::optional<FlopsPerSecond> CudaDevice::ceiling(DataType type) const {
@@ -119,8 +151,7 @@ std::optional<FlopsPerSecond> CudaDevice::ceiling(DataType type) const {
     return std::nullopt;
   }
   // TF32 runs at half of the rate of bf16, FP8 at twice.
-  const bool is_fp8 = type == DataType::fp8_e4m3 || type == DataType::fp8_e5m2;
-  const double factor = is_fp8 ? 2.0 : (type == DataType::fp32 ? 0.5 : 1.0);
+  const double factor = is_fp8(type) ? 2.0 : (type == DataType::fp32 ? 0.5 : 1.0);
   return factor * per_cycle * properties_.multiProcessorCount * 1e3 * kilohertz * unit::flop /
          unit::second;
 }
@@ -154,6 +185,15 @@ void CudaDevice::set_zero(void* device, std::size_t bytes) {
   FORERUN_CUDA_CHECK(cudaMemsetAsync(device, 0, bytes, stream_.raw()));
 }
 
+bool CudaDevice::start_pressure(std::int64_t blocks, std::size_t bytes) {
+  pressure_.start(blocks, bytes);
+  return true;
+}
+
+void CudaDevice::finish_pressure() {
+  pressure_.finish();
+}
+
 void CudaDevice::run(const KernelKey& key,
                      std::span<void* const> operands,
                      const KernelScalars& scalars) {
@@ -169,11 +209,14 @@ std::vector<Seconds> CudaDevice::time_runs(const KernelKey& key,
                                            int count,
                                            CacheState cache) {
   const KernelScalars scalars;
-  return timer_.time([&] { launcher_.launch(key, operands, scalars); }, count, cache);
-}
-
-int CudaDevice::gemm_algorithm_id(const KernelKey& key) {
-  return launcher_.gemm_algorithm_id(key);
+  std::vector<std::size_t> bytes;
+  for (const Operand& operand : operands_of(key)) {
+    bytes.push_back(bytes_of(operand));
+  }
+  return timer_.time([&](std::span<void* const> set) { launcher_.launch(key, set, scalars); },
+                     {operands, bytes},
+                     count,
+                     cache);
 }
 
 }  // namespace forerun::cuda

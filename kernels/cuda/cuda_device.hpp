@@ -12,6 +12,8 @@
 #include "kernels/cuda/handles.hpp"
 #include "kernels/cuda/kernel_launcher.hpp"
 #include "kernels/cuda/kernel_timer.hpp"
+#include "kernels/cuda/management_library.hpp"
+#include "kernels/cuda/pressure.hpp"
 #include "kernels/device.hpp"
 
 namespace forerun::cuda {
@@ -45,10 +47,12 @@ class CudaDevice final : public Device {
   [[nodiscard]] std::string algorithm_of(const KernelKey& key) override;
   [[nodiscard]] std::optional<FlopsPerSecond> ceiling(DataType type) const override;
 
-  [[nodiscard]] void* stream() const override { return stream_.raw(); }
+  [[nodiscard]] std::optional<double> clock_hz() const override { return management_.clock_hz(); }
 
-  /// cuBLASLt's id of the algorithm that runs this GEMM on operands from `allocate`.
-  [[nodiscard]] int gemm_algorithm_id(const KernelKey& key);
+  [[nodiscard]] bool start_pressure(std::int64_t blocks, std::size_t bytes) override;
+  void finish_pressure() override;
+
+  [[nodiscard]] void* stream() const override { return stream_.raw(); }
 
  private:
   int ordinal_;
@@ -56,6 +60,8 @@ class CudaDevice final : public Device {
   Stream stream_;
   KernelLauncher launcher_;
   KernelTimer timer_;
+  ManagementLibrary management_;
+  Pressure pressure_;
 };
 
 }  // namespace forerun::cuda

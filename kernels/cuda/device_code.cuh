@@ -1,10 +1,15 @@
 // What the kernels share: number formats to fp32 and back, vector loads, sums over a block.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 
 #include <cuda_bf16.h>
 #include <cuda_runtime_api.h>
+
+#include "kernels/cuda/launch.cuh"
+#include "units/integer.hpp"
 
 namespace forerun::cuda {
 
@@ -77,7 +82,7 @@ __device__ float reduce_block(float value, Op op) {
 /// Blocks of a grid-stride loop over `items`: enough to fill any GPU, few enough to launch quickly.
 inline unsigned blocks_for(std::int64_t items) {
   constexpr std::int64_t most = 8192;
-  const std::int64_t blocks = (items + block_threads - 1) / block_threads;
+  const std::int64_t blocks = ceil_div<std::int64_t>(items, block_threads);
   return static_cast<unsigned>(blocks < 1 ? 1 : (blocks < most ? blocks : most));
 }
 
@@ -89,12 +94,35 @@ __device__ inline std::int64_t item_stride() {
   return static_cast<std::int64_t>(gridDim.x) * blockDim.x;
 }
 
-inline bool is_aligned(const void* pointer, std::size_t bytes) {
+__host__ __device__ inline bool is_aligned(const void* pointer, std::size_t bytes) {
   return reinterpret_cast<std::uintptr_t>(pointer) % bytes == 0;
 }
 
 /// Elements of T that 16 bytes hold: the widest load.
 template <class T>
 constexpr int wide = static_cast<int>(16 / sizeof(T));
+
+/// Whether rows of `columns` elements at these addresses (null: there is none) can be worked on in
+/// packs of 16 bytes.
+template <class T>
+bool takes_packs(std::int64_t columns, std::initializer_list<const void*> addresses) {
+  return columns % wide<T> == 0 && std::all_of(addresses.begin(), addresses.end(), [](auto* at) {
+           return is_aligned(at, 16);
+         });
+}
+
+template <class T, int Width>
+const __host__ __device__ Pack<T, Width>* packs_of(const void* memory) {
+  return static_cast<const Pack<T, Width>*>(memory);
+}
+
+template <class T, int Width>
+__host__ __device__ Pack<T, Width>* packs_of(void* memory) {
+  return static_cast<Pack<T, Width>*>(memory);
+}
+
+__device__ inline float sigmoid(float x) {
+  return 1.0F / (1.0F + __expf(-x));
+}
 
 }  // namespace forerun::cuda

@@ -1,7 +1,7 @@
 // Creating, filling and finalizing a descriptor of cuDNN's backend API.
 #include "kernels/cuda/dnn_descriptor.hpp"
 
-#include "kernels/cuda/check.hpp"
+#include "kernels/cuda/library_check.hpp"
 
 namespace forerun::cuda {
 

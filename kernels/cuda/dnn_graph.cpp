@@ -31,8 +31,14 @@ const DnnDescriptor& DnnGraph::tensor(std::int64_t uid,
   return add_tensor(uid, shape, type, Storage::buffer);
 }
 
-const DnnDescriptor& DnnGraph::scalar(std::int64_t uid) {
-  return add_tensor(uid, packed({1, 1, 1, 1}), CUDNN_DATA_FLOAT, Storage::host_scalar);
+const DnnDescriptor& DnnGraph::scalar(std::int64_t uid, cudnnDataType_t type) {
+  const auto known = scalars_.find(uid);
+  if (known != scalars_.end()) {
+    return *known->second;
+  }
+  const DnnDescriptor& scalar = add_tensor(uid, packed({1, 1, 1, 1}), type, Storage::host_scalar);
+  scalars_.emplace(uid, &scalar);
+  return scalar;
 }
 
 const DnnDescriptor& DnnGraph::inner(const DnnTensorShape& shape, cudnnDataType_t type) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 
 #include <cudnn_graph.h>
@@ -41,8 +42,8 @@ class DnnGraph {
  public:
   /// A buffer that an execution binds to `uid`.
   const DnnDescriptor& tensor(std::int64_t uid, const DnnTensorShape& shape, cudnnDataType_t type);
-  /// A value in host memory that an execution binds to `uid`.
-  const DnnDescriptor& scalar(std::int64_t uid);
+  /// A value in host memory that an execution binds to `uid`; the same for the same uid.
+  const DnnDescriptor& scalar(std::int64_t uid, cudnnDataType_t type = CUDNN_DATA_FLOAT);
   /// A value that exists only between operations.
   const DnnDescriptor& inner(const DnnTensorShape& shape, cudnnDataType_t type = CUDNN_DATA_FLOAT);
 
@@ -65,6 +66,7 @@ class DnnGraph {
                                   Storage storage);
 
   std::deque<DnnDescriptor> parts_;  ///< tensors and the mode descriptors of operations
+  std::map<std::int64_t, const DnnDescriptor*> scalars_;
   std::deque<DnnDescriptor> operations_;
   std::optional<DnnDescriptor> graph_;
   std::int64_t next_inner_uid_ = 1000;  ///< above every uid that a caller binds

@@ -4,7 +4,7 @@
 #include <span>
 #include <stdexcept>
 
-#include "kernels/cuda/check.hpp"
+#include "kernels/cuda/library_check.hpp"
 
 namespace forerun::cuda {
 

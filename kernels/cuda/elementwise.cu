@@ -37,21 +37,21 @@ struct Arrays {
 
 template <class T, int Width>
 void start_add(cudaStream_t stream, const ElementwiseSize& size, const Arrays& arrays) {
-  using Packs = Pack<T, Width>;
   const std::int64_t packs = size.columns / Width;
   const std::int64_t items = size.rows * packs;
-  add_arrays<T, Width>
-      <<<blocks_for(items), block_threads, 0, stream>>>(static_cast<const Packs*>(arrays.a),
-                                                        static_cast<const Packs*>(arrays.b),
-                                                        static_cast<Packs*>(arrays.sum),
-                                                        arrays.b_rows * packs,
-                                                        items);
+  launch(stream,
+         {blocks_for(items), block_threads},
+         add_arrays<T, Width>,
+         packs_of<T, Width>(arrays.a),
+         packs_of<T, Width>(arrays.b),
+         packs_of<T, Width>(arrays.sum),
+         arrays.b_rows * packs,
+         items);
 }
 
 template <class T>
 void start_add(cudaStream_t stream, const ElementwiseSize& size, const Arrays& arrays) {
-  if (size.columns % wide<T> == 0 && is_aligned(arrays.a, 16) && is_aligned(arrays.b, 16) &&
-      is_aligned(arrays.sum, 16)) {
+  if (takes_packs<T>(size.columns, {arrays.a, arrays.b, arrays.sum})) {
     start_add<T, wide<T>>(stream, size, arrays);
   } else {
     start_add<T, 1>(stream, size, arrays);

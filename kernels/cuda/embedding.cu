@@ -72,12 +72,14 @@ void start_gather(cudaStream_t stream,
                   const std::int32_t* tokens,
                   const void* table,
                   void* y) {
-  gather<T, Width><<<static_cast<unsigned>(size.tokens), block_threads, 0, stream>>>(
-      tokens,
-      static_cast<const Pack<T, Width>*>(table),
-      static_cast<Pack<T, Width>*>(y),
-      size,
-      size.columns / Width);
+  launch(stream,
+         {static_cast<unsigned>(size.tokens), block_threads},
+         gather<T, Width>,
+         tokens,
+         static_cast<const Pack<T, Width>*>(table),
+         static_cast<Pack<T, Width>*>(y),
+         size,
+         size.columns / Width);
 }
 
 template <class T>
@@ -86,7 +88,7 @@ void start_gather(cudaStream_t stream,
                   const std::int32_t* tokens,
                   const void* table,
                   void* y) {
-  if (size.columns % wide<T> == 0 && is_aligned(table, 16) && is_aligned(y, 16)) {
+  if (takes_packs<T>(size.columns, {table, y})) {
     start_gather<T, wide<T>>(stream, size, tokens, table, y);
   } else {
     start_gather<T, 1>(stream, size, tokens, table, y);
@@ -119,11 +121,21 @@ void launch_embedding_backward(cudaStream_t stream,
                                float* d_table) {
   const auto blocks = static_cast<unsigned>(size.tokens);
   if (size.type == DataType::bf16) {
-    scatter<<<blocks, block_threads, 0, stream>>>(
-        tokens, static_cast<const __nv_bfloat16*>(dy), d_table, size);
+    launch(stream,
+           {blocks, block_threads},
+           scatter<__nv_bfloat16>,
+           tokens,
+           static_cast<const __nv_bfloat16*>(dy),
+           d_table,
+           size);
   } else {
-    scatter<<<blocks, block_threads, 0, stream>>>(
-        tokens, static_cast<const float*>(dy), d_table, size);
+    launch(stream,
+           {blocks, block_threads},
+           scatter<float>,
+           tokens,
+           static_cast<const float*>(dy),
+           d_table,
+           size);
   }
 }
 
@@ -133,11 +145,19 @@ void launch_position_forward(cudaStream_t stream,
                              void* x) {
   const auto blocks = static_cast<unsigned>(size.tokens);
   if (size.type == DataType::bf16) {
-    add_positions<<<blocks, block_threads, 0, stream>>>(
-        static_cast<const __nv_bfloat16*>(table), static_cast<__nv_bfloat16*>(x), size);
+    launch(stream,
+           {blocks, block_threads},
+           add_positions<__nv_bfloat16>,
+           static_cast<const __nv_bfloat16*>(table),
+           static_cast<__nv_bfloat16*>(x),
+           size);
   } else {
-    add_positions<<<blocks, block_threads, 0, stream>>>(
-        static_cast<const float*>(table), static_cast<float*>(x), size);
+    launch(stream,
+           {blocks, block_threads},
+           add_positions<float>,
+           static_cast<const float*>(table),
+           static_cast<float*>(x),
+           size);
   }
 }
 
@@ -147,11 +167,19 @@ void launch_position_backward(cudaStream_t stream,
                               float* d_table) {
   const unsigned blocks = position_blocks(size);
   if (size.type == DataType::bf16) {
-    sum_positions<<<blocks, block_threads, 0, stream>>>(
-        static_cast<const __nv_bfloat16*>(dx), d_table, size);
+    launch(stream,
+           {blocks, block_threads},
+           sum_positions<__nv_bfloat16>,
+           static_cast<const __nv_bfloat16*>(dx),
+           d_table,
+           size);
   } else {
-    sum_positions<<<blocks, block_threads, 0, stream>>>(
-        static_cast<const float*>(dx), d_table, size);
+    launch(stream,
+           {blocks, block_threads},
+           sum_positions<float>,
+           static_cast<const float*>(dx),
+           d_table,
+           size);
   }
 }
 

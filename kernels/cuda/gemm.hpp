@@ -3,26 +3,33 @@
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <span>
+#include <string>
 #include <utility>
 
 #include <cublasLt.h>
 
 #include "kernels/cuda/handles.hpp"
+#include "kernels/cuda/matmul_plan.hpp"
 #include "kernels/kernel_key.hpp"
 
 namespace forerun::cuda {
 
-/// Workspace that algorithms may ask for: what cuBLAS itself takes on Hopper.
-inline constexpr std::size_t gemm_workspace_bytes = std::size_t{32} << 20U;
+/// Why cuBLASLt does not multiply in the key's format on a GPU of this compute capability (90 for
+/// 9.0); empty when it does.
+[[nodiscard]] std::optional<std::string> gemm_refusal(const KernelKey& key, int compute_capability);
 
 class GemmRunner {
  public:
-  GemmRunner();
+  /// `ordinal` is the GPU's.
+  explicit GemmRunner(int ordinal);
 
-  /// Enqueues C = op(A) op(B), or C += op(A) op(B) in fp32. `operands` are A, B, C; `workspace`
-  /// holds gemm_workspace_bytes. bf16 multiplies in bf16 and sums in fp32, fp32 is fp32 throughout
-  /// (no TF32).
+  [[nodiscard]] std::optional<std::string> refuses(const KernelKey& key) const;
+
+  /// Enqueues C = op(A) op(B), or C += op(A) op(B) in fp32, as kernels/operands.hpp says;
+  /// `workspace` holds gemm_workspace_bytes. bf16 multiplies in bf16 and sums in fp32, fp32 is fp32
+  /// throughout (no TF32), FP8 multiplies in FP8 and applies both scales.
   void run(cudaStream_t stream,
            const KernelKey& key,
            std::span<void* const> operands,
@@ -31,23 +38,18 @@ class GemmRunner {
   /// cuBLASLt's id of the algorithm that runs this key on operands of this alignment.
   [[nodiscard]] int algorithm_id(const KernelKey& key, std::size_t alignment_bytes);
 
+  [[nodiscard]] cublasLtHandle_t handle() const { return handle_.raw(); }
+
  private:
   /// The key, and the alignment in bytes that its operands share.
   using PlanKey = std::pair<KernelKey, std::size_t>;
 
-  struct Plan {
-    MatmulDescription description;
-    MatrixLayout first;   ///< B: row-major C = A B is column-major C^T = B^T A^T
-    MatrixLayout second;  ///< A
-    MatrixLayout result;
-    cublasLtMatmulAlgo_t algorithm{};
-  };
-
-  [[nodiscard]] const Plan& plan_for(const PlanKey& key);
-  [[nodiscard]] Plan make_plan(const PlanKey& key) const;
+  [[nodiscard]] const MatmulPlan& plan_for(const PlanKey& key);
+  [[nodiscard]] MatmulPlan make_plan(const PlanKey& key) const;
 
   BlasHandle handle_;
-  std::map<PlanKey, Plan> plans_;
+  int compute_capability_ = 0;
+  std::map<PlanKey, MatmulPlan> plans_;
 };
 
 }  // namespace forerun::cuda

@@ -1,4 +1,4 @@
-// Making the handles of the CUDA runtime and scratch memory that grows.
+// Making the handles of the CUDA runtime.
 #include "kernels/cuda/handles.hpp"
 
 #include "kernels/cuda/check.hpp"
@@ -15,21 +15,6 @@ Event make_event() {
   cudaEvent_t event = nullptr;
   FORERUN_CUDA_CHECK(cudaEventCreate(&event));
   return Event(event);
-}
-
-Scratch::~Scratch() {
-  static_cast<void>(cudaFree(memory_));
-}
-
-void* Scratch::at_least(std::size_t bytes) {
-  if (bytes > bytes_) {
-    // cudaFree waits for the device, so no kernel still uses the old block.
-    FORERUN_CUDA_CHECK(cudaFree(std::exchange(memory_, nullptr)));
-    bytes_ = 0;
-    FORERUN_CUDA_CHECK(cudaMalloc(&memory_, bytes));
-    bytes_ = bytes;
-  }
-  return memory_;
 }
 
 }  // namespace forerun::cuda

@@ -1,7 +1,6 @@
 // The handles of the CUDA libraries, each owned by one object that destroys it.
 #pragma once
 
-#include <cstddef>
 #include <utility>
 
 #include <cublasLt.h>
@@ -55,23 +54,5 @@ using DnnHandle = Handle<cudnnHandle_t, &cudnnDestroy>;
 [[nodiscard]] Stream make_stream();
 /// An event that can be timed.
 [[nodiscard]] Event make_event();
-
-/// Device memory that only grows: workspaces and scratch of the kernels. Not shared by streams.
-class Scratch {
- public:
-  Scratch() = default;
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  Scratch(Scratch&&) = delete;
-  Scratch& operator=(Scratch&&) = delete;
-  ~Scratch();
-
-  /// At least `bytes`, 256-byte aligned. Growing waits for the device and loses the contents.
-  [[nodiscard]] void* at_least(std::size_t bytes);
-
- private:
-  void* memory_ = nullptr;
-  std::size_t bytes_ = 0;
-};
 
 }  // namespace forerun::cuda

@@ -1,5 +1,4 @@
-// Starts any kernel key on one stream: from operands and scalars to the library or kernel that runs
-// it.
+// Starts any kernel key on one stream: by cuBLASLt, by cuDNN or by our own kernels.
 #pragma once
 
 #include <optional>
@@ -10,7 +9,9 @@
 
 #include "kernels/cuda/attention.hpp"
 #include "kernels/cuda/gemm.hpp"
-#include "kernels/cuda/handles.hpp"
+#include "kernels/cuda/head_products.hpp"
+#include "kernels/cuda/own_kernels.hpp"
+#include "kernels/cuda/scratch.hpp"
 #include "kernels/kernel_key.hpp"
 #include "kernels/operands.hpp"
 
@@ -28,36 +29,20 @@ class KernelLauncher {
   /// operands do not belong together, std::runtime_error when a library call fails.
   void launch(const KernelKey& key, std::span<void* const> operands, const KernelScalars& scalars);
 
-  [[nodiscard]] int gemm_algorithm_id(const KernelKey& key);
+  /// Whose kernel runs a key that is not refused, and which: "cuBLASLt algorithm 66", "cuDNN
+  /// engine 4", "own". cuDNN's engine is known once a plan was compiled, which takes seconds.
+  [[nodiscard]] std::string algorithm_of(const KernelKey& key);
 
  private:
-  struct Call {
-    const KernelKey& key;
-    std::span<void* const> operands;
-    const KernelScalars& scalars;
-  };
-
-  void start(const GemmShape& shape, const Call& call);
-  void start(const AttentionKeyShape& shape, const Call& call);
-  void start_fp32(const AttentionKeyShape& shape, const Call& call);
-  void start(const RowsShape& shape, const Call& call);
-  void start_norm(const RowsShape& shape, const Call& call);
-  void start_activation(const RowsShape& shape, const Call& call) const;
-  void start_elementwise(const RowsShape& shape, const Call& call);
-  void start_cross_entropy(const RowsShape& shape, const Call& call) const;
-  void start(const HeadsShape& shape, const Call& call);
-  void start(const TableShape& shape, const Call& call) const;
-  void start(const FlatShape& shape, const Call& call) const;
-  /// Shapes that `refuses` refuses.
-  template <class Shape>
-  static void start(const Shape& shape, const Call& call);
-
-  [[nodiscard]] float* column_scratch(int sums, std::int64_t rows, std::int64_t columns);
+  /// bf16 attention that cuDNN's fused engines take; all other attention runs on our own kernels.
+  [[nodiscard]] bool runs_on_cudnn(const KernelKey& key) const;
 
   cudaStream_t stream_;
   GemmRunner gemm_;
+  HeadProductRunner head_products_;
   AttentionRunner attention_;
-  Scratch scratch_;
+  OwnKernels own_;
+  Scratch scratch_;  ///< of the libraries
 };
 
 }  // namespace forerun::cuda

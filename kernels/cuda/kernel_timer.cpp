@@ -15,7 +15,7 @@ namespace {
 // Events resolve about 0.5 us and cost about as much: 2 % of this.
 constexpr Seconds short_kernel = 50.0 * unit::microsecond;
 constexpr Seconds batch_length = 1.0 * unit::millisecond;
-constexpr int most_repetitions = 1000;
+constexpr int most_runs = 2000;  // a graph's launch of an empty kernel takes half a microsecond
 constexpr int probe_runs = 5;
 
 Seconds between(const Event& start, const Event& stop) {
@@ -29,28 +29,29 @@ Seconds between(const Event& start, const Event& stop) {
 KernelTimer::KernelTimer(cudaStream_t stream, std::size_t l2_bytes)
     : stream_(stream), l2_bytes_(l2_bytes) {}
 
-std::vector<Seconds> KernelTimer::time(const Enqueue& enqueue, int count, CacheState cache) {
+std::vector<Seconds> KernelTimer::time(const Enqueue& enqueue,
+                                       const OperandSet& operands,
+                                       int count,
+                                       CacheState cache) {
   if (cache == CacheState::cold) {
-    flushed_ = scratch_.at_least(l2_bytes_);
+    flushed_ = overwritten_.at_least(l2_bytes_);
   }
-  enqueue();
-  enqueue();
+  const Work work = [&] { enqueue(operands.operands); };
+  work();
+  work();
   const Seconds probe = timed([&] {
                           for (int run = 0; run < probe_runs; ++run) {
-                            enqueue();
+                            work();
                           }
                         }) /
                         probe_runs;
   if (probe >= short_kernel) {
-    return time_each(enqueue, count, cache);
+    return time_each(work, count, cache);
   }
-  const double wanted = std::ceil(batch_length / std::max(probe, 1.0 * unit::microsecond));
-  const int repetitions = std::min(most_repetitions, static_cast<int>(wanted));
-  return cache == CacheState::cold ? time_cold_batches(enqueue, count, repetitions)
-                                   : time_batches(enqueue, count, repetitions);
+  return time_batches(enqueue, operands, count, runs_of_batch(enqueue, operands, probe), cache);
 }
 
-Seconds KernelTimer::timed(const Enqueue& work) const {
+Seconds KernelTimer::timed(const Work& work) const {
   const Event start = make_event();
   const Event stop = make_event();
   FORERUN_CUDA_CHECK(cudaEventRecord(start.raw(), stream_));
@@ -60,12 +61,14 @@ Seconds KernelTimer::timed(const Enqueue& work) const {
   return between(start, stop);
 }
 
-GraphExecution KernelTimer::repeated(const Enqueue& work, int repetitions) const {
+GraphExecution KernelTimer::repeated(const Enqueue& enqueue,
+                                     const OperandCopies& sets,
+                                     int runs) const {
   FORERUN_CUDA_CHECK(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
   cudaGraph_t raw = nullptr;
   try {
-    for (int i = 0; i < repetitions; ++i) {
-      work();
+    for (int run = 0; run < runs; ++run) {
+      enqueue(sets.of_run(run));
     }
   } catch (...) {
     // The stream must leave capture mode before the error goes on.
@@ -84,18 +87,16 @@ void KernelTimer::flush() const {
   FORERUN_CUDA_CHECK(cudaMemsetAsync(flushed_, 0, l2_bytes_, stream_));
 }
 
-std::vector<Seconds> KernelTimer::time_each(const Enqueue& enqueue,
-                                            int count,
-                                            CacheState cache) const {
+std::vector<Seconds> KernelTimer::time_each(const Work& work, int count, CacheState cache) const {
   std::vector<std::pair<Event, Event>> marks;
-  enqueue();  // keeps the GPU busy, so that the first sample holds no launch gap
+  work();  // keeps the GPU busy, so that the first sample holds no launch gap
   for (int i = 0; i < count; ++i) {
     marks.emplace_back(make_event(), make_event());
     if (cache == CacheState::cold) {
       flush();
     }
     FORERUN_CUDA_CHECK(cudaEventRecord(marks.back().first.raw(), stream_));
-    enqueue();
+    work();
     FORERUN_CUDA_CHECK(cudaEventRecord(marks.back().second.raw(), stream_));
   }
   FORERUN_CUDA_CHECK(cudaStreamSynchronize(stream_));
@@ -107,34 +108,38 @@ std::vector<Seconds> KernelTimer::time_each(const Enqueue& enqueue,
   return samples;
 }
 
-std::vector<Seconds> KernelTimer::time_batches(const Enqueue& enqueue,
-                                               int count,
-                                               int repetitions) const {
-  const GraphExecution batch = repeated(enqueue, repetitions);
-  const Enqueue launch = [&] { FORERUN_CUDA_CHECK(cudaGraphLaunch(batch.raw(), stream_)); };
+int KernelTimer::runs_of_batch(const Enqueue& enqueue,
+                               const OperandSet& operands,
+                               Seconds probe) const {
+  // The probe held the gaps between launches from the host, which a graph does not have.
+  const auto runs_at = [](Seconds each) {
+    const double wanted = std::ceil(batch_length / std::max(each, 0.5 * unit::microsecond));
+    return std::clamp(static_cast<int>(wanted), 1, most_runs);
+  };
+  Scratch unused;
+  const OperandCopies originals(stream_, operands, 1, unused);
+  const int runs = runs_at(probe);
+  const GraphExecution graph = repeated(enqueue, originals, runs);
+  const Work launch = [&] { FORERUN_CUDA_CHECK(cudaGraphLaunch(graph.raw(), stream_)); };
+  launch();  // uploads the graph
+  return runs_at(timed(launch) / runs);
+}
+
+std::vector<Seconds> KernelTimer::time_batches(
+    const Enqueue& enqueue, const OperandSet& operands, int count, int runs, CacheState cache) {
+  const bool is_cold = cache == CacheState::cold;
+  const int sets = is_cold ? copies_beyond(l2_bytes_, operands.total_bytes(), runs) : 1;
+  const OperandCopies copies(stream_, operands, sets, copies_);
+  const GraphExecution graph = repeated(enqueue, copies, runs);
+  const Work launch = [&] { FORERUN_CUDA_CHECK(cudaGraphLaunch(graph.raw(), stream_)); };
   launch();  // uploads the graph
   std::vector<Seconds> samples;
   samples.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) {
-    samples.push_back(timed(launch) / repetitions);
-  }
-  return samples;
-}
-
-std::vector<Seconds> KernelTimer::time_cold_batches(const Enqueue& enqueue,
-                                                    int count,
-                                                    int repetitions) const {
-  const Enqueue flush_only = [this] { flush(); };
-  const Enqueue flush_and_run = [&] {
-    flush();
-    enqueue();
-  };
-  std::vector<Seconds> overhead = time_batches(flush_only, std::max(count, 3), repetitions);
-  std::ranges::sort(overhead);
-  const Seconds median = overhead[overhead.size() / 2];
-  std::vector<Seconds> samples = time_batches(flush_and_run, count, repetitions);
-  for (Seconds& sample : samples) {
-    sample -= median;
+    if (is_cold) {
+      flush();
+    }
+    samples.push_back(timed(launch) / runs);
   }
   return samples;
 }

@@ -7,10 +7,37 @@ namespace forerun::cuda {
 
 namespace {
 
+/// The block's row of the normed matrix: x, or the sum that it stores first. Each thread reads only
+/// the elements that it stored itself.
+template <class T>
+const __device__ T* normed_row(const NormForward& operands, std::int64_t columns) {
+  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * columns;
+  const T* x = static_cast<const T*>(operands.x) + first;
+  if (operands.residual == nullptr) {
+    return x;
+  }
+  const T* residual = static_cast<const T*>(operands.residual) + first;
+  T* sum = static_cast<T*>(operands.sum) + first;
+  for (std::int64_t i = threadIdx.x; i < columns; i += blockDim.x) {
+    sum[i] = from_float<T>(to_float(x[i]) + to_float(residual[i]));
+  }
+  return sum;
+}
+
+/// What reaches element `i` of the block's row beside the norm's own gradient.
+template <class T>
+__device__ float other_gradient(const NormBackward& operands,
+                                std::int64_t columns,
+                                std::int64_t i) {
+  const T* d_sum = static_cast<const T*>(operands.d_sum);
+  return d_sum == nullptr ? 0.0F
+                          : to_float(d_sum[static_cast<std::int64_t>(blockIdx.x) * columns + i]);
+}
+
 template <class T>
 __global__ void rms_forward(NormForward operands, std::int64_t columns) {
   const std::int64_t row = blockIdx.x;
-  const T* x = static_cast<const T*>(operands.x) + row * columns;
+  const T* x = normed_row<T>(operands, columns);
   const T* weight = static_cast<const T*>(operands.weight);
   T* y = static_cast<T*>(operands.y) + row * columns;
   float squares = 0.0F;
@@ -44,7 +71,8 @@ __global__ void rms_backward(NormBackward operands, std::int64_t columns) {
   const float mean_product = reduce_block(products, Sum{}) / static_cast<float>(columns);
   for (std::int64_t i = threadIdx.x; i < columns; i += blockDim.x) {
     const float g = to_float(dy[i]) * to_float(weight[i]);
-    dx[i] = from_float<T>(rstd * (g - to_float(x[i]) * rstd * mean_product));
+    dx[i] = from_float<T>(rstd * (g - to_float(x[i]) * rstd * mean_product) +
+                          other_gradient<T>(operands, columns, i));
   }
 }
 
@@ -52,7 +80,7 @@ template <class T>
 __global__ void layer_forward(NormForward operands, std::int64_t columns) {
   const std::int64_t row = blockIdx.x;
   const std::int64_t rows = gridDim.x;
-  const T* x = static_cast<const T*>(operands.x) + row * columns;
+  const T* x = normed_row<T>(operands, columns);
   const T* weight = static_cast<const T*>(operands.weight);
   const T* bias = static_cast<const T*>(operands.bias);
   T* y = static_cast<T*>(operands.y) + row * columns;
@@ -74,7 +102,8 @@ __global__ void layer_forward(NormForward operands, std::int64_t columns) {
   }
   for (std::int64_t i = threadIdx.x; i < columns; i += blockDim.x) {
     const float normal = (to_float(x[i]) - mean) * rstd;
-    y[i] = from_float<T>(normal * to_float(weight[i]) + to_float(bias[i]));
+    y[i] =
+        from_float<T>(normal * to_float(weight[i]) + (bias == nullptr ? 0.0F : to_float(bias[i])));
   }
 }
 
@@ -101,7 +130,8 @@ __global__ void layer_backward(NormBackward operands, std::int64_t columns) {
   for (std::int64_t i = threadIdx.x; i < columns; i += blockDim.x) {
     const float g = to_float(dy[i]) * to_float(weight[i]);
     const float normal = (to_float(x[i]) - mean) * rstd;
-    dx[i] = from_float<T>(rstd * (g - mean_g - normal * mean_product));
+    dx[i] = from_float<T>(rstd * (g - mean_g - normal * mean_product) +
+                          other_gradient<T>(operands, columns, i));
   }
 }
 
@@ -160,57 +190,56 @@ void layer_weight_gradients(cudaStream_t stream,
                      Targets<2>{{operands.d_weight, operands.d_bias}});
 }
 
+template <class T>
+void start_forward(cudaStream_t stream,
+                   Norm norm,
+                   const NormSize& size,
+                   const NormForward& operands) {
+  const LaunchShape shape{static_cast<unsigned>(size.rows), block_threads};
+  launch(
+      stream, shape, norm == Norm::rms ? rms_forward<T> : layer_forward<T>, operands, size.columns);
+}
+
+template <class T>
+void start_backward(cudaStream_t stream,
+                    Norm norm,
+                    const NormSize& size,
+                    const NormBackward& operands) {
+  const LaunchShape shape{static_cast<unsigned>(size.rows), block_threads};
+  if (norm == Norm::rms) {
+    launch(stream, shape, rms_backward<T>, operands, size.columns);
+    rms_weight_gradient<T>(stream, size, operands);
+  } else {
+    launch(stream, shape, layer_backward<T>, operands, size.columns);
+    layer_weight_gradients<T>(stream, size, operands);
+  }
+}
+
 }  // namespace
 
 std::size_t column_sum_scratch_bytes(int sums, std::int64_t rows, std::int64_t columns) {
   return static_cast<std::size_t>(row_chunks(rows, columns) * sums * columns) * sizeof(float);
 }
 
-void launch_rms_norm_forward(cudaStream_t stream,
-                             const NormSize& size,
-                             const NormForward& operands) {
-  const auto rows = static_cast<unsigned>(size.rows);
+void launch_norm_forward(cudaStream_t stream,
+                         Norm norm,
+                         const NormSize& size,
+                         const NormForward& operands) {
   if (size.type == DataType::bf16) {
-    rms_forward<__nv_bfloat16><<<rows, block_threads, 0, stream>>>(operands, size.columns);
+    start_forward<__nv_bfloat16>(stream, norm, size, operands);
   } else {
-    rms_forward<float><<<rows, block_threads, 0, stream>>>(operands, size.columns);
+    start_forward<float>(stream, norm, size, operands);
   }
 }
 
-void launch_rms_norm_backward(cudaStream_t stream,
-                              const NormSize& size,
-                              const NormBackward& operands) {
-  const auto rows = static_cast<unsigned>(size.rows);
+void launch_norm_backward(cudaStream_t stream,
+                          Norm norm,
+                          const NormSize& size,
+                          const NormBackward& operands) {
   if (size.type == DataType::bf16) {
-    rms_backward<__nv_bfloat16><<<rows, block_threads, 0, stream>>>(operands, size.columns);
-    rms_weight_gradient<__nv_bfloat16>(stream, size, operands);
+    start_backward<__nv_bfloat16>(stream, norm, size, operands);
   } else {
-    rms_backward<float><<<rows, block_threads, 0, stream>>>(operands, size.columns);
-    rms_weight_gradient<float>(stream, size, operands);
-  }
-}
-
-void launch_layer_norm_forward(cudaStream_t stream,
-                               const NormSize& size,
-                               const NormForward& operands) {
-  const auto rows = static_cast<unsigned>(size.rows);
-  if (size.type == DataType::bf16) {
-    layer_forward<__nv_bfloat16><<<rows, block_threads, 0, stream>>>(operands, size.columns);
-  } else {
-    layer_forward<float><<<rows, block_threads, 0, stream>>>(operands, size.columns);
-  }
-}
-
-void launch_layer_norm_backward(cudaStream_t stream,
-                                const NormSize& size,
-                                const NormBackward& operands) {
-  const auto rows = static_cast<unsigned>(size.rows);
-  if (size.type == DataType::bf16) {
-    layer_backward<__nv_bfloat16><<<rows, block_threads, 0, stream>>>(operands, size.columns);
-    layer_weight_gradients<__nv_bfloat16>(stream, size, operands);
-  } else {
-    layer_backward<float><<<rows, block_threads, 0, stream>>>(operands, size.columns);
-    layer_weight_gradients<float>(stream, size, operands);
+    start_backward<float>(stream, norm, size, operands);
   }
 }
 

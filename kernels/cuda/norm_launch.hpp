@@ -9,6 +9,8 @@
 
 namespace forerun::cuda {
 
+enum class Norm { rms, layer };
+
 /// rows x columns, row-major; every launch takes bf16 or fp32 as `type`.
 struct NormSize {
   DataType type;
@@ -16,10 +18,13 @@ struct NormSize {
   std::int64_t columns;
 };
 
-/// `bias` is null for RMSNorm. `stats`: the rstds of RMSNorm; the means, then the rstds, of
-/// LayerNorm.
+/// `bias` is null for RMSNorm and for LayerNorm without one. `stats`: the rstds of RMSNorm; the
+/// means, then the rstds, of LayerNorm. Where `residual` is not null, the norm is that of x +
+/// residual, which goes to `sum`.
 struct NormForward {
   const void* x;
+  const void* residual;
+  void* sum;
   const void* weight;
   const void* bias;
   void* y;
@@ -27,31 +32,29 @@ struct NormForward {
   float epsilon;
 };
 
-/// d_weight and d_bias accumulate; `d_bias` is null for RMSNorm. `scratch` holds
-/// column_sum_scratch_bytes of one sum (RMSNorm) or two.
+/// d_weight and d_bias accumulate; `d_bias` is null where there is no bias. `scratch` holds
+/// column_sum_scratch_bytes of one sum (RMSNorm) or two (LayerNorm). Where `d_sum` is not null, dx
+/// is the sum of it and of the norm's gradient.
 struct NormBackward {
   const void* x;
   const void* weight;
   const float* stats;
   const void* dy;
+  const void* d_sum;
   void* dx;
   float* d_weight;
   float* d_bias;
   float* scratch;
 };
 
-void launch_rms_norm_forward(cudaStream_t stream,
-                             const NormSize& size,
-                             const NormForward& operands);
-void launch_rms_norm_backward(cudaStream_t stream,
-                              const NormSize& size,
-                              const NormBackward& operands);
-void launch_layer_norm_forward(cudaStream_t stream,
-                               const NormSize& size,
-                               const NormForward& operands);
-void launch_layer_norm_backward(cudaStream_t stream,
-                                const NormSize& size,
-                                const NormBackward& operands);
+void launch_norm_forward(cudaStream_t stream,
+                         Norm norm,
+                         const NormSize& size,
+                         const NormForward& operands);
+void launch_norm_backward(cudaStream_t stream,
+                          Norm norm,
+                          const NormSize& size,
+                          const NormBackward& operands);
 
 /// Packed rows [q heads|k heads|v heads]; the v heads pass through unchanged.
 struct HeadNormSize {

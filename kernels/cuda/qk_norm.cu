@@ -131,7 +131,7 @@ void weight_gradients(cudaStream_t stream,
 
 unsigned head_blocks(const HeadNormSize& size) {
   const std::int64_t threads = size.tokens * (size.heads + 2 * size.kv_heads) * warp_size;
-  return static_cast<unsigned>((threads + block_threads - 1) / block_threads);
+  return static_cast<unsigned>(ceil_div<std::int64_t>(threads, block_threads));
 }
 
 }  // namespace
@@ -140,9 +140,9 @@ void launch_qk_norm_forward(cudaStream_t stream,
                             const HeadNormSize& size,
                             const HeadNormForward& operands) {
   if (size.type == DataType::bf16) {
-    head_forward<__nv_bfloat16><<<head_blocks(size), block_threads, 0, stream>>>(size, operands);
+    launch(stream, {head_blocks(size), block_threads}, head_forward<__nv_bfloat16>, size, operands);
   } else {
-    head_forward<float><<<head_blocks(size), block_threads, 0, stream>>>(size, operands);
+    launch(stream, {head_blocks(size), block_threads}, head_forward<float>, size, operands);
   }
 }
 
@@ -152,10 +152,11 @@ void launch_qk_norm_backward(cudaStream_t stream,
   // The weights' gradients read the output's gradient, which the second kernel overwrites.
   if (size.type == DataType::bf16) {
     weight_gradients<__nv_bfloat16>(stream, size, operands);
-    head_backward<__nv_bfloat16><<<head_blocks(size), block_threads, 0, stream>>>(size, operands);
+    launch(
+        stream, {head_blocks(size), block_threads}, head_backward<__nv_bfloat16>, size, operands);
   } else {
     weight_gradients<float>(stream, size, operands);
-    head_backward<float><<<head_blocks(size), block_threads, 0, stream>>>(size, operands);
+    launch(stream, {head_blocks(size), block_threads}, head_backward<float>, size, operands);
   }
 }
 

@@ -9,12 +9,12 @@ namespace {
 /// Each thread keeps one pair index, so that it computes one sine and cosine for all its heads.
 template <class T>
 __global__ void rotate(RopeSize size, T* qkv, float log2_theta, float direction) {
-  const std::int64_t half = size.head_size / 2;
+  const std::int64_t half = size.rotary_size / 2;
   const std::int64_t token = blockIdx.x;
   T* row = qkv + token * (size.heads + 2 * size.kv_heads) * size.head_size;
   const auto position = static_cast<float>((size.first + token) / size.batch);
   for (std::int64_t i = threadIdx.x; i < half; i += blockDim.x) {
-    const float exponent = -2.0F * static_cast<float>(i) / static_cast<float>(size.head_size);
+    const float exponent = -2.0F * static_cast<float>(i) / static_cast<float>(size.rotary_size);
     float sine = 0.0F;
     float cosine = 0.0F;
     sincosf(position * exp2f(exponent * log2_theta), &sine, &cosine);
@@ -38,11 +38,21 @@ void launch_rope(
   const auto log2_theta = static_cast<float>(log2(theta));
   const float direction = rotation == Rotation::forward ? 1.0F : -1.0F;
   if (size.type == DataType::bf16) {
-    rotate<__nv_bfloat16><<<blocks, block, 0, stream>>>(
-        size, static_cast<__nv_bfloat16*>(qkv), log2_theta, direction);
+    launch(stream,
+           {blocks, block},
+           rotate<__nv_bfloat16>,
+           size,
+           static_cast<__nv_bfloat16*>(qkv),
+           log2_theta,
+           direction);
   } else {
-    rotate<float>
-        <<<blocks, block, 0, stream>>>(size, static_cast<float*>(qkv), log2_theta, direction);
+    launch(stream,
+           {blocks, block},
+           rotate<float>,
+           size,
+           static_cast<float*>(qkv),
+           log2_theta,
+           direction);
   }
 }
 

@@ -7,6 +7,8 @@
 
 #include <omp.h>
 
+#include "kernels/host/one_thread.hpp"
+#include "units/integer.hpp"
 #include "units/multiversion.hpp"
 
 namespace forerun::host {
@@ -17,10 +19,6 @@ namespace {
 constexpr std::int64_t largest_block = 128;
 constexpr std::int64_t vector_floats = 16;
 
-std::int64_t rounded_up(std::int64_t value, std::int64_t step) {
-  return (value + step - 1) / step * step;
-}
-
 GemmShape square(std::int64_t block, std::int64_t size) {
   return {block, block, size, GemmLayout::nt, GemmOutput::accumulate_fp32};
 }
@@ -29,29 +27,13 @@ GemmShape tall(std::int64_t block, std::int64_t size, GemmLayout layout) {
   return {block, size, block, layout, GemmOutput::accumulate_fp32};
 }
 
-// Each product runs inside one thread, so oneDNN has to prepare it for one.
-class OneThread {
- public:
-  OneThread() : threads_(omp_get_max_threads()) { omp_set_num_threads(1); }
-
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-  OneThread(OneThread&&) = delete;
-  OneThread& operator=(OneThread&&) = delete;
-
-  ~OneThread() { omp_set_num_threads(threads_); }
-
- private:
-  int threads_;
-};
-
 }  // namespace
 
 AttentionBlocks::AttentionBlocks(const AttentionKeyShape& shape) {
   const std::int64_t keys = key_length(shape);
   const std::int64_t longest = std::max(shape.length, keys);
-  const std::int64_t cuts = (longest + largest_block - 1) / largest_block;
-  block = rounded_up((longest + cuts - 1) / cuts, vector_floats);
+  const std::int64_t cuts = ceil_div(longest, largest_block);
+  block = rounded_up(ceil_div(longest, cuts), vector_floats);
   padded_queries = rounded_up(shape.length, block);
   padded_keys = rounded_up(keys, block);
 }

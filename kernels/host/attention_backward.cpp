@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include "kernels/host/attention.hpp"
+#include "kernels/host/attention_scores.hpp"
 #include "kernels/host/fast_exp.hpp"
 #include "kernels/host/parallel_ranges.hpp"
 #include "kernels/host/reductions.hpp"
@@ -43,6 +44,13 @@ FORERUN_MULTIVERSION void differentiate(float* scores,
   }
 }
 
+FORERUN_MULTIVERSION void multiply(float* x, const float* y, std::int64_t count) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < count; ++i) {
+    x[i] *= y[i];
+  }
+}
+
 // Elements of the key and value gradients of one query head.
 std::int64_t slab_size(const AttentionKeyShape& shape) {
   return AttentionBlocks(shape).padded_keys * (shape.head_size + value_size(shape));
@@ -56,6 +64,7 @@ class BackwardHead {
         shape_(call.shape<AttentionKeyShape>()),
         cut_(shape_),
         place_(shape_, batch_and_head),
+        change_(call, batch_and_head),
         worker_(worker),
         e_(place_.key.size),
         v_size_(place_.value.size) {
@@ -84,6 +93,7 @@ class BackwardHead {
     }
     d_q_ = take(cut_.padded_queries * e_);
     delta_ = take(cut_.padded_queries);
+    slopes_ = take(cut_.block);
     row_ = take(2 * v_size_);
   }
 
@@ -111,7 +121,8 @@ class BackwardHead {
            BlockMatrix::floats(cut_.padded_queries * v_size_, type) +
            BlockMatrix::floats(cut_.padded_keys * e_, type) +
            BlockMatrix::floats(cut_.padded_keys * v_size_, type) + 2 * square +
-           2 * BlockMatrix::floats(square, type) + cut_.padded_queries * (e_ + 1) + 2 * v_size_;
+           2 * BlockMatrix::floats(square, type) + cut_.padded_queries * (e_ + 1) + cut_.block +
+           2 * v_size_;
   }
 
   void load() {
@@ -137,7 +148,6 @@ class BackwardHead {
     std::fill_n(gradients_, square, 0.0F);
     worker_.keyed.scores.run(q, k_.at(key_first * e_), scores_);
     worker_.valued.scores.run(d_out, v_.at(key_first * v_size_), gradients_);
-    const float* lse = call_.floats(place_.lse_operand) + place_.lse_first;
     const std::int64_t queries = std::min(cut_.block, shape_.length - query_first);
     // Rows beyond the sequence hold zeros: their q and d_out are zero.
     for (std::int64_t row = 0; row < queries; ++row) {
@@ -145,10 +155,7 @@ class BackwardHead {
       const auto [first, last] = visible_columns(shape_, query, key_first, cut_.block);
       float* scores = scores_ + row * cut_.block;
       float* gradients = gradients_ + row * cut_.block;
-      differentiate(scores + first,
-                    gradients + first,
-                    {.lse = lse[query], .delta = delta_[query], .scale = scale_},
-                    last - first);
+      differentiate_row(query, key_first + first, scores + first, gradients + first, last - first);
       for (float* const values : {scores, gradients}) {
         std::fill(values, values + first, 0.0F);
         std::fill(values + last, values + cut_.block, 0.0F);
@@ -159,6 +166,21 @@ class BackwardHead {
     worker_.valued.transposed.run(p_.data, d_out, d_v_ + key_first * v_size_);
     worker_.keyed.transposed.run(d_scores_.data, q, d_k_ + key_first * e_);
     worker_.keyed.weighted.run(d_scores_.data, k_.at(key_first * e_), d_q_ + query_first * e_);
+  }
+
+  // The scores of keys from `key` on become probabilities, their gradients those of the scores.
+  void differentiate_row(
+      std::int64_t query, std::int64_t key, float* scores, float* gradients, std::int64_t count) {
+    const float* lse = call_.floats(place_.lse_operand) + place_.lse_first;
+    change_.apply(scores, key - query - shape_.offset, count);
+    if (change_.has_slopes()) {
+      change_.slopes(scores, slopes_, count);
+    }
+    differentiate(
+        scores, gradients, {.lse = lse[query], .delta = delta_[query], .scale = scale_}, count);
+    if (change_.has_slopes()) {
+      multiply(gradients, slopes_, count);
+    }
   }
 
   void store_query_gradients() {
@@ -172,6 +194,7 @@ class BackwardHead {
   const AttentionKeyShape& shape_;
   AttentionBlocks cut_;
   HeadPlace place_;
+  ScoreChange change_;
   AttentionWorker& worker_;
   std::int64_t e_;
   std::int64_t v_size_;
@@ -184,9 +207,10 @@ class BackwardHead {
   float* gradients_ = nullptr;  // [block x block], of the probabilities, then of the scores
   BlockMatrix p_;               // both in the format of the products
   BlockMatrix d_scores_;
-  float* d_q_ = nullptr;    // [padded queries x head_size]
-  float* delta_ = nullptr;  // [padded queries]
-  float* row_ = nullptr;    // two rows of values
+  float* d_q_ = nullptr;     // [padded queries x head_size]
+  float* delta_ = nullptr;   // [padded queries]
+  float* slopes_ = nullptr;  // [block], of the change of scores
+  float* row_ = nullptr;     // two rows of values
   float* d_k_ = nullptr;
   float* d_v_ = nullptr;
 };

@@ -6,6 +6,7 @@
 #include <omp.h>
 
 #include "kernels/host/attention.hpp"
+#include "kernels/host/attention_scores.hpp"
 #include "kernels/host/fast_exp.hpp"
 #include "kernels/host/reductions.hpp"
 #include "units/multiversion.hpp"
@@ -33,6 +34,7 @@ class ForwardHead {
         shape_(call.shape<AttentionKeyShape>()),
         cut_(shape_),
         place_(shape_, batch_and_head),
+        change_(call, batch_and_head),
         worker_(worker) {
     const std::int64_t e = place_.query.size;
     const std::int64_t v = place_.value.size;
@@ -92,6 +94,8 @@ class ForwardHead {
       float* scores = scores_ + row * cut_.block;
       const auto [first, last] = visible_columns(shape_, query_first + row, key_first, cut_.block);
       if (first < last) {
+        const std::int64_t query = query_first + row + shape_.offset;
+        change_.apply(scores + first, key_first + first - query, last - first);
         soften_row(row, scores + first, last - first);
       }
       std::fill(scores, scores + first, 0.0F);
@@ -129,6 +133,7 @@ class ForwardHead {
   const AttentionKeyShape& shape_;
   AttentionBlocks cut_;
   HeadPlace place_;
+  ScoreChange change_;
   AttentionWorker& worker_;
   float scale_ = score_scale(shape_);
   BlockMatrix q_;  // [padded queries x head_size]

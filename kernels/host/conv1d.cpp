@@ -102,12 +102,11 @@ void conv1d_forward(const KernelCall& call) {
 
 // First the gradients before the activation, kept for all tokens; then each input row gathers from
 // the `width` rows that read it.
-void conv1d_backward(const KernelCall& call) {
+void Conv1dBackward::run(const KernelCall& call) {
   const auto& s = call.shape<ConvShape>();
   const std::int64_t tokens = s.batch * s.length;
   const Convolution convolution(call);
-  FloatScratch scratch;
-  float* gradients = scratch.at_least(tokens * s.channels);
+  float* gradients = gradients_.at_least(tokens * s.channels);
   ColumnSums d_taps(s.width * s.channels);
   ColumnSums d_bias(s.channels);
   parallel_ranges(tokens, s.channels * s.width, [&](const ThreadRange& range) {

@@ -8,6 +8,7 @@
 #include "kernels/host/fast_exp.hpp"
 #include "kernels/host/parallel_ranges.hpp"
 #include "kernels/host/reductions.hpp"
+#include "units/integer.hpp"
 #include "units/multiversion.hpp"
 
 namespace forerun::host {
@@ -17,10 +18,33 @@ namespace {
 // cache.
 constexpr std::int64_t piece = 64;
 
-// The products of one query with `count` keys of `size` floats each.
+// The products of one query with `count` keys of `size` floats each; four sums at once, because one
+// alone waits for its own additions.
 FORERUN_MULTIVERSION void multiply(
     const float* query, const float* keys, std::int64_t size, std::int64_t count, float* scores) {
-  for (std::int64_t i = 0; i < count; ++i) {
+  std::int64_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const float* a = keys + i * size;
+    const float* b = a + size;
+    const float* c = b + size;
+    const float* d = c + size;
+    float of_a = 0.0F;
+    float of_b = 0.0F;
+    float of_c = 0.0F;
+    float of_d = 0.0F;
+#pragma omp simd reduction(+ : of_a, of_b, of_c, of_d)
+    for (std::int64_t j = 0; j < size; ++j) {
+      of_a += query[j] * a[j];
+      of_b += query[j] * b[j];
+      of_c += query[j] * c[j];
+      of_d += query[j] * d[j];
+    }
+    scores[i] = of_a;
+    scores[i + 1] = of_b;
+    scores[i + 2] = of_c;
+    scores[i + 3] = of_d;
+  }
+  for (; i < count; ++i) {
     const float* key = keys + i * size;
     float total = 0.0F;
 #pragma omp simd reduction(+ : total)
@@ -150,8 +174,7 @@ void decode_attention(const KernelCall& call) {
   const std::int64_t v = value_size(s);
   const std::int64_t caches = s.batch * s.kv_heads;
   const std::int64_t threads = omp_get_max_threads();
-  const std::int64_t parts =
-      std::clamp<std::int64_t>((threads + caches - 1) / caches, 1, s.context);
+  const std::int64_t parts = std::clamp<std::int64_t>(ceil_div(threads, caches), 1, s.context);
   std::vector<float> outs(static_cast<std::size_t>(caches * parts * group * v), 0.0F);
   std::vector<std::vector<Partial>> partials(static_cast<std::size_t>(caches * parts),
                                              std::vector<Partial>(static_cast<std::size_t>(group)));

@@ -7,7 +7,6 @@
 #include "kernels/host/residual_sum.hpp"
 #include "kernels/host/row_kernels.hpp"
 #include "units/multiversion.hpp"
-#include "units/unit.hpp"
 
 namespace forerun::host {
 namespace {
@@ -78,7 +77,7 @@ void bias_backward(const KernelCall& call) {
 }
 
 void zero(const KernelCall& call) {
-  const auto bytes_each = static_cast<std::int64_t>(size_of(call.key.type).in(unit::byte));
+  const auto bytes_each = static_cast<std::int64_t>(element_bytes(call.key.type));
   auto* values = static_cast<std::byte*>(call.operands[0]);
   parallel_ranges(call.shape<FlatShape>().elements, 1, [&](const ThreadRange& range) {
     const std::int64_t bytes = (range.last - range.first) * bytes_each;
@@ -87,7 +86,7 @@ void zero(const KernelCall& call) {
 }
 
 void copy(const KernelCall& call) {
-  const auto bytes_each = static_cast<std::int64_t>(size_of(call.key.type).in(unit::byte));
+  const auto bytes_each = static_cast<std::int64_t>(element_bytes(call.key.type));
   const auto* from = static_cast<const std::byte*>(call.operands[0]);
   auto* to = static_cast<std::byte*>(call.operands[1]);
   parallel_ranges(call.shape<FlatShape>().elements, 1, [&](const ThreadRange& range) {

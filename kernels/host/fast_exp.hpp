@@ -67,4 +67,16 @@ FORERUN_INLINE float fast_tanh(float x) {
   return 1.0F - 2.0F / (fast_exp(2.0F * x) + 1.0F);
 }
 
+/// tanh to about 3e-7 relative, for small arguments too: Cephes' tanhf, a polynomial below 0.625.
+FORERUN_INLINE float relative_tanh(float x) {
+  const float square = x * x;
+  float p = -5.70498872745e-3F;
+  p = p * square + 2.06390887954e-2F;
+  p = p * square - 5.37397155531e-2F;
+  p = p * square + 1.33314422036e-1F;
+  p = p * square - 3.33332819422e-1F;
+  p = p * square * x + x;
+  return square < 0.625F * 0.625F ? p : fast_tanh(x);
+}
+
 }  // namespace forerun::host

@@ -5,15 +5,12 @@
 
 #include "kernels/host/expert_kernels.hpp"
 #include "kernels/host/parallel_ranges.hpp"
+#include "units/integer.hpp"
 
 namespace forerun::host {
 namespace {
 
 constexpr std::int64_t tile = 32;
-
-std::size_t element_bytes(const KernelCall& call) {
-  return call.key.type == DataType::bf16 ? sizeof(Bf16) : sizeof(float);
-}
 
 // Element `index` of operand `operand`, of `bytes` each.
 char* place(const KernelCall& call, std::size_t operand, std::int64_t index, std::size_t bytes) {
@@ -24,7 +21,7 @@ char* place(const KernelCall& call, std::size_t operand, std::int64_t index, std
 char* padded(const char* from, std::int64_t rows, std::size_t row_bytes, FloatScratch& scratch) {
   const auto whole = static_cast<std::size_t>(tile) * row_bytes;
   auto* to = reinterpret_cast<char*>(
-      scratch.at_least(static_cast<std::int64_t>((whole + sizeof(float) - 1) / sizeof(float))));
+      scratch.at_least(static_cast<std::int64_t>(ceil_div(whole, sizeof(float)))));
   const std::size_t used = static_cast<std::size_t>(rows) * row_bytes;
   std::memcpy(to, from, used);
   std::memset(to + used, 0, whole - used);
@@ -56,7 +53,7 @@ void GroupedGemm::run(const KernelCall& call) {
 
 void GroupedGemm::run_rows(const KernelCall& call, const Rows& rows) {
   const auto& s = call.shape<GroupedGemmShape>();
-  const std::size_t bytes = element_bytes(call);
+  const std::size_t bytes = element_bytes(call.key.type);
   const std::size_t out_bytes = s.output == GemmOutput::store ? bytes : sizeof(float);
   const std::int64_t in = s.layout == GemmLayout::nt ? s.k : s.n;
   const std::int64_t out = s.layout == GemmLayout::nt ? s.n : s.k;
@@ -90,7 +87,7 @@ void GroupedGemm::run_rows(const KernelCall& call, const Rows& rows) {
 // C[n x k] = A[rows x n]^T B[rows x k] of one group, summed in fp32 whatever C is.
 void GroupedGemm::weight_gradient(const KernelCall& call, const Rows& rows) {
   const auto& s = call.shape<GroupedGemmShape>();
-  const std::size_t bytes = element_bytes(call);
+  const std::size_t bytes = element_bytes(call.key.type);
   const std::int64_t outputs = s.n * s.k;
   const bool stores = s.output == GemmOutput::store;
   const std::int64_t first_output = rows.group * outputs;

@@ -35,6 +35,29 @@ constexpr auto row_kernels = std::to_array<std::pair<KernelOp, RowKernel>>({
     {KernelOp::swiglu_backward, swiglu_backward},
     {KernelOp::gelu_forward, gelu_forward},
     {KernelOp::gelu_backward, gelu_backward},
+    {KernelOp::geglu_forward, geglu_forward},
+    {KernelOp::geglu_backward, geglu_backward},
+    {KernelOp::relu_forward, relu_forward},
+    {KernelOp::relu_backward, relu_backward},
+    {KernelOp::relu_squared_forward, relu_squared_forward},
+    {KernelOp::relu_squared_backward, relu_squared_backward},
+    {KernelOp::row_gate_forward, row_gate_forward},
+    {KernelOp::row_gate_backward, row_gate_backward},
+    {KernelOp::sigmoid_gate_forward, sigmoid_gate_forward},
+    {KernelOp::sigmoid_gate_backward, sigmoid_gate_backward},
+    {KernelOp::gated_norm_forward, gated_norm_forward},
+    {KernelOp::gated_norm_backward, gated_norm_backward},
+    {KernelOp::take_columns, take_columns},
+    {KernelOp::put_columns, put_columns},
+    {KernelOp::latent_query_forward, latent_query},
+    {KernelOp::latent_query_backward, latent_query},
+    {KernelOp::latent_keys_forward, latent_keys_forward},
+    {KernelOp::latent_keys_backward, latent_keys_backward},
+    {KernelOp::softcap_forward, softcap_forward},
+    {KernelOp::softcap_backward, softcap_backward},
+    {KernelOp::layer_norm_nobias_forward, layer_norm_nobias_forward},
+    {KernelOp::layer_norm_nobias_backward, layer_norm_nobias_backward},
+    {KernelOp::scale, scale},
     {KernelOp::add, add},
     {KernelOp::bias_forward, bias_forward},
     {KernelOp::bias_backward, bias_backward},
@@ -54,7 +77,6 @@ constexpr auto row_kernels = std::to_array<std::pair<KernelOp, RowKernel>>({
     {KernelOp::add_layer_norm_backward, add_layer_norm_backward},
     {KernelOp::decode_attention, decode_attention},
     {KernelOp::conv1d_forward, conv1d_forward},
-    {KernelOp::conv1d_backward, conv1d_backward},
     {KernelOp::selective_scan_forward, selective_scan_forward},
     {KernelOp::selective_scan_backward, selective_scan_backward},
     {KernelOp::router_forward, router_forward},
@@ -64,6 +86,17 @@ constexpr auto row_kernels = std::to_array<std::pair<KernelOp, RowKernel>>({
     {KernelOp::permute_backward, permute_backward},
     {KernelOp::unpermute_forward, unpermute_forward},
     {KernelOp::unpermute_backward, unpermute_backward},
+    {KernelOp::softmax_forward, softmax_forward},
+    {KernelOp::softmax_backward, softmax_backward},
+    {KernelOp::dropout_forward, dropout_forward},
+    {KernelOp::dropout_backward, dropout_backward},
+    {KernelOp::bias_dropout_add_forward, bias_dropout_add_forward},
+    {KernelOp::bias_gelu_forward, bias_gelu_forward},
+    {KernelOp::bias_gelu_backward, bias_gelu_backward},
+    {KernelOp::widen, widen},
+    {KernelOp::narrow, narrow},
+    {KernelOp::accumulate, accumulate_gradient},
+    {KernelOp::square_sum, square_sum},
 });
 
 void run_row_kernel(const KernelCall& call) {
@@ -80,12 +113,17 @@ bool has_kernel(KernelOp op) {
   switch (op) {
     case KernelOp::gemm:
     case KernelOp::grouped_gemm:
+    case KernelOp::conv1d_backward:
     case KernelOp::ssd_forward:
     case KernelOp::ssd_backward:
     case KernelOp::attention_forward:
     case KernelOp::attention_backward:
     case KernelOp::rope_forward:
     case KernelOp::rope_backward:
+    case KernelOp::scores_forward:
+    case KernelOp::context_forward:
+    case KernelOp::context_backward:
+    case KernelOp::scores_backward:
       return true;
     default:
       return std::ranges::any_of(row_kernels, [op](const auto& row) { return row.first == op; });
@@ -149,10 +187,14 @@ void HostDevice::run(const KernelKey& key,
   const KernelCall call{.key = key, .operands = operands, .scalars = scalars};
   switch (key.op) {
     case KernelOp::gemm:
+      gemm_.prepare(call);
       gemm_.run(call);
       break;
     case KernelOp::grouped_gemm:
       grouped_gemm_.run(call);
+      break;
+    case KernelOp::conv1d_backward:
+      conv1d_backward_.run(call);
       break;
     case KernelOp::ssd_forward:
       ssd_.run_forward(call);
@@ -165,6 +207,12 @@ void HostDevice::run(const KernelKey& key,
       break;
     case KernelOp::attention_backward:
       attention_.run_backward(call);
+      break;
+    case KernelOp::scores_forward:
+    case KernelOp::context_forward:
+    case KernelOp::context_backward:
+    case KernelOp::scores_backward:
+      unfused_attention_.run(call);
       break;
     case KernelOp::rope_forward:
     case KernelOp::rope_backward:

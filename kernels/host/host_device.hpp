@@ -11,6 +11,7 @@
 #include "kernels/host/host_gemm.hpp"
 #include "kernels/host/rope.hpp"
 #include "kernels/host/scan_kernels.hpp"
+#include "kernels/host/unfused_attention.hpp"
 
 namespace forerun::host {
 
@@ -50,6 +51,8 @@ class HostDevice final : public Device {
   HostGemm gemm_;
   GroupedGemm grouped_gemm_{gemm_};
   Attention attention_{gemm_.bf16()};
+  UnfusedAttention unfused_attention_{gemm_.bf16()};
+  Conv1dBackward conv1d_backward_;
   Ssd ssd_;
   Rope rope_;
   std::optional<CacheFlush> flush_;  // made when first needed

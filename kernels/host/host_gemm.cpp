@@ -1,52 +1,13 @@
-// Matrix products: fp32 by dnnl_sgemm, bf16 natively or by way of fp32.
+// Matrix products: fp32, bf16 natively or by way of fp32, and those of few rows.
 #include "kernels/host/host_gemm.hpp"
 
-#include <stdexcept>
-
 #include <dnnl.hpp>
-#include <fmt/format.h>
 
 #include "kernels/host/decode_kernels.hpp"
 #include "kernels/host/parallel_ranges.hpp"
 
 namespace forerun::host {
 namespace {
-
-struct Fp32Matrices {
-  const float* a = nullptr;
-  const float* b = nullptr;
-  float* c = nullptr;
-};
-
-// oneDNN's BLAS-style entry: on AVX-512 it was as fast as its matmul primitive or faster (up to
-// twice where the leading dimension is a multiple of 1024), for all three layouts.
-void multiply_fp32(const GemmShape& s, const Fp32Matrices& matrices) {
-  const bool a_transposed = s.layout == GemmLayout::tn;
-  const bool b_transposed = s.layout == GemmLayout::nt;
-  const float keep = s.output == GemmOutput::accumulate_fp32 ? 1.0F : 0.0F;
-  const dnnl_status_t status = dnnl_sgemm(a_transposed ? 'T' : 'N',
-                                          b_transposed ? 'T' : 'N',
-                                          s.m,
-                                          s.n,
-                                          s.k,
-                                          1.0F,
-                                          matrices.a,
-                                          a_transposed ? s.m : s.k,
-                                          matrices.b,
-                                          b_transposed ? s.k : s.n,
-                                          keep,
-                                          matrices.c,
-                                          s.n);
-  if (status != dnnl_success) {
-    throw std::runtime_error(fmt::format("{}:{}: dnnl_sgemm(m={}, n={}, k={}): status {}",
-                                         __FILE__,
-                                         __LINE__,
-                                         s.m,
-                                         s.n,
-                                         s.k,
-                                         static_cast<int>(status)));
-  }
-}
 
 const float* converted(const TypedArray& from, std::int64_t count, FloatScratch& scratch) {
   float* to = scratch.at_least(count);
@@ -70,11 +31,18 @@ bool HostGemm::has_few_rows(const GemmShape& shape) {
          shape.output == GemmOutput::store;
 }
 
+void HostGemm::prepare(const KernelCall& call) {
+  const auto& shape = call.shape<GemmShape>();
+  if (call.key.type == DataType::fp32 && !has_few_rows(shape)) {
+    fp32_.prepare(shape, {call.floats(0), call.floats(1), call.floats(2)});
+  }
+}
+
 void HostGemm::run(const KernelCall& call) {
   if (has_few_rows(call.shape<GemmShape>())) {
     gemv(call);
   } else if (call.key.type == DataType::fp32) {
-    multiply_fp32(call.shape<GemmShape>(), {call.floats(0), call.floats(1), call.floats(2)});
+    fp32_.run(call.shape<GemmShape>(), {call.floats(0), call.floats(1), call.floats(2)});
   } else if (bf16_ == Bf16Gemm::native) {
     run_native(call);
   } else {
@@ -87,10 +55,10 @@ void HostGemm::run_converted(const KernelCall& call) {
   const bool stores = s.output == GemmOutput::store;
   const std::int64_t outputs = s.m * s.n;
   float* c = stores ? c_.at_least(outputs) : call.floats(2);
-  multiply_fp32(s,
-                {.a = converted(call.array(0), s.m * s.k, a_),
-                 .b = converted(call.array(1), s.k * s.n, b_),
-                 .c = c});
+  fp32_.run(s,
+            {.a = converted(call.array(0), s.m * s.k, a_),
+             .b = converted(call.array(1), s.k * s.n, b_),
+             .c = c});
   if (stores) {
     parallel_ranges(outputs, 1, [&](const ThreadRange& range) {
       call.array(2).commit(range.first, range.last - range.first, c + range.first);
@@ -117,7 +85,7 @@ std::string HostGemm::algorithm_of(const KernelKey& key) {
   if (key.type == DataType::bf16 && bf16_ == Bf16Gemm::native) {
     return native(std::get<GemmShape>(key.shape)).implementation();
   }
-  return "dnnl_sgemm";
+  return fp32_.algorithm_of(std::get<GemmShape>(key.shape));
 }
 
 }  // namespace forerun::host

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "kernels/host/aligned_memory.hpp"
+#include "kernels/host/fp32_gemm.hpp"
 #include "kernels/host/kernel_call.hpp"
 #include "kernels/host/matmul.hpp"
 
@@ -24,6 +25,9 @@ class HostGemm {
 
   [[nodiscard]] Bf16Gemm bf16() const { return bf16_; }
 
+  /// Finds out, once a shape, how fp32 is multiplied fastest; needs the operands of `run`.
+  void prepare(const KernelCall& call);
+
   void run(const KernelCall& call);
 
   /// oneDNN's name of the implementation: "dnnl_sgemm", "brg:avx512_core_bf16", ...
@@ -36,6 +40,7 @@ class HostGemm {
   [[nodiscard]] Matmul& native(const GemmShape& shape);
 
   Bf16Gemm bf16_;
+  Fp32Gemm fp32_;
   FloatScratch a_;
   FloatScratch b_;
   FloatScratch c_;

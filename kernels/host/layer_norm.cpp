@@ -1,5 +1,7 @@
 // LayerNorm over rows.
+#include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "kernels/host/parallel_ranges.hpp"
 #include "kernels/host/reductions.hpp"
@@ -81,12 +83,12 @@ FORERUN_MULTIVERSION void differentiate(const LayerNormRow& row, const LayerNorm
 
 // Operands of the plain kernel and of the one behind an addition, by position.
 struct Forward {
-  bool has_sum;  ///< x is formed here, from operands 0 and 1
-  std::size_t x;
-  std::size_t weight;
-  std::size_t bias;
-  std::size_t y;
-  std::size_t stats;
+  bool has_sum{};  ///< x is formed here, from operands 0 and 1
+  std::size_t x{};
+  std::size_t weight{};
+  std::optional<std::size_t> bias{};
+  std::size_t y{};
+  std::size_t stats{};
 };
 
 void normalise_rows(const KernelCall& call, const Forward& at) {
@@ -98,7 +100,9 @@ void normalise_rows(const KernelCall& call, const Forward& at) {
   parallel_ranges(shape.rows, n, [&](const ThreadRange& range) {
     const RunBuffer buffer(6 * n);
     const float* weight = call.array(at.weight).read(0, n, buffer.data());
-    const float* bias = call.array(at.bias).read(0, n, buffer.data() + n);
+    std::fill_n(buffer.data() + n, n, 0.0F);
+    const float* bias =
+        at.bias ? call.array(*at.bias).read(0, n, buffer.data() + n) : buffer.data() + n;
     for (std::int64_t i = range.first; i < range.last; ++i) {
       const float* x = at.has_sum ? stored_sum(call, at.x, i, buffer.data() + 3 * n)
                                   : call.array(at.x).read(i * n, n, buffer.data() + 3 * n);
@@ -113,7 +117,7 @@ void normalise_rows(const KernelCall& call, const Forward& at) {
 }
 
 // As for RMSNorm: operand 4 is the gradient that reaches the sum past the norm.
-void differentiate_rows(const KernelCall& call, bool has_sum) {
+void differentiate_rows(const KernelCall& call, bool has_sum, bool has_bias) {
   const auto& shape = call.shape<RowsShape>();
   const std::int64_t n = shape.columns;
   const float* means = call.floats(2);
@@ -141,7 +145,9 @@ void differentiate_rows(const KernelCall& call, bool has_sum) {
     }
   });
   d_weight.add_to(call.floats(has_sum ? 6 : 5));
-  d_bias.add_to(call.floats(has_sum ? 7 : 6));
+  if (has_bias) {
+    d_bias.add_to(call.floats(has_sum ? 7 : 6));
+  }
 }
 
 }  // namespace
@@ -154,12 +160,20 @@ void add_layer_norm_forward(const KernelCall& call) {
   normalise_rows(call, {.has_sum = true, .x = 4, .weight = 2, .bias = 3, .y = 5, .stats = 6});
 }
 
+void layer_norm_nobias_forward(const KernelCall& call) {
+  normalise_rows(call, {.has_sum = false, .x = 0, .weight = 1, .bias = {}, .y = 2, .stats = 3});
+}
+
 void layer_norm_backward(const KernelCall& call) {
-  differentiate_rows(call, false);
+  differentiate_rows(call, false, true);
 }
 
 void add_layer_norm_backward(const KernelCall& call) {
-  differentiate_rows(call, true);
+  differentiate_rows(call, true, true);
+}
+
+void layer_norm_nobias_backward(const KernelCall& call) {
+  differentiate_rows(call, false, false);
 }
 
 }  // namespace forerun::host

@@ -31,20 +31,20 @@ FORERUN_MULTIVERSION void rotate(float* head,
 
 void Rope::extend_table(const HeadsShape& shape, const KernelScalars& scalars) {
   const std::int64_t needed = (scalars.first + shape.tokens - 1) / shape.batch + 1;
-  if (theta_ != scalars.rope_theta || head_size_ != shape.head_size) {
+  if (theta_ != scalars.rope_theta || turned_size_ != rotary_size(shape)) {
     theta_ = scalars.rope_theta;
-    head_size_ = shape.head_size;
+    turned_size_ = rotary_size(shape);
     positions_ = 0;
   }
   if (needed <= positions_) {
     return;
   }
-  const std::int64_t half = head_size_ / 2;
-  angles_.resize(static_cast<std::size_t>(needed * head_size_));
+  const std::int64_t half = turned_size_ / 2;
+  angles_.resize(static_cast<std::size_t>(needed * turned_size_));
   for (std::int64_t position = positions_; position < needed; ++position) {
-    float* row = angles_.data() + position * head_size_;
+    float* row = angles_.data() + position * turned_size_;
     for (std::int64_t i = 0; i < half; ++i) {
-      const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(head_size_);
+      const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(turned_size_);
       const double angle = static_cast<double>(position) * std::pow(theta_, exponent);
       row[i] = static_cast<float>(std::cos(angle));
       row[half + i] = static_cast<float>(std::sin(angle));
@@ -68,9 +68,9 @@ void Rope::run(const KernelCall& call) {
       float* row = qkv.open(token * width, turned, buffer.data());
       for (std::int64_t head = 0; head < turned_heads; ++head) {
         rotate(row + head * shape.head_size,
-               angles_.data() + position * head_size_,
+               angles_.data() + position * turned_size_,
                direction,
-               shape.head_size / 2);
+               turned_size_ / 2);
       }
       qkv.commit(token * width, turned, row);
     }

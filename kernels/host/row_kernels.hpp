@@ -14,6 +14,8 @@ void rms_norm_backward(const KernelCall& call);
 /// - 1.
 void layer_norm_forward(const KernelCall& call);
 void layer_norm_backward(const KernelCall& call);
+void layer_norm_nobias_forward(const KernelCall& call);
+void layer_norm_nobias_backward(const KernelCall& call);
 /// The same norms of a sum that is formed first and kept (stored, then read back: bf16 rounds it).
 void add_rms_norm_forward(const KernelCall& call);
 void add_rms_norm_backward(const KernelCall& call);
@@ -30,8 +32,36 @@ void swiglu_backward(const KernelCall& call);
 /// y = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) (Hendrycks, Gimpel 2016, arXiv 1606.08415).
 void gelu_forward(const KernelCall& call);
 void gelu_backward(const KernelCall& call);
+/// y = gelu(gate) up (arXiv 2002.05202).
+void geglu_forward(const KernelCall& call);
+void geglu_backward(const KernelCall& call);
+/// y = max(x, 0); no gradient at 0.
+void relu_forward(const KernelCall& call);
+void relu_backward(const KernelCall& call);
+/// y = max(x, 0)^2 (So et al. 2021, Primer, arXiv 2109.08668, section 4).
+void relu_squared_forward(const KernelCall& call);
+void relu_squared_backward(const KernelCall& call);
+/// y = sigmoid(gate) x, one gate a row (the shared expert of Qwen2-MoE) or one an element.
+void row_gate_forward(const KernelCall& call);
+void row_gate_backward(const KernelCall& call);
+void sigmoid_gate_forward(const KernelCall& call);
+void sigmoid_gate_backward(const KernelCall& call);
+/// RMSNorm of x silu(z) over groups of columns (state-spaces/mamba, RMSNormGated with
+/// norm_before_gate off).
+void gated_norm_forward(const KernelCall& call);
+void gated_norm_backward(const KernelCall& call);
+void take_columns(const KernelCall& call);
+void put_columns(const KernelCall& call);
+/// Heads of latent attention; rope turns non-interleaved halves.
+void latent_query(const KernelCall& call);
+void latent_keys_forward(const KernelCall& call);
+void latent_keys_backward(const KernelCall& call);
+/// y = cap tanh(x / cap) (Gemma 2, arXiv 2408.00118, section 2).
+void softcap_forward(const KernelCall& call);
+void softcap_backward(const KernelCall& call);
 
 void add(const KernelCall& call);
+void scale(const KernelCall& call);
 void bias_forward(const KernelCall& call);
 void bias_backward(const KernelCall& call);
 void zero(const KernelCall& call);

@@ -12,7 +12,15 @@ namespace forerun::host {
 
 /// Causal depthwise convolution and SiLU; channels lie in vector lanes.
 void conv1d_forward(const KernelCall& call);
-void conv1d_backward(const KernelCall& call);
+
+/// Keeps its memory: fresh pages for every call took longer than the convolution.
+class Conv1dBackward {
+ public:
+  void run(const KernelCall& call);
+
+ private:
+  FloatScratch gradients_;  // before the activation, [tokens x channels]
+};
 
 /// Mamba-1 (Gu, Dao 2023, arXiv 2312.00752, algorithm 2): threads share out (sequence, block of
 /// channels), channels lie in vector lanes, states stay in the first-level cache. Backward keeps

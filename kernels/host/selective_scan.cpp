@@ -6,6 +6,7 @@
 #include "kernels/host/fast_exp.hpp"
 #include "kernels/host/parallel_ranges.hpp"
 #include "kernels/host/scan_kernels.hpp"
+#include "units/integer.hpp"
 #include "units/multiversion.hpp"
 
 namespace forerun::host {
@@ -149,7 +150,7 @@ class ScanBlock {
   ScanBlock(const KernelCall& call, std::int64_t item)
       : call_(call),
         s_(call.shape<ScanShape>()),
-        blocks_((s_.channels + lanes - 1) / lanes),
+        blocks_(ceil_div<std::int64_t>(s_.channels, lanes)),
         sequence_(item / blocks_),
         channel_(item % blocks_ * lanes),
         count_(std::min(lanes, s_.channels - channel_)),
@@ -187,7 +188,7 @@ class ScanBlock {
     d_a_.assign(a_.size(), 0.0F);
     d_bias_.assign(lanes, 0.0F);
     d_skip_.assign(lanes, 0.0F);
-    const std::int64_t segments = (s_.length + segment - 1) / segment;
+    const auto segments = ceil_div<std::int64_t>(s_.length, segment);
     for (std::int64_t i = segments - 1; i >= 0; --i) {
       back_through(i, d_b, d_c);
     }
@@ -232,8 +233,8 @@ class ScanBlock {
 
   // The state before every segment.
   void keep_states() {
-    kept_.assign(static_cast<std::size_t>((s_.length + segment - 1) / segment * state_size()),
-                 0.0F);
+    kept_.assign(
+        static_cast<std::size_t>(ceil_div<std::int64_t>(s_.length, segment) * state_size()), 0.0F);
     Values state(a_.size(), 0.0F);
     Values y(lanes, 0.0F);
     for (std::int64_t p = 0; p < s_.length; ++p) {
@@ -314,7 +315,7 @@ class ScanBlock {
 };
 
 std::int64_t block_count(const ScanShape& s) {
-  return (s.channels + lanes - 1) / lanes;
+  return ceil_div<std::int64_t>(s.channels, lanes);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "kernels/host/fast_exp.hpp"
 #include "kernels/host/parallel_ranges.hpp"
 #include "kernels/host/ssd_chunk.hpp"
+#include "units/integer.hpp"
 #include "units/multiversion.hpp"
 
 namespace forerun::host {
@@ -16,12 +17,12 @@ FORERUN_MULTIVERSION void mask_row(const float* products,
                                    const SsdChunk& chunk,
                                    std::int64_t i,
                                    float* masked) {
-  const float* const sums = chunk.sums;
+  const double* const sums = chunk.sums.data();
   const float* const dt = chunk.dt;
-  const float sum = sums[i];
+  const double sum = sums[i];
 #pragma omp simd
   for (std::int64_t j = 0; j <= i; ++j) {
-    masked[j] = products[j] * fast_exp_or_zero(sum - sums[j]) * dt[j];
+    masked[j] = products[j] * fast_exp_or_zero(static_cast<float>(sum - sums[j])) * dt[j];
   }
 }
 
@@ -63,7 +64,7 @@ void forward_chunk(
   mask_products(chunk, plain, masked);
   products.run(product(z.chunk, z.head_size, z.chunk, GemmLayout::nn), masked, chunk.x, y);
   for (std::int64_t i = 0; i < z.chunk; ++i) {
-    factors[i] = fast_exp_or_zero(chunk.sums[i]);
+    factors[i] = chunk.decay_until(i);
   }
   scale_rows(chunk.c, factors, z.chunk, z.state, faded);
   products.run(sum_of_products(z.chunk, z.head_size, z.state, GemmLayout::nt), faded, state, y);
@@ -83,7 +84,7 @@ void ChunkProducts::run(const GemmShape& shape, const float* a, const float* b, 
 
 SsdSizes::SsdSizes(const SsdShape& shape)
     : chunk(std::min(shape.chunk, shape.length)),
-      chunks((shape.length + chunk - 1) / chunk),
+      chunks(ceil_div(shape.length, chunk)),
       head_size(shape.head_size),
       state(shape.state) {}
 
@@ -96,24 +97,24 @@ SsdHead::SsdHead(const KernelCall& kernel_call, std::int64_t sequence_and_head)
       a(-std::exp(kernel_call.floats(5)[head])),
       skip(kernel_call.floats(6)[head]) {}
 
-SsdChunk::SsdChunk(const SsdSizes& head_sizes, float* memory) : sizes(head_sizes) {
+SsdChunk::SsdChunk(const SsdSizes& head_sizes, float* memory)
+    : sizes(head_sizes), sums(static_cast<std::size_t>(head_sizes.chunk)) {
   x = memory;
   b = x + sizes.values();
   c = b + sizes.projected();
   raw = c + sizes.projected();
   dt = raw + sizes.chunk;
-  sums = dt + sizes.chunk;
 }
 
 std::int64_t SsdChunk::floats(const SsdSizes& sizes) {
-  return sizes.values() + 2 * sizes.projected() + 3 * sizes.chunk;
+  return sizes.values() + 2 * sizes.projected() + 2 * sizes.chunk;
 }
 
 void SsdChunk::load(const SsdHead& head, std::int64_t first) {
   count = std::min(sizes.chunk, head.shape.length - first);
   std::fill(x, raw, 0.0F);
   std::fill_n(dt, sizes.chunk, 0.0F);
-  float sum = 0.0F;
+  double sum = 0.0;
   for (std::int64_t i = 0; i < sizes.chunk; ++i) {
     if (i < count) {
       const std::int64_t p = first + i;
@@ -123,13 +124,21 @@ void SsdChunk::load(const SsdHead& head, std::int64_t first) {
       head.call.array(3).read_into(c + i * sizes.state, head.projection(p), sizes.state);
       dt[i] = fast_softplus(raw[i] + head.dt_bias);
     }
-    sum += dt[i] * head.a;
-    sums[i] = sum;
+    sum += static_cast<double>(dt[i]) * static_cast<double>(head.a);
+    sums[static_cast<std::size_t>(i)] = sum;
   }
 }
 
+float SsdChunk::decay_until(std::int64_t i) const {
+  return fast_exp_or_zero(static_cast<float>(sums[static_cast<std::size_t>(i)]));
+}
+
+float SsdChunk::decay_after(std::int64_t i) const {
+  return fast_exp_or_zero(static_cast<float>(sums.back() - sums[static_cast<std::size_t>(i)]));
+}
+
 float SsdChunk::kept() const {
-  return fast_exp_or_zero(sums[sizes.chunk - 1]);
+  return decay_until(sizes.chunk - 1);
 }
 
 void mask_products(const SsdChunk& chunk, const float* products, float* masked) {
@@ -151,9 +160,8 @@ void scale_rows(
 void advance_state(ChunkProducts& products, const SsdChunk& chunk, float* scratch, float* state) {
   const SsdSizes& z = chunk.sizes;
   float* const weights = scratch + z.values();
-  const float last = chunk.sums[z.chunk - 1];
   for (std::int64_t j = 0; j < z.chunk; ++j) {
-    weights[j] = fast_exp_or_zero(last - chunk.sums[j]) * chunk.dt[j];
+    weights[j] = chunk.decay_after(j) * chunk.dt[j];
   }
   scale_rows(chunk.x, weights, z.chunk, z.head_size, scratch);
   scale_row(state, chunk.kept(), z.states(), state);

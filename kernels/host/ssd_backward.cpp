@@ -5,6 +5,7 @@
 //   Y = M X + (E C) S^T + D X,  R = E_last S + (w X)^T B.
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include <omp.h>
 
@@ -32,29 +33,32 @@ FORERUN_MULTIVERSION void add_scaled(const float* x, float factor, float* y, std
   }
 }
 
+// What a decay gives to one step's sum it takes from another's: over a chunk the terms cancel all
+// but a small rest, and only their sums in double leave fp32's accuracy to that rest.
 struct StepGradients {
   float* d_dt = nullptr;
-  float* d_sums = nullptr;
+  double* d_sums = nullptr;
 };
 
 // A row of dM and G becomes one of dG = dM L dt, in place of dM; `d_dt` gets dM G L, `d_sums` loses
 // dM M for the column. Returns the row's sum of dM M.
-FORERUN_MULTIVERSION float differentiate_row(const SsdChunk& chunk,
-                                             std::int64_t i,
-                                             const float* products,
-                                             float* d_masked,
-                                             const StepGradients& to) {
-  const float sum = chunk.sums[i];
-  const float* const sums = chunk.sums;
+FORERUN_MULTIVERSION double differentiate_row(const SsdChunk& chunk,
+                                              std::int64_t i,
+                                              const float* products,
+                                              float* d_masked,
+                                              const StepGradients& to) {
+  const double sum = chunk.sums[static_cast<std::size_t>(i)];
+  const double* const sums = chunk.sums.data();
   const float* const dt = chunk.dt;
-  float total = 0.0F;
+  double total = 0.0;
 #pragma omp simd reduction(+ : total)
   for (std::int64_t j = 0; j <= i; ++j) {
-    const float decay = fast_exp_or_zero(sum - sums[j]);
+    const float decay = fast_exp_or_zero(static_cast<float>(sum - sums[j]));
     const float direct = d_masked[j] * products[j] * decay;
     to.d_dt[j] += direct;
-    to.d_sums[j] -= direct * dt[j];
-    total += direct * dt[j];
+    const float product = direct * dt[j];
+    to.d_sums[j] -= static_cast<double>(product);
+    total += static_cast<double>(product);
     d_masked[j] *= decay * dt[j];
   }
   return total;
@@ -74,7 +78,11 @@ constexpr GemmOutput add = GemmOutput::accumulate_fp32;
 class BackwardHead {
  public:
   BackwardHead(const SsdHead& head, const SsdSizes& sizes, ChunkProducts& products, float* memory)
-      : head_(head), z_(sizes), products_(products), chunk_(sizes, memory) {
+      : head_(head),
+        z_(sizes),
+        products_(products),
+        chunk_(sizes, memory),
+        d_sums_(static_cast<std::size_t>(sizes.chunk)) {
     float* at = memory + SsdChunk::floats(z_);
     const auto take = [&at](std::int64_t count) {
       float* const taken = at;
@@ -93,13 +101,12 @@ class BackwardHead {
     d_b_ = take(z_.projected());
     d_c_ = take(z_.projected());
     d_dt_ = take(z_.chunk);
-    d_sums_ = take(z_.chunk);
     weights_ = take(z_.chunk);
   }
 
   [[nodiscard]] static std::int64_t floats(const SsdSizes& z) {
     return SsdChunk::floats(z) + (z.chunks + 1) * z.states() + 3 * z.square() + 2 * z.values() +
-           std::max(z.values(), z.projected()) + 3 * z.projected() + 4 * z.chunk;
+           std::max(z.values(), z.projected()) + 3 * z.projected() + 3 * z.chunk;
   }
 
   // `d_b`, `d_c`: [tokens x groups x state], this thread's.
@@ -110,12 +117,15 @@ class BackwardHead {
       run_chunk(i);
       store(i * z_.chunk, d_b, d_c);
     }
-    head_.call.floats(12)[head_.head] += d_bias_;
-    head_.call.floats(13)[head_.head] += d_a_ * head_.a;  // dA / dA_log = A
+    head_.call.floats(12)[head_.head] += static_cast<float>(d_bias_);
+    // dA / dA_log = A
+    head_.call.floats(13)[head_.head] += static_cast<float>(d_a_ * static_cast<double>(head_.a));
     head_.call.floats(14)[head_.head] += d_skip_;
   }
 
  private:
+  static std::size_t at(std::int64_t position) { return static_cast<std::size_t>(position); }
+
   // The state before every chunk.
   void keep_states() {
     std::fill_n(states_, z_.states(), 0.0F);
@@ -135,7 +145,7 @@ class BackwardHead {
       head_.call.array(7).read_into(dy_ + i * z_.head_size, head_.value(first + i), z_.head_size);
     }
     std::fill_n(d_dt_, z_.chunk, 0.0F);
-    std::fill_n(d_sums_, z_.chunk, 0.0F);
+    std::ranges::fill(d_sums_, 0.0);
     inside();
     const float* const state = states_ + which * z_.states();
     from_state(state);
@@ -153,7 +163,7 @@ class BackwardHead {
     products_.run(shape_of(n, n, z_.head_size, GemmLayout::nt), dy_, chunk_.x, d_masked_);
     for (std::int64_t i = 0; i < n; ++i) {
       float* const row = d_masked_ + i * n;
-      d_sums_[i] += differentiate_row(chunk_, i, plain_ + i * n, row, {d_dt_, d_sums_});
+      d_sums_[at(i)] += differentiate_row(chunk_, i, plain_ + i * n, row, {d_dt_, d_sums_.data()});
       std::fill(row + i + 1, row + n, 0.0F);
     }
     products_.run(shape_of(n, z_.state, n, GemmLayout::nn), d_masked_, chunk_.b, d_c_);
@@ -165,10 +175,11 @@ class BackwardHead {
     const std::int64_t n = z_.chunk;
     products_.run(shape_of(n, z_.state, z_.head_size, GemmLayout::nn), dy_, state, passed_);
     for (std::int64_t i = 0; i < n; ++i) {
-      weights_[i] = fast_exp_or_zero(chunk_.sums[i]);
+      weights_[i] = chunk_.decay_until(i);
       const float* const row = passed_ + i * z_.state;
       add_scaled(row, weights_[i], d_c_ + i * z_.state, z_.state);
-      d_sums_[i] += weights_[i] * dot(row, chunk_.c + i * z_.state, z_.state);
+      d_sums_[at(i)] +=
+          static_cast<double>(weights_[i] * dot(row, chunk_.c + i * z_.state, z_.state));
     }
   }
 
@@ -176,29 +187,29 @@ class BackwardHead {
   void into_state(const float* state) {
     const std::int64_t n = z_.chunk;
     const float kept = chunk_.kept();
-    const float last = chunk_.sums[n - 1];
-    float d_last = kept * dot(d_state_, state, z_.states());
+    auto d_last = static_cast<double>(kept * dot(d_state_, state, z_.states()));
     // dR applied to B: [chunk x head_size], what w x is multiplied with.
     products_.run(
         shape_of(n, z_.head_size, z_.state, GemmLayout::nt), chunk_.b, d_state_, by_position_);
     for (std::int64_t j = 0; j < n; ++j) {
-      const float decay = fast_exp_or_zero(last - chunk_.sums[j]);
+      const float decay = chunk_.decay_after(j);
       const float weight = decay * chunk_.dt[j];
       const float* const row = by_position_ + j * z_.head_size;
       const float d_weight = dot(row, chunk_.x + j * z_.head_size, z_.head_size);
       add_scaled(row, weight, dx_ + j * z_.head_size, z_.head_size);
       d_dt_[j] += d_weight * decay;
-      d_sums_[j] -= d_weight * weight;
-      d_last += d_weight * weight;
+      const auto product = static_cast<double>(d_weight * weight);
+      d_sums_[at(j)] -= product;
+      d_last += product;
       weights_[j] = weight;
     }
-    d_sums_[n - 1] += d_last;
+    d_sums_[at(n - 1)] += d_last;
     scale_rows(chunk_.x, weights_, n, z_.head_size, by_position_);
     products_.run(
         shape_of(n, z_.state, z_.head_size, GemmLayout::nn, add), by_position_, d_state_, d_b_);
     // dS = E_last dR + dY^T (E C).
     for (std::int64_t i = 0; i < n; ++i) {
-      weights_[i] = fast_exp_or_zero(chunk_.sums[i]);
+      weights_[i] = chunk_.decay_until(i);
     }
     scale_rows(chunk_.c, weights_, n, z_.state, passed_);
     add_scaled(d_state_, kept - 1.0F, d_state_, z_.states());
@@ -212,11 +223,11 @@ class BackwardHead {
 
   // sums_i = sum over j <= i of dt_j a: the gradient of dt_j a is that of all later sums.
   void steps() {
-    float later = 0.0F;
+    double later = 0.0;
     for (std::int64_t j = z_.chunk - 1; j >= 0; --j) {
-      later += d_sums_[j];
-      d_dt_[j] += later * head_.a;
-      d_a_ += later * chunk_.dt[j];
+      later += d_sums_[at(j)];
+      d_dt_[j] += static_cast<float>(later * static_cast<double>(head_.a));
+      d_a_ += later * static_cast<double>(chunk_.dt[j]);
     }
   }
 
@@ -225,7 +236,7 @@ class BackwardHead {
     for (std::int64_t i = 0; i < chunk_.count; ++i) {
       const std::int64_t p = first + i;
       const float d_raw = d_dt_[i] * fast_sigmoid(chunk_.raw[i] + head_.dt_bias);
-      d_bias_ += d_raw;
+      d_bias_ += static_cast<double>(d_raw);
       call.array(8).commit(head_.value(p), z_.head_size, dx_ + i * z_.head_size);
       call.array(9).commit(head_.step(p), 1, &d_raw);
       add_scaled(d_b_ + i * z_.state, 1.0F, d_b + head_.projection(p), z_.state);
@@ -249,10 +260,10 @@ class BackwardHead {
   float* d_b_ = nullptr;
   float* d_c_ = nullptr;
   float* d_dt_ = nullptr;
-  float* d_sums_ = nullptr;
   float* weights_ = nullptr;
-  float d_bias_ = 0.0F;
-  float d_a_ = 0.0F;
+  std::vector<double> d_sums_;
+  double d_bias_ = 0.0;
+  double d_a_ = 0.0;
   float d_skip_ = 0.0F;
 };
 

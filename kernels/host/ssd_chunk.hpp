@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "kernels/host/scan_kernels.hpp"
 
@@ -64,6 +65,10 @@ struct SsdChunk {
 
   void load(const SsdHead& head, std::int64_t first);
 
+  /// exp(sums_i), of what came in before the chunk; exp(sums_last - sums_i), of what i adds.
+  [[nodiscard]] float decay_until(std::int64_t i) const;
+  [[nodiscard]] float decay_after(std::int64_t i) const;
+
   /// exp(sums of the whole chunk): what is left of the state that came in.
   [[nodiscard]] float kept() const;
 
@@ -72,9 +77,10 @@ struct SsdChunk {
   float* x = nullptr;      ///< [chunk x head_size]
   float* b = nullptr;      ///< [chunk x state]
   float* c = nullptr;
-  float* raw = nullptr;   ///< [chunk], dt before bias and softplus
-  float* dt = nullptr;    ///< [chunk]
-  float* sums = nullptr;  ///< [chunk]
+  float* raw = nullptr;  ///< [chunk], dt before bias and softplus
+  float* dt = nullptr;   ///< [chunk]
+  /// [chunk]; in double, for sums run into hundreds and decays come from differences of neighbours.
+  std::vector<double> sums;
 };
 
 /// masked[i][j] = products[i][j] exp(sums_i - sums_j) dt_j for j <= i, else 0.

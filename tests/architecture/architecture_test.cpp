@@ -158,7 +158,9 @@ TEST_F(PlantedTree, KeepsForeignHeadersAtHome) {
       {"boost/program_options.hpp", "estimator/cli/a.cpp"},
       {"Eigen/Dense", "estimator/profile/a.cpp"},
       {"toml++/toml.h", "topologies/a.cpp"},
+      {"cuda_runtime_api.h", "tests/fake/a.cpp"},
       {"dlfcn.h", "estimator/backend/a.cpp"},
+      {"dlfcn.h", "kernels/cuda/management_library.cpp"},
       {"dnnl.hpp", "kernels/host/a.cpp"},
       {"oneapi/dnnl/dnnl.hpp", "tests/benchmarks/a.cpp"},
       {"hwloc.h", "topologies/a.cpp"}};

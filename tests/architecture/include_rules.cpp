@@ -65,6 +65,7 @@ const std::vector<Room>& rooms() {
   static const Words first{"step", "run", "profile", "backend"};
   static const Words second{
       "step", "run", "profile", "backend", "estimate", "measure", "plan", "capacity"};
+  static const Words beside_estimate{"step", "run", "profile", "backend", "estimate"};
   static const Words third{"step",
                            "run",
                            "profile",
@@ -75,20 +76,27 @@ const std::vector<Room>& rooms() {
                            "capacity",
                            "rehearse",
                            "forecast",
-                           "validate"};
+                           "validate",
+                           "import"};
+  static const Words asking = [] {
+    Words rooms = third;
+    rooms.push_back("report");
+    return rooms;
+  }();
   static const std::vector<Room> all{{"step", {}},
                                      {"run", {"step"}},
                                      {"profile", {"step", "run"}},
                                      {"backend", {"step", "run", "profile"}},
                                      {"estimate", first},
                                      {"measure", first},
-                                     {"plan", first},
+                                     {"plan", beside_estimate},
                                      {"capacity", first},
                                      {"rehearse", second},
                                      {"forecast", second},
                                      {"validate", second},
+                                     {"import", first},
                                      {"report", third},
-                                     {"cli", third}};
+                                     {"cli", asking}};
   return all;
 }
 
@@ -156,15 +164,16 @@ const std::vector<Home>& homes() {
   static const std::vector<Home> all{
       {std::regex("mpi\\.h"),
        [](std::string_view file) {
-         return lies_in(file, "comm/mpi") || file == "tests/mpi_main.cpp";
+         return lies_in(file, "comm/mpi") || file == "tests/mpi_main.cpp" ||
+                file == "tests/benchmarks/collective_benchmark.cpp";
        },
-       "MPI lives in comm/mpi and tests/mpi_main.cpp"},
+       "MPI lives in comm/mpi, tests/mpi_main.cpp and the benchmark that runs plain MPI"},
       {std::regex("nccl.*\\.h"),
        in({"comm/nccl", "tests/comm/nccl"}),
        "NCCL lives in comm/nccl and its tests"},
       {std::regex("(cuda|cublas|cudnn|nvml|nvtx|cub/|thrust/).*"),
-       in({"kernels/cuda", "comm/nccl", "tests/comm/nccl"}),
-       "CUDA lives in kernels/cuda, comm/nccl and the tests of the latter"},
+       in({"kernels/cuda", "comm/nccl", "tests/comm/nccl", "tests/fake"}),
+       "CUDA lives in kernels/cuda, comm/nccl, the tests of the latter and what emulates it"},
       {std::regex("boost/.*"), in({"estimator/cli"}), "Boost lives in estimator/cli"},
       {std::regex("(unsupported/)?Eigen/.*"),
        is_source,
@@ -174,9 +183,15 @@ const std::vector<Home>& homes() {
          return is_source(file) || file == "topologies/cluster_table.hpp";
        },
        "toml++ stays out of headers that other folders see and of CUDA files"},
+      {std::regex("yaml-cpp/.*"), in({"estimator/cli"}), "yaml-cpp lives in estimator/cli"},
       {std::regex("dlfcn\\.h"),
-       in({"estimator/backend", "comm/mpi", "tests/comm", "tests/kernels"}),
-       "the dynamic loader lives in estimator/backend, comm/mpi and the tests of modules"},
+       [](std::string_view file) {
+         return lies_in_any(file,
+                            {"estimator/backend", "comm/mpi", "tests/comm", "tests/kernels"}) ||
+                file == "kernels/cuda/management_library.cpp";
+       },
+       "the dynamic loader lives in estimator/backend, comm/mpi, "
+       "kernels/cuda/management_library.cpp and the tests of modules"},
       {std::regex("(oneapi/)?dnnl.*"),
        in({"kernels/host", "tests/benchmarks"}),
        "oneDNN lives in kernels/host and tests/benchmarks"},

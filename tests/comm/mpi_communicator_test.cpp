@@ -163,6 +163,90 @@ TEST_P(MpiCollective, AllToAllTransposesBlocks) {
   }
 }
 
+TEST_P(MpiCollective, AllToAllInPlace) {
+  Buffer buffer(GetParam(), count * size_);
+  for (int to = 0; to < size_; ++to) {
+    buffer.fill(rank_, to * count, count, to);
+  }
+  world_.all_to_all(buffer.at(0), buffer.at(0), count, GetParam());
+  for (int from = 0; from < size_; ++from) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      ASSERT_EQ(buffer.value(from * count + i), given(from, rank_ + i));
+    }
+  }
+}
+
+// Rank r sends 10 (r + 1) + j elements to rank j, and nothing at all to itself.
+TEST_P(MpiCollective, AllToAllOfUnequalCounts) {
+  const auto sent = [](int from, int to) {
+    return from == to ? std::int64_t{0} : std::int64_t{10} * (from + 1) + to;
+  };
+  std::vector<std::int64_t> send_counts;
+  std::vector<std::int64_t> receive_counts;
+  for (int peer = 0; peer < size_; ++peer) {
+    send_counts.push_back(sent(rank_, peer));
+    receive_counts.push_back(sent(peer, rank_));
+  }
+  Buffer send(GetParam(), 100 * size_);
+  Buffer receive(GetParam(), 100 * size_);
+  std::int64_t start = 0;
+  for (int to = 0; to < size_; ++to) {
+    send.fill(rank_, start, send_counts[static_cast<std::size_t>(to)], to);
+    start += send_counts[static_cast<std::size_t>(to)];
+  }
+  receive.set(std::accumulate(receive_counts.begin(), receive_counts.end(), std::int64_t{0}),
+              77.0F);
+  world_.all_to_all_v(send.at(0), send_counts, receive.at(0), receive_counts, GetParam());
+  start = 0;
+  for (int from = 0; from < size_; ++from) {
+    for (std::int64_t i = 0; i < sent(from, rank_); ++i, ++start) {
+      ASSERT_EQ(receive.value(start), given(from, rank_ + i)) << from << " " << i;
+    }
+  }
+  EXPECT_EQ(receive.value(start), 77.0F);
+}
+
+TEST_P(MpiCollective, SendReceiveInPlace) {
+  const int next = (rank_ + 1) % size_;
+  const int previous = (rank_ + size_ - 1) % size_;
+  Buffer buffer(GetParam(), count);
+  buffer.fill(rank_, 0, count);
+  world_.send_receive(buffer.at(0), next, buffer.at(0), previous, count, GetParam());
+  for (std::int64_t i = 0; i < count; ++i) {
+    ASSERT_EQ(buffer.value(i), given(previous, i));
+  }
+}
+
+// All five in flight at once, finished together, against what the blocking calls give.
+TEST_P(MpiCollective, StartedCollectivesGiveTheSame) {
+  const std::int64_t all = count * size_;
+  Buffer send(GetParam(), all);
+  send.fill(rank_, 0, all);
+  std::vector<Buffer> expected(5, Buffer(GetParam(), all));
+  std::vector<Buffer> started = expected;
+  world_.all_reduce(send.at(0), expected[0].at(0), count, GetParam(), ReduceOp::sum);
+  world_.all_gather(send.at(0), expected[1].at(0), count, GetParam());
+  world_.reduce_scatter(send.at(0), expected[2].at(0), count, GetParam());
+  world_.all_to_all(send.at(0), expected[3].at(0), count, GetParam());
+  const int next = (rank_ + 1) % size_;
+  const int previous = (rank_ + size_ - 1) % size_;
+  world_.send_receive(send.at(0), next, expected[4].at(0), previous, count, GetParam());
+  const std::vector<Collective> ops{Collective::all_reduce,
+                                    Collective::all_gather,
+                                    Collective::reduce_scatter,
+                                    Collective::all_to_all,
+                                    Collective::send_recv};
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    world_.start_collective({ops[i], send.at(0), started[i].at(0), count, GetParam()});
+  }
+  world_.finish_collectives();
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    for (std::int64_t j = 0; j < all; ++j) {
+      ASSERT_EQ(started[i].value(j), expected[i].value(j)) << name_of(ops[i]) << " " << j;
+    }
+  }
+}
+
 TEST_P(MpiCollective, BroadcastComesFromTheRoot) {
   for (int root = 0; root < size_; ++root) {
     Buffer buffer(GetParam(), count);
@@ -262,6 +346,13 @@ TEST(MpiCommunicator, RefusesMoreElementsThanMpiCounts) {
                                 &number,
                                 std::numeric_limits<std::int32_t>::max() + std::int64_t{1},
                                 DataType::fp32),
+               std::runtime_error);
+}
+
+TEST(MpiCommunicator, RefusesToStartWhatDoesNotRunInTheBackground) {
+  MpiCommunicator world;
+  float number = 0.0F;
+  EXPECT_THROW(world.start_collective({Collective::broadcast, &number, &number, 1, DataType::fp32}),
                std::runtime_error);
 }
 

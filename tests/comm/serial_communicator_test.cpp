@@ -46,6 +46,25 @@ TEST(SerialCommunicator, AllToAllCopies) {
   EXPECT_EQ(result, numbers);
 }
 
+TEST(SerialCommunicator, AllToAllOfUnequalCountsCopies) {
+  SerialCommunicator self;
+  std::array<float, 3> result{};
+  const std::array<std::int64_t, 1> two{2};
+  self.all_to_all_v(numbers.data(), two, result.data(), two, DataType::fp32);
+  EXPECT_EQ(result, (std::array<float, 3>{1.0F, -2.0F, 0.0F}));
+  const std::array<std::int64_t, 1> three{3};
+  EXPECT_THROW(self.all_to_all_v(numbers.data(), two, result.data(), three, DataType::fp32),
+               std::runtime_error);
+}
+
+TEST(SerialCommunicator, AStartedCollectiveIsDone) {
+  SerialCommunicator self;
+  std::array<float, 3> result{};
+  self.start_collective({Collective::all_gather, numbers.data(), result.data(), 3, DataType::fp32});
+  self.finish_collectives();
+  EXPECT_EQ(result, numbers);
+}
+
 TEST(SerialCommunicator, InPlaceLeavesTheBuffer) {
   SerialCommunicator self;
   std::array<float, 3> buffer = numbers;

@@ -50,6 +50,23 @@ class FaultyCommunicator : public Communicator {
     spoil(Collective::all_to_all, receive, count * size());
   }
 
+  void all_to_all_v(const void* send,
+                    std::span<const std::int64_t> send_counts,
+                    void* receive,
+                    std::span<const std::int64_t> receive_counts,
+                    DataType type) override {
+    sound_.all_to_all_v(send, send_counts, receive, receive_counts, type);
+    std::int64_t count = 0;
+    for (const std::int64_t part : receive_counts) {
+      count += part;
+    }
+    spoil(Collective::all_to_all, receive, count);
+  }
+
+  void start_collective(const CollectiveCall& call) override { sound_.start_collective(call); }
+
+  void finish_collectives() override { sound_.finish_collectives(); }
+
   void broadcast(void* buffer, std::int64_t count, DataType type, int root) override {
     sound_.broadcast(buffer, count, type, root);
     spoil(Collective::broadcast, buffer, count);

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <new>
 #include <stdexcept>
 
@@ -23,6 +24,10 @@ class FaultyDevice : public Device {
     return 1e-3 * unit::second;
   };
   std::function<void()> on_run = [] {};
+  bool emulates = false;                                             ///< a collective's pressure
+  std::int64_t pressed_bytes = 0;                                    ///< that it was asked for
+  std::size_t most_bytes = std::numeric_limits<std::size_t>::max();  ///< of one allocation
+  std::size_t allocated_bytes = 0;                                   ///< by all, freed or not
 
   [[nodiscard]] DeviceReport report() const override {
     return {"host", "faulty", 1, 1.0 * unit::gibibyte, 1.0 * unit::mebibyte, {}, ""};
@@ -33,6 +38,10 @@ class FaultyDevice : public Device {
   }
 
   [[nodiscard]] void* allocate(std::size_t bytes) override {
+    if (bytes > most_bytes) {
+      throw std::bad_alloc();
+    }
+    allocated_bytes += bytes;
     return std::aligned_alloc(64, (bytes + 63) / 64 * 64);
   }
 
@@ -71,6 +80,11 @@ class FaultyDevice : public Device {
   }
 
   void synchronize() override {}
+
+  [[nodiscard]] bool start_pressure(std::int64_t /*blocks*/, std::size_t bytes) override {
+    pressed_bytes += static_cast<std::int64_t>(bytes);
+    return emulates;
+  }
 
   [[nodiscard]] std::vector<Seconds> time_runs(const KernelKey& key,
                                                std::span<void* const> operands,

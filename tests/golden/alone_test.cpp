@@ -1,4 +1,8 @@
 // Whole runs of the verbs that need no mpirun.
+#include <algorithm>
+#include <map>
+#include <string>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -37,6 +41,62 @@ TEST(EstimateVerb, WritesTheSameDocumentToAFile) {
   EXPECT_EQ(folder.read("result.json"), shown.out);
 }
 
+TEST(EstimateVerb, SaysWhatSoftwareItAssumed) {
+  const TestFolder folder;
+  const std::string call =
+      "estimate --model gpt2 --cluster dgx-a100 --devices 8 --batch 64 --verbose --software ";
+  const std::string old = run_program(call + "megatron-2021", folder.path()).log;
+  const std::string recent = run_program(call + "torchtitan", folder.path()).log;
+  EXPECT_THAT(old, testing::ContainsRegex("attention +unfused"));
+  EXPECT_THAT(recent, testing::ContainsRegex("attention +flash-2"));
+}
+
+TEST(EstimateVerb, WritesTheTimelineOfTheStep) {
+  const TestFolder folder;
+  const auto run = run_program(
+      "estimate --model gpt2 --cluster dgx-a100 --devices 8 --batch 64 --format json --layout "
+      "tp=1,pp=4,dp=2 --schedule zb-h1 --trace step.json",
+      folder.path());
+  ASSERT_EQ(run.status, 0) << run.log;
+  double end = 0.0;
+  std::map<std::string, int> passes;
+  const json trace = json::parse(folder.read("step.json"));
+  for (const json& event : trace["traceEvents"]) {
+    if (event["ph"] == "X") {
+      end = std::max(end, event["ts"].get<double>() + event["dur"].get<double>());
+      ++passes[event["cat"].get<std::string>()];
+    }
+  }
+  EXPECT_NEAR(end * 1e-6 / json::parse(run.out)["step_time_s"].get<double>(), 1.0, 1e-6);
+  // 4 stages, 64 / 2 micro-batches.
+  EXPECT_EQ(passes["forward"], 4 * 32);
+  EXPECT_EQ(passes["backward input"], 4 * 32);
+  EXPECT_EQ(passes["backward weight"], 4 * 32);
+}
+
+TEST(EstimateVerb, PricesEverySchedule) {
+  const TestFolder folder;
+  for (const char* how : {"gpipe --layout pp=4,dp=2",
+                          "1f1b --layout pp=4,dp=2",
+                          "interleaved --layout pp=4,vp=3,dp=2",
+                          "breadth-first --layout pp=4,vp=3,dp=2",
+                          "zb-h1 --layout pp=4,dp=2",
+                          "zb-h2 --layout pp=4,dp=2",
+                          "zb-v --layout pp=4,vp=2,dp=2",
+                          "dualpipe-v --layout pp=4,vp=2,dp=2"}) {
+    const auto run = run_program(
+        std::string("estimate --model gpt2 --cluster dgx-a100 --devices 8 --batch 64 --format json "
+                    "--schedule ") +
+            how,
+        folder.path());
+    ASSERT_EQ(run.status, 0) << how << run.log;
+    const json document = json::parse(run.out);
+    EXPECT_GT(document["step_time_s"].get<double>(), 0.0) << how;
+    EXPECT_TRUE(
+        std::string(how).starts_with(document["inputs"]["recipe"]["schedule"].get<std::string>()));
+  }
+}
+
 TEST(EstimateVerb, TakesAJobFileAndLetsFlagsBeatIt) {
   const TestFolder folder;
   folder.write("job.toml",
@@ -63,7 +123,7 @@ TEST(EstimateVerb, PrintsATableThatNamesItsParts) {
                            "MFU",
                            "memory at its peak",
                            "run  ",
-                           "datasheet 100.0 %"}) {
+                           "fitted 100.0 %"}) {
     EXPECT_THAT(table.out, testing::HasSubstr(word));
   }
 }
@@ -73,6 +133,63 @@ TEST(EstimateVerb, WritesCsv) {
   const auto csv = run_program(
       "estimate --model gpt2 --cluster dgx-a100 --devices 8 --batch 8 --format csv", folder.path());
   EXPECT_THAT(csv.out, testing::HasSubstr("breakdown_s.compute,"));
+}
+
+TEST(CapacityVerb, AnswersWithTheContractsKeys) {
+  const TestFolder folder;
+  const auto run = run_program(
+      "capacity --model llama-3-8b --cluster dgx-h100 --devices 8 --precision fp8 --ttft 500ms "
+      "--tpot 30ms --format json",
+      folder.path());
+  ASSERT_EQ(run.status, 0) << run.log;
+  const json document = json::parse(run.out);
+  EXPECT_TRUE(document["feasible"].get<bool>());
+  EXPECT_LE(document["tpot_s"].get<double>(), 0.030);
+  EXPECT_LE(document["ttft_s"].get<double>(), 0.500);
+  EXPECT_GT(document["by_flop_ratio"]["ratio_to_decode"].get<double>(), 1.0);
+  EXPECT_FALSE(document["pareto"].empty());
+}
+
+// 405B parameters in 16 bits do not lie on 4 devices of 80 GiB: status 3, and a document.
+TEST(CapacityVerb, SaysWhatComesNearestWhereNothingFits) {
+  const TestFolder folder;
+  const auto run =
+      run_program("capacity --model llama-3.1-405b --cluster dgx-h100 --devices 4 --format json",
+                  folder.path());
+  EXPECT_EQ(run.status, 3);
+  const json document = json::parse(run.out);
+  EXPECT_FALSE(document["feasible"].get<bool>());
+  EXPECT_THAT(document["infeasible_reason"].get<std::string>(), testing::HasSubstr("tp=4"));
+}
+
+TEST(CapacityVerb, PrintsATableOfCopiesAndWork) {
+  const TestFolder folder;
+  const auto run = run_program(
+      "capacity --model mixtral-8x7b --cluster dgx-h100 --devices 16 --serving "
+      "disaggregated",
+      folder.path());
+  ASSERT_EQ(run.status, 0) << run.log;
+  for (const char* part :
+       {"prefill pool", "human-equivalents", "work-years", "by FLOP ratio", "Pareto front"}) {
+    EXPECT_THAT(run.out, testing::HasSubstr(part));
+  }
+}
+
+// The forecast's own model and cluster are files that capacity reads.
+TEST(ForecastVerb, EmitsAModelAndAClusterThatCapacityServes) {
+  const TestFolder folder;
+  const auto emitted = run_program(
+      "forecast --year 2028 --scenario epoch-trend --samples 1000 --emit-job job.toml "
+      "--emit-cluster cluster.toml",
+      folder.path());
+  ASSERT_EQ(emitted.status, 0) << emitted.log;
+  EXPECT_THAT(emitted.out, testing::HasSubstr("in words"));
+  const auto served = run_program(
+      "capacity --model job.config.json --cluster cluster.toml --devices 4096 --precision fp8 "
+      "--format json",
+      folder.path());
+  ASSERT_EQ(served.status, 0) << served.log;
+  EXPECT_GT(json::parse(served.out)["tokens_per_s"].get<double>(), 0.0);
 }
 
 TEST(ForecastVerb, ReproducesTheArticlesMedian) {

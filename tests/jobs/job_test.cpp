@@ -241,22 +241,75 @@ TEST(IllegalBecause, TheBatchMustDivideOverDataParallelismAndMicroBatch) {
   Job job = dense_job();
   job.layout.data = 4;
   job.recipe.micro_batch = 3;
-  EXPECT_EQ(reason(job), "--batch 16 is not a multiple of dp=4 times --micro-batch 3");
+  EXPECT_EQ(reason(job),
+            "--batch 16 is not a multiple of dp=4 times --micro-batch 3 (nearest is 12)");
+}
+
+TEST(IllegalBecause, NoMoreLayersAreRecomputedThanAChunkHas) {
+  Job job = dense_job();
+  job.recipe.recompute = {Recompute::block, {}, job.model.layers};
+  EXPECT_EQ(reason(job), "legal");
+  job.recipe.recompute.layers = job.model.layers + 1;
+  EXPECT_THAT(reason(job), testing::HasSubstr("is more than the"));
 }
 
 TEST(IllegalBecause, ABatchSmallerThanDataParallelismIsRefused) {
   Job job = dense_job();
   job.layout.data = 32;
-  EXPECT_EQ(reason(job), "--batch 16 is not a multiple of dp=32 times --micro-batch 1");
+  EXPECT_EQ(reason(job),
+            "--batch 16 is not a multiple of dp=32 times --micro-batch 1 (nearest is 32)");
 }
 
-TEST(IllegalBecause, InterleavingNeedsFullRoundsOfMicroBatches) {
+TEST(IllegalBecause, InterleavingNeedsAPipelinefulOfMicroBatches) {
   Job job = dense_job();
-  job.recipe.global_batch = 6;
+  job.recipe.global_batch = 3;
   job.layout.pipeline = 4;
   job.layout.virtual_pipeline = 2;
+  EXPECT_EQ(reason(job), "--batch 3 gives 3 micro-batches, and interleaving needs at least pp=4");
+  job.recipe.global_batch = 6;  // one group of 6
+  EXPECT_EQ(illegal_because(job), std::nullopt);
+}
+
+TEST(IllegalBecause, FoldedSchedulesTakeTwoChunks) {
+  Job job = dense_job();
+  job.layout.pipeline = 2;
+  job.recipe.schedule = Schedule::zb_v;
   EXPECT_EQ(reason(job),
-            "--batch 6 gives 6 micro-batches, and interleaving needs a multiple of pp=4");
+            "--schedule zb-v folds the model in two chunks per stage and needs --layout vp=2, not "
+            "vp=1");
+  job.layout.virtual_pipeline = 2;
+  EXPECT_EQ(illegal_because(job), std::nullopt);
+}
+
+TEST(IllegalBecause, DualPipePairsStagesAndMicroBatches) {
+  Job job = dense_job();
+  job.recipe.schedule = Schedule::dualpipe;
+  job.layout.pipeline = 3;
+  EXPECT_EQ(reason(job), "--schedule dualpipe pairs the stages and needs an even pp, not pp=3");
+  job.layout.pipeline = 4;
+  job.recipe.global_batch = 9;
+  EXPECT_EQ(reason(job),
+            "--batch 9 gives 9 micro-batches, and dualpipe needs an even number, at least 2*pp=8");
+  job.recipe.global_batch = 8;
+  EXPECT_EQ(illegal_because(job), std::nullopt);
+}
+
+TEST(IllegalBecause, DualPipeVFillsBothHalvesOfItsV) {
+  Job job = dense_job();
+  job.recipe.schedule = Schedule::dualpipe_v;
+  job.layout.pipeline = 3;
+  job.layout.virtual_pipeline = 2;
+  job.recipe.global_batch = 5;
+  EXPECT_EQ(reason(job), "--batch 5 gives 5 micro-batches, and dualpipe-v needs at least 2*pp=6");
+}
+
+TEST(IllegalBecause, BreadthFirstTakesAnyNumberOfChunks) {
+  Job job = dense_job();
+  job.recipe.schedule = Schedule::breadth_first;
+  job.layout.pipeline = 2;
+  EXPECT_EQ(illegal_because(job), std::nullopt);
+  job.layout.virtual_pipeline = 2;
+  EXPECT_EQ(illegal_because(job), std::nullopt);
 }
 
 TEST(IllegalBecause, ContextParallelismNeedsTwoPiecesPerRank) {

@@ -160,9 +160,11 @@ TEST(ReadModelText, RefusesSizesThatAreTooLargeTogether) {
 }
 
 TEST(ReadModelText, ListsTheFamiliesForAnUnknownModelType) {
-  EXPECT_EQ(error_of(replaced("\"llama\"", "\"lama\"")),
-            "config.json:2: model_type 'lama' is not known; expected deepseek_v2, deepseek_v3, "
-            "gpt2, llama, mistral, mixtral, qwen2, qwen3 or qwen3_moe; the nearest is 'llama'");
+  EXPECT_THAT(
+      error_of(replaced("\"llama\"", "\"lama\"")),
+      AllOf(StartsWith(
+                "config.json:2: model_type 'lama' is not known; expected bloom, deepseek_v2, "),
+            HasSubstr(" qwen3_moe or qwen3_next; the nearest is 'llama'")));
 }
 
 TEST(ReadModel, OffersTheNearestNameOfTheCatalog) {
@@ -201,8 +203,9 @@ TEST_F(ReadModelFile, NamesTheFileOfAFolderInErrors) {
 TEST_F(ReadModelFile, RefusesWeightsInsteadOfAConfig) {
   const std::string path = write("model.safetensors", "x");
   std::filesystem::resize_file(path, (std::uintmax_t{16} << 20) + 1);
-  EXPECT_EQ(error_text([&] { (void)read_model(path); }),
-            path + ": the file is larger than 16 MiB; expected a config.json");
+  EXPECT_EQ(
+      error_text([&] { (void)read_model(path); }),
+      path + ": the file is larger than 16 MiB, the most that is read; expected a config.json");
 }
 
 }  // namespace

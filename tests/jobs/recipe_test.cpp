@@ -16,27 +16,40 @@ TEST(Recipe, SpellsEveryPrecision) {
 }
 
 TEST(Recipe, SpellsEveryRecomputation) {
-  EXPECT_EQ(name_of(Recompute::none), "none");
-  EXPECT_EQ(name_of(Recompute::selective), "selective");
-  EXPECT_EQ(name_of(Recompute::full), "full");
+  for (const std::string text :
+       {"none", "selective", "full", "block:3", "layernorm+mlp_act", "core_attn+mlp"}) {
+    const auto policy = recompute_policy_from(text);
+    ASSERT_TRUE(policy) << text;
+    EXPECT_EQ(text_of(*policy), text);
+  }
+  EXPECT_TRUE(recompute_policy_from("mlp")->modules.mlp);
+  EXPECT_FALSE(recompute_policy_from("mlp")->modules.core_attention);
 }
 
 TEST(Recipe, SpellsEverySchedule) {
   EXPECT_EQ(name_of(Schedule::gpipe), "gpipe");
   EXPECT_EQ(name_of(Schedule::one_f_one_b), "1f1b");
   EXPECT_EQ(name_of(Schedule::interleaved), "interleaved");
+  EXPECT_EQ(name_of(Schedule::breadth_first), "breadth-first");
+  EXPECT_EQ(name_of(Schedule::zb_h1), "zb-h1");
+  EXPECT_EQ(name_of(Schedule::zb_h2), "zb-h2");
+  EXPECT_EQ(name_of(Schedule::zb_v), "zb-v");
+  EXPECT_EQ(name_of(Schedule::dualpipe), "dualpipe");
+  EXPECT_EQ(name_of(Schedule::dualpipe_v), "dualpipe-v");
 }
 
 TEST(Recipe, ReadsItsOwnSpellings) {
   EXPECT_EQ(precision_from("mxfp8"), Precision::mxfp8);
-  EXPECT_EQ(recompute_from("selective"), Recompute::selective);
   EXPECT_EQ(schedule_from("1f1b"), Schedule::one_f_one_b);
+  EXPECT_EQ(schedule_from("zb-v"), Schedule::zb_v);
 }
 
 TEST(Recipe, ReadsNothingElse) {
   EXPECT_EQ(precision_from("BF16"), std::nullopt);
-  EXPECT_EQ(recompute_from(""), std::nullopt);
-  EXPECT_EQ(schedule_from("zb-h1"), std::nullopt);
+  for (const std::string text : {"", "block:", "block:0", "block:x", "mlp+", "attention"}) {
+    EXPECT_FALSE(recompute_policy_from(text)) << text;
+  }
+  EXPECT_EQ(schedule_from("zb-h3"), std::nullopt);
 }
 
 TEST(Recipe, ShardsTheOptimizerAndTheSequenceByDefault) {

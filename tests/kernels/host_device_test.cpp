@@ -1,6 +1,7 @@
 // The host device as the program meets it: the module, its report, refusals, memory, timing.
 #include "kernels/host/host_device.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <omp.h>
 
 #include "kernels/host/cpu.hpp"
 #include "kernels/host/fast_exp.hpp"
@@ -104,6 +106,28 @@ TEST_P(HostTiming, GivesOnePositiveTimePerRun) {
 INSTANTIATE_TEST_SUITE_P(BothCacheStates,
                          HostTiming,
                          testing::Values(CacheState::cold, CacheState::hot));
+
+// Half a mebibyte, which every cache of the last level holds: hot it stays there, cold it does not.
+// One thread: waking others may take longer than the copy.
+TEST(HostTimingCold, IsSlowerThanHotForWhatACacheHolds) {
+  const int threads = omp_get_max_threads();
+  omp_set_num_threads(1);
+  host::HostDevice device{DeviceChoice{}};
+  const KernelKey key = key_of("copy fp32 elements=65536");
+  const DeviceBuffer from(device, 65536 * 4);
+  const DeviceBuffer to(device, 65536 * 4);
+  device.set_zero(from.data(), from.bytes());
+  device.set_zero(to.data(), to.bytes());
+  const std::vector<void*> operands = {from.data(), to.data()};
+  Seconds cold = Seconds::infinite();
+  Seconds hot = Seconds::infinite();
+  for (int round = 0; round < 3; ++round) {
+    cold = std::min(cold, std::ranges::min(device.time_runs(key, operands, 3, CacheState::cold)));
+    hot = std::min(hot, std::ranges::min(device.time_runs(key, operands, 20, CacheState::hot)));
+  }
+  omp_set_num_threads(threads);
+  EXPECT_GT(cold / hot, 1.2);
+}
 
 TEST(FastExponential, IsAccurateOverItsRange) {
   for (double x = -87.0; x < 87.0; x += 0.0137) {

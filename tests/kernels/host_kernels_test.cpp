@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/kernels/host_kernel_fixture.hpp"
+#include "tests/kernels/own_kernel_keys.hpp"
 
 namespace forerun {
 namespace {
@@ -44,7 +45,15 @@ INSTANTIATE_TEST_SUITE_P(
                     "attention_backward batch=2 length=130 heads=4 kv_heads=2 head_size=16 causal",
                     "attention_backward batch=1 length=257 heads=2 kv_heads=1 head_size=64 causal",
                     "attention_backward batch=1 length=257 heads=2 kv_heads=1 head_size=64 full",
-                    "attention_backward batch=3 length=64 heads=6 kv_heads=2 head_size=5 full"),
+                    "attention_backward batch=3 length=64 heads=6 kv_heads=2 head_size=5 full",
+                    "attention_forward batch=2 length=150 heads=6 kv_heads=2 head_size=8 causal "
+                    "alibi",
+                    "attention_backward batch=2 length=150 heads=6 kv_heads=2 head_size=8 causal "
+                    "alibi",
+                    "attention_forward batch=1 length=300 heads=2 kv_heads=1 head_size=8 causal "
+                    "window=50 capped",
+                    "attention_backward batch=1 length=300 heads=2 kv_heads=1 head_size=8 causal "
+                    "window=50 capped"),
     test_name);
 
 // Windows, also longer than the sequence; chunks of queries against other chunks of keys, seen
@@ -118,12 +127,51 @@ INSTANTIATE_TEST_SUITE_P(
         "ssd_backward batch=1 length=20 heads=2 head_size=16 groups=1 state=8 chunk=64",
         "ssd_backward batch=2 length=9 heads=3 head_size=4 groups=3 state=4 chunk=1",
         "ssd_backward batch=1 length=130 heads=2 head_size=32 groups=1 state=16 chunk=32",
+        "ssd_backward batch=3 length=254 heads=4 head_size=27 groups=2 state=42 chunk=90",
+        "ssd_backward batch=1 length=512 heads=4 head_size=64 groups=1 state=128 chunk=256",
         "selective_scan_forward batch=1 length=1 channels=1 state=1",
         "selective_scan_forward batch=2 length=37 channels=65 state=5",
         "selective_scan_forward batch=1 length=130 channels=128 state=16",
         "selective_scan_backward batch=1 length=1 channels=1 state=1",
         "selective_scan_backward batch=2 length=37 channels=65 state=5",
         "selective_scan_backward batch=1 length=130 channels=128 state=16"),
+    test_name);
+
+// One group and several, one element a group; columns at the front, in the middle and at the end.
+INSTANTIATE_TEST_SUITE_P(Gates,
+                         HostKernel,
+                         testing::Values("relu_squared_forward rows=33 columns=517",
+                                         "relu_squared_backward rows=33 columns=517",
+                                         "row_gate_forward rows=33 columns=517",
+                                         "row_gate_backward rows=1 columns=1",
+                                         "row_gate_backward rows=33 columns=517",
+                                         "sigmoid_gate_forward rows=33 columns=517",
+                                         "sigmoid_gate_backward rows=33 columns=517",
+                                         "gated_norm_forward rows=5 columns=12 groups=3",
+                                         "gated_norm_forward rows=64 columns=512 groups=1",
+                                         "gated_norm_backward rows=5 columns=12 groups=3",
+                                         "gated_norm_backward rows=64 columns=512 groups=2",
+                                         "take_columns rows=5 columns=3 width=8",
+                                         "take_columns rows=77 columns=300 width=517 first=217",
+                                         "put_columns rows=5 columns=3 width=8 first=2",
+                                         "put_columns rows=77 columns=300 width=517 first=217"),
+                         test_name);
+
+INSTANTIATE_TEST_SUITE_P(
+    LatentHeads,
+    HostKernel,
+    testing::Values("latent_query_forward tokens=6 batch=2 heads=3 nope_size=5 rope_size=4 "
+                    "value_size=7",
+                    "latent_query_backward tokens=64 batch=1 heads=4 nope_size=64 rope_size=32 "
+                    "value_size=64",
+                    "latent_keys_forward tokens=6 batch=2 heads=3 nope_size=5 rope_size=4 "
+                    "value_size=7",
+                    "latent_keys_forward tokens=64 batch=1 heads=4 nope_size=64 rope_size=32 "
+                    "value_size=64",
+                    "latent_keys_backward tokens=6 batch=2 heads=3 nope_size=5 rope_size=4 "
+                    "value_size=7",
+                    "latent_keys_backward tokens=64 batch=1 heads=4 nope_size=64 rope_size=32 "
+                    "value_size=64"),
     test_name);
 
 INSTANTIATE_TEST_SUITE_P(Norms,
@@ -139,7 +187,9 @@ INSTANTIATE_TEST_SUITE_P(Norms,
                                          "layer_norm_forward rows=64 columns=768",
                                          "layer_norm_backward rows=1 columns=5",
                                          "layer_norm_backward rows=7 columns=129",
-                                         "layer_norm_backward rows=64 columns=768"),
+                                         "layer_norm_backward rows=64 columns=768",
+                                         "layer_norm_nobias_forward rows=7 columns=129",
+                                         "layer_norm_nobias_backward rows=7 columns=129"),
                          test_name);
 
 INSTANTIATE_TEST_SUITE_P(
@@ -152,7 +202,10 @@ INSTANTIATE_TEST_SUITE_P(
                     "rope_forward tokens=6 batch=2 heads=4 kv_heads=2 head_size=6",
                     "rope_forward tokens=256 batch=2 heads=3 kv_heads=1 head_size=64",
                     "rope_backward tokens=6 batch=2 heads=4 kv_heads=2 head_size=6",
-                    "rope_backward tokens=256 batch=2 heads=3 kv_heads=1 head_size=64"),
+                    "rope_backward tokens=256 batch=2 heads=3 kv_heads=1 head_size=64",
+                    "rope_forward tokens=6 batch=2 heads=4 kv_heads=2 head_size=7 rotary_size=4",
+                    "rope_backward tokens=256 batch=2 heads=3 kv_heads=1 head_size=64 "
+                    "rotary_size=16"),
     test_name);
 
 INSTANTIATE_TEST_SUITE_P(ElementWise,
@@ -165,6 +218,14 @@ INSTANTIATE_TEST_SUITE_P(ElementWise,
                                          "gelu_forward rows=33 columns=517",
                                          "gelu_backward rows=1 columns=1",
                                          "gelu_backward rows=33 columns=517",
+                                         "geglu_forward rows=1 columns=1",
+                                         "geglu_forward rows=33 columns=517",
+                                         "geglu_backward rows=1 columns=1",
+                                         "geglu_backward rows=33 columns=517",
+                                         "relu_forward rows=33 columns=517",
+                                         "relu_backward rows=33 columns=517",
+                                         "softcap_forward rows=33 columns=517",
+                                         "softcap_backward rows=33 columns=517",
                                          "add rows=1 columns=1",
                                          "add rows=33 columns=517",
                                          "bias_forward rows=33 columns=517",
@@ -211,6 +272,42 @@ TEST(HostRope, StartsAtTheFirstTokenHeldHere) {
   const KernelScalars scalars{.first = 10, .rope_theta = 500000.0};
   expect_agrees(
       device, key_of("rope_forward fp32 tokens=8 batch=2 heads=2 kv_heads=1 head_size=8"), scalars);
+}
+
+TEST(HostKernelWithScalars, AgreesWithTheReference) {
+  host::HostDevice device{DeviceChoice{}};
+  for (const char* text : scalar_keys()) {
+    expect_agrees(device, key_of(text), unusual_scalars());
+  }
+}
+
+TEST(HostScale, MultipliesInPlace) {
+  host::HostDevice device{DeviceChoice{}};
+  for (const char* text : {"scale fp32 elements=51", "scale bf16 elements=17061"}) {
+    expect_agrees(device, key_of(text), {.scale = 45.25});
+  }
+}
+
+// Scores near the cap, where it bends them.
+TEST(HostAttention, AgreesWhereTheCapBendsScores) {
+  host::HostDevice device{DeviceChoice{}};
+  for (const std::string op : {"attention_forward", "attention_backward"}) {
+    expect_agrees(
+        device,
+        key_of(op + " fp32 batch=2 length=150 heads=4 kv_heads=2 head_size=16 causal capped"),
+        {.softcap = 1.0});
+  }
+}
+
+// The slopes of heads 5 to 8 of 12.
+TEST(HostAttention, TakesTheSlopesOfTheHeadsHeldHere) {
+  host::HostDevice device{DeviceChoice{}};
+  for (const std::string op : {"attention_forward", "attention_backward"}) {
+    expect_agrees(
+        device,
+        key_of(op + " fp32 batch=1 length=40 heads=4 kv_heads=4 head_size=16 causal alibi"),
+        {.first_head = 4, .all_heads = 12});
+  }
 }
 
 TEST(HostPosition, RefusesToReadBeyondTheTable) {

@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/kernels/fp8.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -21,11 +22,6 @@ std::uint16_t bf16_bits(double value) {
 
 double from_bf16(std::uint16_t bits) {
   return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16U));
-}
-
-std::size_t bytes_of(const Operand& operand) {
-  return static_cast<std::size_t>(static_cast<double>(operand.elements) *
-                                  size_of(operand.type).in(unit::byte));
 }
 
 template <class Stored>
@@ -47,6 +43,10 @@ std::vector<std::byte> to_storage(const std::vector<double>& values, const Opera
       put(bytes, i, static_cast<float>(values[i]));
     } else if (operand.type == DataType::bf16) {
       put(bytes, i, bf16_bits(values[i]));
+    } else if (operand.type == DataType::uint8) {
+      put(bytes, i, static_cast<std::uint8_t>(values[i]));
+    } else if (is_fp8(operand.type)) {
+      put(bytes, i, fp8_code(values[i], operand.type));
     } else {
       put(bytes, i, static_cast<std::int32_t>(values[i]));
     }
@@ -61,6 +61,10 @@ std::vector<double> from_storage(const std::vector<std::byte>& bytes, const Oper
       values[i] = static_cast<double>(take<float>(bytes, i));
     } else if (operand.type == DataType::bf16) {
       values[i] = from_bf16(take<std::uint16_t>(bytes, i));
+    } else if (operand.type == DataType::uint8) {
+      values[i] = static_cast<double>(take<std::uint8_t>(bytes, i));
+    } else if (is_fp8(operand.type)) {
+      values[i] = fp8_value(take<std::uint8_t>(bytes, i), operand.type);
     } else {
       values[i] = static_cast<double>(take<std::int32_t>(bytes, i));
     }
@@ -97,7 +101,9 @@ void fill_random(ReferenceOperands& operands,
       continue;
     }
     for (double& value : operands[i]) {
-      if (list[i].type == DataType::int32) {
+      if (list[i].type == DataType::uint8) {
+        value = normal(engine) > 0.0 ? 1.0 : 0.0;
+      } else if (list[i].type == DataType::int32) {
         value = static_cast<double>(scalars.first + std::uniform_int_distribution<std::int64_t>(
                                                         -2, local_rows(key) + 1)(engine));
       } else {
@@ -123,7 +129,8 @@ void save_from_forward(ReferenceOperands& operands,
                        const KernelKey& key,
                        KernelOp forward,
                        std::size_t inputs,
-                       const std::vector<Saved>& saved) {
+                       const std::vector<Saved>& saved,
+                       const KernelScalars& scalars = {}) {
   KernelKey forward_key = key;
   forward_key.op = forward;
   ReferenceOperands forward_operands(operands.begin(),
@@ -131,7 +138,7 @@ void save_from_forward(ReferenceOperands& operands,
   if (forward == KernelOp::layer_norm_forward) {
     forward_operands.emplace_back();  // the bias does not matter to what is saved
   }
-  run_reference(forward_key, KernelScalars{}, forward_operands);
+  run_reference(forward_key, scalars, forward_operands);
   const std::vector<Operand> list = operands_of(key);
   for (const auto& [from, to] : saved) {
     operands[to] = forward_operands[from];
@@ -162,8 +169,12 @@ double stored(double value, DataType type) {
   if (type == DataType::bf16) {
     return from_bf16(bf16_bits(value));
   }
-  return type == DataType::int32 ? std::trunc(value)
-                                 : static_cast<double>(static_cast<float>(value));
+  if (is_fp8(type)) {
+    return fp8_value(fp8_code(value, type), type);
+  }
+  return type == DataType::int32 || type == DataType::uint8
+             ? std::trunc(value)
+             : static_cast<double>(static_cast<float>(value));
 }
 
 ReferenceOperands random_operands(const KernelKey& key,
@@ -174,9 +185,9 @@ ReferenceOperands random_operands(const KernelKey& key,
   switch (key.op) {
     case KernelOp::attention_backward:
       if (is_packed(std::get<AttentionKeyShape>(key.shape))) {
-        save_from_forward(operands, key, KernelOp::attention_forward, 1, {{1, 1}, {2, 2}});
+        save_from_forward(operands, key, KernelOp::attention_forward, 1, {{1, 1}, {2, 2}}, scalars);
       } else {
-        save_from_forward(operands, key, KernelOp::attention_forward, 3, {{3, 3}, {4, 4}});
+        save_from_forward(operands, key, KernelOp::attention_forward, 3, {{3, 3}, {4, 4}}, scalars);
       }
       break;
     case KernelOp::rms_norm_backward:
@@ -184,6 +195,9 @@ ReferenceOperands random_operands(const KernelKey& key,
       break;
     case KernelOp::layer_norm_backward:
       save_from_forward(operands, key, KernelOp::layer_norm_forward, 2, {{4, 2}});
+      break;
+    case KernelOp::layer_norm_nobias_backward:
+      save_from_forward(operands, key, KernelOp::layer_norm_nobias_forward, 2, {{3, 2}});
       break;
     case KernelOp::add_rms_norm_backward:
       save_from_forward(operands, key, KernelOp::rms_norm_forward, 2, {{3, 2}});
@@ -194,9 +208,16 @@ ReferenceOperands random_operands(const KernelKey& key,
     case KernelOp::qk_norm_backward:
       save_from_forward(operands, key, KernelOp::qk_norm_forward, 3, {{4, 3}});
       break;
+    case KernelOp::gated_norm_backward:
+      save_from_forward(operands, key, KernelOp::gated_norm_forward, 3, {{4, 3}});
+      break;
     case KernelOp::cross_entropy_sum:
     case KernelOp::cross_entropy_gradient:
       make_consistent_cross_entropy(operands, key, scalars);
+      break;
+    case KernelOp::cast:
+      // 150 standard deviations of 1 reach beyond the 448 of e4m3; negative scales do not occur.
+      operands[1][0] = 150.0;
       break;
     case KernelOp::adamw:
       for (double& v : operands[3]) {
@@ -219,7 +240,7 @@ ReferenceOperands run_on(Device& device,
   for (std::size_t i = 0; i < list.size(); ++i) {
     std::vector<std::byte> bytes = to_storage(operands[i], list[i]);
     if (list[i].access == Access::write) {
-      std::fill(bytes.begin(), bytes.end(), std::byte{0xff});  // NaN in fp32 and bf16
+      std::fill(bytes.begin(), bytes.end(), std::byte{0xff});  // NaN in fp32, bf16 and FP8
     }
     buffers.emplace_back(device, bytes.size());
     device.copy_in(buffers.back().data(), bytes.data(), bytes.size());
@@ -250,6 +271,9 @@ double relative_error(const std::vector<double>& a, const std::vector<double>& b
 }
 
 double tolerance(DataType type) {
+  if (is_fp8(type)) {
+    return 0.0;
+  }
   return type == DataType::bf16 ? 4e-3 : 1e-5;
 }
 

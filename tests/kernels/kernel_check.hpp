@@ -6,7 +6,8 @@
 
 namespace forerun {
 
-/// The nearest value that the type can store (fp32, bf16 to nearest even, int32), as a double.
+/// The nearest value that the type can store (fp32, bf16 and saturating FP8 to nearest even,
+/// int32), as a double.
 [[nodiscard]] double stored(double value, DataType type);
 
 /// Random normal inputs that the types can store exactly, the same for the same seed. What a
@@ -28,7 +29,7 @@ namespace forerun {
 
 /// What fp32 arithmetic or one rounding to bf16 leaves. fp32: 1e-5, some hundred roundings of 6e-8
 /// that add up as a random walk, with room for the 2e-7 of the exponential. bf16: 4e-3, one
-/// rounding of each result is at most 2^-9 = 2e-3 of it.
+/// rounding of each result is at most 2^-9 = 2e-3 of it. FP8: 0, casts are exact.
 [[nodiscard]] double tolerance(DataType type);
 
 /// Fails the running test where an operand that the kernel writes is off by more than `tolerance`

@@ -1,6 +1,8 @@
 // FLOP and bytes of kernels against numbers worked by hand.
 #include "kernels/kernel_cost.hpp"
 
+#include <string>
+
 #include <gtest/gtest.h>
 
 #include "units/unit.hpp"
@@ -12,7 +14,7 @@ double flop(const char* text) {
   return hardware_flops(kernel_key_from(text).value()).in(unit::flop);
 }
 
-double bytes(const char* text) {
+double bytes(const std::string& text) {
   return minimum_traffic(kernel_key_from(text).value()).in(unit::byte);
 }
 
@@ -63,6 +65,13 @@ TEST(HardwareFlops, OfRopeAreSixPerPairOfQueriesAndKeys) {
                    1440.0);
 }
 
+TEST(HardwareFlops, OfPartialRopeAreThoseOfWhatIsTurned) {
+  // 10 tokens, 6 heads, 2 / 2 pairs, 6 each: 360.
+  EXPECT_DOUBLE_EQ(
+      flop("rope_forward bf16 tokens=10 batch=1 heads=4 kv_heads=2 head_size=8 rotary_size=2"),
+      360.0);
+}
+
 TEST(HardwareFlops, OfRmsNormAreFourPerElement) {
   EXPECT_DOUBLE_EQ(flop("rms_norm_forward bf16 rows=10 columns=100"), 4000.0);
 }
@@ -97,10 +106,24 @@ TEST(MinimumTraffic, OfAttentionForwardIsPackedRowsOutputAndLogSumExp) {
       4160.0);
 }
 
-TEST(MinimumTraffic, OfRopeReadsAndWritesInPlace) {
-  // 10 * (4 + 2*2) * 8 elements, 2 bytes, twice.
+TEST(MinimumTraffic, OfRopeIsWhatItTurns) {
+  // 10 * (4 + 2) * 8 elements of queries and keys, 2 bytes, read and written; no value.
   EXPECT_DOUBLE_EQ(bytes("rope_forward bf16 tokens=10 batch=1 heads=4 kv_heads=2 head_size=8"),
-                   2560.0);
+                   1920.0);
+  // A quarter of each head.
+  EXPECT_DOUBLE_EQ(
+      bytes("rope_forward bf16 tokens=10 batch=1 heads=4 kv_heads=2 head_size=8 rotary_size=2"),
+      480.0);
+}
+
+TEST(MinimumTraffic, OfStoredScoresIsTheHeadsThatAreMultiplied) {
+  const std::string sizes = " bf16 batch=2 length=10 heads=4 kv_heads=2 head_size=8 causal";
+  // 20 tokens; scores 20*4*10 = 800; queries and keys 20*6*8 = 960; values 20*2*8 = 320.
+  EXPECT_DOUBLE_EQ(bytes("scores_forward" + sizes), 2.0 * (960 + 800));
+  EXPECT_DOUBLE_EQ(bytes("context_forward" + sizes), 2.0 * (800 + 320 + 640));
+  EXPECT_DOUBLE_EQ(bytes("context_backward" + sizes), 2.0 * (800 + 320 + 640 + 800 + 320));
+  // Scores' gradient, queries and keys, values' gradient; all of the packed gradient.
+  EXPECT_DOUBLE_EQ(bytes("scores_backward" + sizes), 2.0 * (800 + 960 + 320 + 1280));
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "kernels/valid_key.hpp"
+
 namespace forerun {
 namespace {
 
@@ -65,6 +67,41 @@ constexpr auto lines = std::to_array<const char*>({
     "ssd_backward bf16 batch=1 length=4096 heads=64 head_size=64 groups=1 state=128 chunk=256",
     "selective_scan_forward bf16 batch=1 length=4096 channels=4096 state=16",
     "selective_scan_backward bf16 batch=1 length=4096 channels=4096 state=16",
+    "attention_forward bf16 batch=1 length=512 heads=8 kv_heads=2 head_size=64 causal alibi",
+    "attention_backward bf16 batch=1 length=512 heads=8 kv_heads=2 head_size=64 causal window=256 "
+    "capped",
+    "rope_forward bf16 tokens=1024 batch=1 heads=12 kv_heads=12 head_size=64 rotary_size=16",
+    "geglu_forward bf16 rows=4096 columns=14336",
+    "geglu_backward bf16 rows=4096 columns=14336",
+    "relu_forward bf16 rows=4096 columns=14336",
+    "relu_backward bf16 rows=4096 columns=14336",
+    "softcap_forward bf16 rows=4096 columns=256000",
+    "softcap_backward bf16 rows=4096 columns=256000",
+    "scale bf16 elements=12582912",
+    "layer_norm_nobias_forward bf16 rows=1024 columns=768",
+    "layer_norm_nobias_backward bf16 rows=1024 columns=768",
+    "relu_squared_forward bf16 rows=4096 columns=21504",
+    "relu_squared_backward bf16 rows=4096 columns=21504",
+    "row_gate_forward bf16 rows=4096 columns=2048",
+    "row_gate_backward bf16 rows=4096 columns=2048",
+    "sigmoid_gate_forward bf16 rows=4096 columns=4096",
+    "sigmoid_gate_backward bf16 rows=4096 columns=4096",
+    "gated_norm_forward bf16 rows=4096 columns=8192 groups=8",
+    "gated_norm_backward bf16 rows=4096 columns=8192 groups=8",
+    "take_columns bf16 rows=4096 columns=512 width=576",
+    "put_columns bf16 rows=4096 columns=64 width=576 first=512",
+    "latent_query_forward bf16 tokens=4096 batch=1 heads=16 nope_size=128 rope_size=64 "
+    "value_size=128",
+    "latent_query_backward bf16 tokens=4096 batch=1 heads=16 nope_size=128 rope_size=64 "
+    "value_size=128",
+    "latent_keys_forward bf16 tokens=4096 batch=1 heads=16 nope_size=128 rope_size=64 "
+    "value_size=128",
+    "latent_keys_backward bf16 tokens=4096 batch=1 heads=16 nope_size=128 rope_size=64 "
+    "value_size=128",
+    "delta_rule_forward bf16 batch=1 length=4096 heads=32 key_heads=16 key_size=128 "
+    "value_size=128 chunk=64",
+    "delta_rule_backward bf16 batch=1 length=4096 heads=32 key_heads=16 key_size=128 "
+    "value_size=128 chunk=64",
 });
 
 TEST(KernelKeyText, ReadsBackEveryOp) {
@@ -76,7 +113,7 @@ TEST(KernelKeyText, ReadsBackEveryOp) {
 }
 
 TEST(KernelKeyText, NamesEveryOpDifferently) {
-  constexpr auto last = KernelOp::selective_scan_backward;
+  constexpr auto last = KernelOp::layer_norm_nobias_backward;
   for (int a = 0; a <= static_cast<int>(last); ++a) {
     EXPECT_FALSE(name_of(static_cast<KernelOp>(a)).empty());
     for (int b = 0; b < a; ++b) {
@@ -118,9 +155,20 @@ TEST(KernelKeyText, IsNothingForOtherText) {
                            "copy bf16 rows=4 columns=4",
                            "decode_attention bf16 batch=1 context=1 heads=1 kv_heads=1 "
                            "head_size=1 value_size=0",
+                           "attention_forward bf16 batch=1 length=2 heads=9 kv_heads=3 "
+                           "head_size=5 full plain",
                            "add bf16 elements=16"}) {
     EXPECT_EQ(kernel_key_from(line), std::nullopt) << line;
   }
+}
+
+// Sizes whose bytes no 64-bit number counts.
+TEST(KernelKey, RefusesSizesThatNoDeviceHolds) {
+  EXPECT_TRUE(contradiction_in(kernel_key_from("copy fp32 elements=4611686018427387904").value()));
+  // Fewer than 2^63 elements, more than 2^63 bytes.
+  EXPECT_TRUE(contradiction_in(kernel_key_from("copy fp32 elements=3000000000000000000").value()));
+  EXPECT_TRUE(
+      contradiction_in(kernel_key_from("gemm fp32 m=4294967296 n=4294967296 k=1 nt").value()));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // Shapes that have rules of their own: rows of groups, the mask, sizes that contradict each other.
+#include <cmath>
 #include <numeric>
 #include <set>
 
@@ -142,6 +143,27 @@ TEST(SampleIndices, ChooseDistinctExpertsForAToken) {
 TEST(SampleIndices, EndWithAllRowsOfTheGroups) {
   EXPECT_THAT(indices_of("grouped_gemm bf16 groups=4 rows=62 largest=16 n=8 k=8 nt", "ends"),
               testing::ElementsAre(16, 32, 47, 62));
+}
+
+// Press et al. 2021, section 3: 8 heads have 1/2, 1/4, ..., 1/256; 16 heads start at 2^-0.5.
+TEST(AlibiSlope, IsAGeometricSequence) {
+  for (std::int64_t head = 0; head < 8; ++head) {
+    EXPECT_DOUBLE_EQ(alibi_slope(head, 8), std::ldexp(1.0, -static_cast<int>(head) - 1));
+  }
+  EXPECT_DOUBLE_EQ(alibi_slope(0, 16), std::sqrt(0.5));
+}
+
+// Of 12 heads, 8 have the slopes of 8 heads, 4 the first, third, fifth and seventh of 16.
+TEST(AlibiSlope, FillsUpWithEverySecondOfTwiceAsMany) {
+  EXPECT_DOUBLE_EQ(alibi_slope(7, 12), std::ldexp(1.0, -8));
+  for (std::int64_t extra = 0; extra < 4; ++extra) {
+    EXPECT_DOUBLE_EQ(alibi_slope(8 + extra, 12), alibi_slope(2 * extra, 16));
+  }
+}
+
+TEST(RotarySize, IsAllOfTheHeadUnlessSaid) {
+  EXPECT_EQ(rotary_size(HeadsShape{.head_size = 64}), 64);
+  EXPECT_EQ(rotary_size(HeadsShape{.head_size = 64, .rotary_size = 16}), 16);
 }
 
 }  // namespace

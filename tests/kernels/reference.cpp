@@ -25,15 +25,20 @@ void reference(const ReferenceCall& call, const GemmShape& s) {
   const auto m = static_cast<std::size_t>(s.m);
   const auto n = static_cast<std::size_t>(s.n);
   const auto k = static_cast<std::size_t>(s.k);
+  // FP8: A, B, scale_a, scale_b, C.
+  const bool is_scaled = call.operands.size() == 5;
+  const double scale = is_scaled ? call.at(2)[0] * call.at(3)[0] : 1.0;
+  std::vector<double>& c = call.operands.back();
   for (std::size_t i = 0; i < m; ++i) {
     for (std::size_t j = 0; j < n; ++j) {
-      double sum = s.output == GemmOutput::accumulate_fp32 ? call.at(2)[i * n + j] : 0.0;
+      double sum = 0.0;
       for (std::size_t p = 0; p < k; ++p) {
         const double a = call.at(0)[s.layout == GemmLayout::tn ? p * m + i : i * k + p];
         const double b = call.at(1)[s.layout == GemmLayout::nt ? j * k + p : p * n + j];
         sum += a * b;
       }
-      call.at(2)[i * n + j] = sum;
+      const double before = s.output == GemmOutput::accumulate_fp32 ? c[i * n + j] : 0.0;
+      c[i * n + j] = before + scale * sum;
     }
   }
 }
@@ -43,14 +48,14 @@ namespace {
 void rope(const ReferenceCall& call, const HeadsShape& s) {
   const double direction = call.op == KernelOp::rope_forward ? 1.0 : -1.0;
   const std::int64_t width = (s.heads + 2 * s.kv_heads) * s.head_size;
-  const std::int64_t half = s.head_size / 2;
+  const std::int64_t turned = rotary_size(s);
+  const std::int64_t half = turned / 2;
   for (std::int64_t token = 0; token < s.tokens; ++token) {
     const auto position = static_cast<double>((call.scalars.first + token) / s.batch);
     for (std::int64_t head = 0; head < s.heads + s.kv_heads; ++head) {
       for (std::int64_t i = 0; i < half; ++i) {
-        const double frequency =
-            std::pow(call.scalars.rope_theta,
-                     -2.0 * static_cast<double>(i) / static_cast<double>(s.head_size));
+        const double frequency = std::pow(
+            call.scalars.rope_theta, -2.0 * static_cast<double>(i) / static_cast<double>(turned));
         const double angle = direction * position * frequency;
         double& x = call.at(0)[static_cast<std::size_t>(token * width + head * s.head_size + i)];
         double& y =
@@ -151,6 +156,9 @@ void reference(const ReferenceCall& call, const FlatShape& s) {
   }
   if (call.op == KernelOp::copy) {
     call.at(1) = call.at(0);
+    return;
+  }
+  if (reference_gradient_array(call)) {
     return;
   }
   const AdamWScalars& a = call.scalars.adamw;

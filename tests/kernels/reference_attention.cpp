@@ -25,7 +25,8 @@ class Head {
         for (std::int64_t d = 0; d < shape.head_size; ++d) {
           score += at(0, query(i, d)) * at(key_operand(), key(j, d));
         }
-        scores_[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)] = score * scale();
+        scores_[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)] =
+            changed(score * scale(), j - i - shape.offset);
       }
     }
   }
@@ -69,11 +70,32 @@ class Head {
       d_p += at(d_out, output(i, d)) * at(value_operand(), value(j, d));
       at(d_value, value(j, d)) += p * at(d_out, output(i, d));
     }
-    const double d_score = p * (d_p - delta) * scale();
+    const double d_score = p * (d_p - delta) * slope_of_change(score(i, j)) * scale();
     for (std::int64_t d = 0; d < shape_.head_size; ++d) {
       at(d_query, query(i, d)) += d_score * at(key_operand(), key(j, d));
       at(d_key, key(j, d)) += d_score * at(0, query(i, d));
     }
+  }
+
+  [[nodiscard]] double changed(double score, std::int64_t distance) const {
+    switch (shape_.scores) {
+      case Scores::alibi: {
+        const std::int64_t all = call_.scalars.all_heads;
+        return score +
+               alibi_slope(call_.scalars.first_head + head_, all == 0 ? shape_.heads : all) *
+                   static_cast<double>(distance);
+      }
+      case Scores::capped:
+        return call_.scalars.softcap * std::tanh(score / call_.scalars.softcap);
+      default:
+        return score;
+    }
+  }
+
+  // By the score before the change, from the one after it.
+  [[nodiscard]] double slope_of_change(double changed) const {
+    const double t = changed / call_.scalars.softcap;
+    return shape_.scores == Scores::capped && changed != -INFINITY ? 1.0 - t * t : 1.0;
   }
 
   // Zero where the query does not see the key, also where it sees none at all.
@@ -191,6 +213,10 @@ void reference(const ReferenceCall& call, const DecodeShape& s) {
 
 void reference(const ReferenceCall& call, const AttentionKeyShape& shape) {
   const bool backward = call.op == KernelOp::attention_backward;
+  if (!backward && call.op != KernelOp::attention_forward) {
+    reference_stored_attention(call, shape);
+    return;
+  }
   if (backward) {
     const std::size_t inputs = is_packed(shape) ? 1 : 3;
     for (std::size_t i = inputs + 3; i < call.operands.size(); ++i) {

@@ -14,6 +14,11 @@ struct ReferenceCall {
   [[nodiscard]] std::vector<double>& at(std::size_t index) const { return operands[index]; }
 };
 
+/// The kernels that only some frameworks launch; false for others.
+void reference_stored_attention(const ReferenceCall& call, const AttentionKeyShape& shape);
+[[nodiscard]] bool reference_framework_rows(const ReferenceCall& call, const RowsShape& shape);
+[[nodiscard]] bool reference_gradient_array(const ReferenceCall& call);
+
 void reference(const ReferenceCall& call, const GemmShape& shape);
 void reference(const ReferenceCall& call, const AttentionKeyShape& shape);
 void reference(const ReferenceCall& call, const RowsShape& shape);
@@ -27,5 +32,10 @@ void reference(const ReferenceCall& call, const DecodeShape& shape);
 void reference(const ReferenceCall& call, const ConvShape& shape);
 void reference(const ReferenceCall& call, const SsdShape& shape);
 void reference(const ReferenceCall& call, const ScanShape& shape);
+void reference(const ReferenceCall& call, const GroupedRowsShape& shape);
+void reference(const ReferenceCall& call, const ColumnsShape& shape);
+void reference(const ReferenceCall& call, const LatentHeadsShape& shape);
+void reference(const ReferenceCall& call, const DeltaShape& shape);
+[[nodiscard]] bool reference_gate(const ReferenceCall& call, const RowsShape& shape);
 
 }  // namespace forerun

@@ -49,7 +49,13 @@ void rms_norm(const ReferenceCall& call, const Row& row) {
   }
 }
 
+// Without a bias the outputs stand one place earlier.
+bool has_bias(const ReferenceCall& call) {
+  return call.op == KernelOp::layer_norm_forward || call.op == KernelOp::layer_norm_backward;
+}
+
 void layer_norm_forward(const ReferenceCall& call, const Row& row) {
+  const std::size_t y = has_bias(call) ? 3 : 2;
   const auto n = static_cast<double>(row.columns);
   const std::vector<double>& x = call.at(0);
   double mean = 0.0;
@@ -61,10 +67,11 @@ void layer_norm_forward(const ReferenceCall& call, const Row& row) {
     variance += (x[row[i]] - mean) * (x[row[i]] - mean) / n;
   }
   const double rstd = 1.0 / std::sqrt(variance + call.scalars.norm_epsilon);
-  call.at(4)[row.index] = mean;
-  call.at(4)[row.rows + row.index] = rstd;
+  call.at(y + 1)[row.index] = mean;
+  call.at(y + 1)[row.rows + row.index] = rstd;
   for (std::size_t i = 0; i < row.columns; ++i) {
-    call.at(3)[row[i]] = (x[row[i]] - mean) * rstd * call.at(1)[i] + call.at(2)[i];
+    const double bias = has_bias(call) ? call.at(2)[i] : 0.0;
+    call.at(y)[row[i]] = (x[row[i]] - mean) * rstd * call.at(1)[i] + bias;
   }
 }
 
@@ -85,7 +92,9 @@ void layer_norm_backward(const ReferenceCall& call, const Row& row) {
     const double h = (x[row[i]] - mean) * rstd;
     call.at(4)[row[i]] = rstd * (dy[row[i]] * weight[i] - mean_g - h * mean_gh);
     call.at(5)[i] += dy[row[i]] * h;
-    call.at(6)[i] += dy[row[i]];
+    if (has_bias(call)) {
+      call.at(6)[i] += dy[row[i]];
+    }
   }
 }
 
@@ -106,16 +115,58 @@ void swiglu(const ReferenceCall& call, const Row& row) {
   }
 }
 
-void gelu(const ReferenceCall& call, const Row& row) {
+struct ValueAndSlope {
+  double value;
+  double slope;
+};
+
+ValueAndSlope gelu_of(double x) {
   const double root = std::sqrt(2.0 / std::numbers::pi);
+  const double t = std::tanh(root * (x + 0.044715 * x * x * x));
+  return {0.5 * x * (1.0 + t),
+          0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * root * (1.0 + 3.0 * 0.044715 * x * x)};
+}
+
+void geglu(const ReferenceCall& call, const Row& row) {
   for (std::size_t i = 0; i < row.columns; ++i) {
-    const double x = call.at(0)[row[i]];
-    const double t = std::tanh(root * (x + 0.044715 * x * x * x));
-    if (call.op == KernelOp::gelu_forward) {
-      call.at(1)[row[i]] = 0.5 * x * (1.0 + t);
+    const std::size_t gate_at = row.index * 2 * row.columns + i;
+    const std::size_t up_at = gate_at + row.columns;
+    const auto [value, slope] = gelu_of(call.at(0)[gate_at]);
+    const double up = call.at(0)[up_at];
+    if (call.op == KernelOp::geglu_forward) {
+      call.at(1)[row[i]] = value * up;
     } else {
-      const double slope =
-          0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * root * (1.0 + 3.0 * 0.044715 * x * x);
+      call.at(2)[gate_at] = call.at(1)[row[i]] * up * slope;
+      call.at(2)[up_at] = call.at(1)[row[i]] * value;
+    }
+  }
+}
+
+ValueAndSlope activation_of(const ReferenceCall& call, double x) {
+  switch (call.op) {
+    case KernelOp::relu_forward:
+    case KernelOp::relu_backward:
+      return {std::max(x, 0.0), x > 0.0 ? 1.0 : 0.0};
+    case KernelOp::relu_squared_forward:
+    case KernelOp::relu_squared_backward:
+      return {std::max(x, 0.0) * std::max(x, 0.0), 2.0 * std::max(x, 0.0)};
+    case KernelOp::softcap_forward:
+    case KernelOp::softcap_backward: {
+      const double t = std::tanh(x / call.scalars.softcap);
+      return {call.scalars.softcap * t, 1.0 - t * t};
+    }
+    default:
+      return gelu_of(x);
+  }
+}
+
+// y = f(x), dx = dy f'(x).
+void activation(const ReferenceCall& call, const Row& row, bool forward) {
+  for (std::size_t i = 0; i < row.columns; ++i) {
+    const auto [value, slope] = activation_of(call, call.at(0)[row[i]]);
+    if (forward) {
+      call.at(1)[row[i]] = value;
+    } else {
       call.at(2)[row[i]] = call.at(1)[row[i]] * slope;
     }
   }
@@ -179,15 +230,27 @@ void reference_row(const ReferenceCall& call, const Row& row) {
     case KernelOp::rms_norm_backward:
       return rms_norm(call, row);
     case KernelOp::layer_norm_forward:
+    case KernelOp::layer_norm_nobias_forward:
       return layer_norm_forward(call, row);
     case KernelOp::layer_norm_backward:
+    case KernelOp::layer_norm_nobias_backward:
       return layer_norm_backward(call, row);
     case KernelOp::swiglu_forward:
     case KernelOp::swiglu_backward:
       return swiglu(call, row);
+    case KernelOp::geglu_forward:
+    case KernelOp::geglu_backward:
+      return geglu(call, row);
     case KernelOp::gelu_forward:
+    case KernelOp::relu_forward:
+    case KernelOp::relu_squared_forward:
+    case KernelOp::softcap_forward:
+      return activation(call, row, true);
     case KernelOp::gelu_backward:
-      return gelu(call, row);
+    case KernelOp::relu_backward:
+    case KernelOp::relu_squared_backward:
+    case KernelOp::softcap_backward:
+      return activation(call, row, false);
     case KernelOp::cross_entropy_max:
       return cross_entropy_max(call, row);
     case KernelOp::cross_entropy_sum:
@@ -229,10 +292,30 @@ void reference_sum(const ReferenceCall& call, const RowsShape& shape, KernelOp n
   std::copy(plain.begin() + 5, plain.end(), all.begin() + 6);
 }
 
+void reference_cast(const ReferenceCall& call, const RowsShape& shape) {
+  const std::vector<double>& x = call.at(0);
+  const auto rows = static_cast<std::size_t>(shape.rows);
+  const auto columns = static_cast<std::size_t>(shape.columns);
+  double largest = 0.0;
+  for (std::size_t i = 0; i < rows; ++i) {
+    for (std::size_t j = 0; j < columns; ++j) {
+      const double value = x[i * columns + j];
+      // The product is one of fp32: 8 bits of x times 24 of the scale do not fit.
+      const double result = stored(stored(value * call.at(1)[0], DataType::fp32), call.type);
+      call.at(2)[i * columns + j] = result;
+      call.at(3)[j * rows + i] = result;
+      largest = std::max(largest, std::abs(value));
+    }
+  }
+  call.at(4)[0] = largest;
+}
+
 }  // namespace
 
 void reference(const ReferenceCall& call, const RowsShape& shape) {
   switch (call.op) {
+    case KernelOp::cast:
+      return reference_cast(call, shape);
     case KernelOp::add_rms_norm_forward:
       return reference_sum(call, shape, KernelOp::rms_norm_forward);
     case KernelOp::add_rms_norm_backward:
@@ -243,6 +326,9 @@ void reference(const ReferenceCall& call, const RowsShape& shape) {
       return reference_sum(call, shape, KernelOp::layer_norm_backward);
     default:
       break;
+  }
+  if (reference_framework_rows(call, shape) || reference_gate(call, shape)) {
+    return;
   }
   const auto rows = static_cast<std::size_t>(shape.rows);
   for (std::size_t row = 0; row < rows; ++row) {

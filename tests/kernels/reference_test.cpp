@@ -4,63 +4,26 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include <gtest/gtest.h>
 
+#include "tests/kernels/differences.hpp"
 #include "tests/kernels/kernel_check.hpp"
 
 namespace forerun {
 namespace {
 
-// L = sum(output * dy) of a forward kernel, whose gradient backward promises.
-struct Loss {
-  KernelKey forward;
-  std::size_t output = 0;
-  std::vector<double> dy;
-
-  [[nodiscard]] double operator()(ReferenceOperands operands) const {
-    run_reference(forward, {}, operands);
-    double sum = 0.0;
-    for (std::size_t i = 0; i < dy.size(); ++i) {
-      sum += operands[output][i] * dy[i];
-    }
-    return sum;
-  }
-};
-
-// Central differences with step h are off by h^2 / 6 times a third derivative and by rounding
-// 1e-16 / h: both near 1e-10 for h = 1e-5.
-std::vector<double> differences(const Loss& loss, ReferenceOperands operands, std::size_t input) {
-  constexpr double h = 1e-5;
-  std::vector<double> slopes;
-  for (double& value : operands[input]) {
-    const double kept = value;
-    value = kept + h;
-    const double above = loss(operands);
-    value = kept - h;
-    const double below = loss(operands);
-    value = kept;
-    slopes.push_back((above - below) / (2.0 * h));
-  }
-  return slopes;
-}
-
-std::vector<double> zeros_like(const std::vector<double>& values) {
-  return std::vector<double>(values.size(), 0.0);
-}
-
-constexpr double agreement = 1e-7;
-
-void expect_attention_gradient(const std::string& shape) {
+void expect_attention_gradient(const std::string& shape, const KernelScalars& scalars = {}) {
   const KernelKey forward = key_of("attention_forward fp32 " + shape);
   const KernelKey backward = key_of("attention_backward fp32 " + shape);
   ReferenceOperands operands = random_operands(backward);
-  const Loss loss{forward, 1, operands[3]};
+  const Loss loss{forward, 1, operands[3], scalars};
   ReferenceOperands inputs = {operands[0]};
-  run_reference(forward, {}, inputs);
+  run_reference(forward, scalars, inputs);
   operands[1] = inputs[1];  // unrounded
   operands[2] = inputs[2];
-  run_reference(backward, {}, operands);
+  run_reference(backward, scalars, operands);
   EXPECT_LT(relative_error(operands[4], differences(loss, inputs, 0)), agreement);
 }
 
@@ -74,6 +37,13 @@ TEST(ReferenceAttention, FullGradientAgreesWithDifferences) {
 
 TEST(ReferenceAttention, GroupedGradientAgreesWithDifferences) {
   expect_attention_gradient("batch=1 length=4 heads=4 kv_heads=2 head_size=2 causal");
+}
+
+// Scores of about 1 under a cap of 50 would hardly bend: the loss of these is steep.
+TEST(ReferenceAttention, GradientOfChangedScoresAgreesWithDifferences) {
+  expect_attention_gradient("batch=2 length=5 heads=3 kv_heads=1 head_size=3 causal alibi");
+  expect_attention_gradient(
+      "batch=1 length=5 heads=2 kv_heads=2 head_size=3 causal window=3 capped", {.softcap = 0.7});
 }
 
 // Of each of the separate operands q, k, v.
@@ -166,6 +136,18 @@ TEST(ReferenceLayerNorm, GradientAgreesWithDifferences) {
   EXPECT_LT(relative_error(operands[6], differences(loss, inputs, 2)), agreement);
 }
 
+TEST(ReferenceLayerNorm, GradientWithoutBiasAgreesWithDifferences) {
+  const KernelKey forward = key_of("layer_norm_nobias_forward fp32 rows=3 columns=5");
+  ReferenceOperands inputs = random_operands(forward);
+  const Loss loss{forward, 2, random_operands(forward, {}, 2)[2]};
+  run_reference(forward, {}, inputs);
+  ReferenceOperands operands = {
+      inputs[0], inputs[1], inputs[3], loss.dy, {}, zeros_like(inputs[1])};
+  run_reference(key_of("layer_norm_nobias_backward fp32 rows=3 columns=5"), {}, operands);
+  EXPECT_LT(relative_error(operands[4], differences(loss, inputs, 0)), agreement);
+  EXPECT_LT(relative_error(operands[5], differences(loss, inputs, 1)), agreement);
+}
+
 TEST(ReferenceQkNorm, GradientAgreesWithDifferences) {
   const std::string shape = " fp32 tokens=3 batch=1 heads=2 kv_heads=1 head_size=4";
   const KernelKey forward = key_of("qk_norm_forward" + shape);
@@ -185,13 +167,13 @@ TEST(ReferenceQkNorm, GradientAgreesWithDifferences) {
   EXPECT_LT(relative_error(operands[6], differences(loss, inputs, 2)), agreement);
 }
 
-void expect_activation_gradient(const std::string& name) {
+void expect_activation_gradient(const std::string& name, const KernelScalars& scalars = {}) {
   const std::string shape = " fp32 rows=2 columns=7";
   const KernelKey forward = key_of(name + "_forward" + shape);
   ReferenceOperands inputs = random_operands(forward);
-  const Loss loss{forward, 1, random_operands(forward, {}, 2)[1]};
+  const Loss loss{forward, 1, random_operands(forward, {}, 2)[1], scalars};
   ReferenceOperands operands = {inputs[0], loss.dy};
-  run_reference(key_of(name + "_backward" + shape), {}, operands);
+  run_reference(key_of(name + "_backward" + shape), scalars, operands);
   EXPECT_LT(relative_error(operands[2], differences(loss, inputs, 0)), agreement);
 }
 
@@ -201,6 +183,30 @@ TEST(ReferenceSwiglu, GradientAgreesWithDifferences) {
 
 TEST(ReferenceGelu, GradientAgreesWithDifferences) {
   expect_activation_gradient("gelu");
+  expect_activation_gradient("geglu");
+}
+
+TEST(ReferenceRelu, GradientAgreesWithDifferences) {
+  expect_activation_gradient("relu");
+  expect_activation_gradient("relu_squared");
+}
+
+TEST(ReferenceSoftcap, GradientAgreesWithDifferences) {
+  expect_activation_gradient("softcap", {.softcap = 1.5});
+}
+
+TEST(ReferenceRope, LeavesWhatLiesBeyondTheRotarySize) {
+  const std::string shape = " fp32 tokens=8 batch=2 heads=2 kv_heads=1 head_size=6";
+  ReferenceOperands partial = random_operands(key_of("rope_forward" + shape));
+  const std::vector<double> before = partial[0];
+  run_reference(key_of("rope_forward" + shape + " rotary_size=2"), {}, partial);
+  // The last token, its second query head: elements 0 and 1 turn by its position 3, the rest stay.
+  const std::size_t head = 7 * 24 + 6;
+  EXPECT_DOUBLE_EQ(partial[0][head],
+                   before[head] * std::cos(3.0) - before[head + 1] * std::sin(3.0));
+  for (std::size_t i = 2; i < 6; ++i) {
+    EXPECT_EQ(partial[0][head + i], before[head + i]);
+  }
 }
 
 TEST(ReferenceRope, BackwardUndoesForward) {
@@ -286,6 +292,52 @@ TEST(ReferenceScans, GradientsAgreeWithDifferences) {
                        "batch=2 length=4 channels=3 state=2",
                        8,
                        {{0, 9}, {1, 10}, {2, 11}, {3, 12}, {4, 13}, {5, 14}, {6, 15}, {7, 16}});
+}
+
+TEST(ReferenceGates, GradientsAgreeWithDifferences) {
+  expect_scan_gradient("row_gate", "rows=3 columns=4", 2, {{0, 3}, {1, 4}});
+  expect_scan_gradient("sigmoid_gate", "rows=3 columns=4", 2, {{0, 3}, {1, 4}});
+}
+
+// Operand 3 of the backward kernel is what the forward one leaves in its last.
+TEST(ReferenceGatedNorm, GradientAgreesWithDifferences) {
+  const std::string shape = "fp32 rows=3 columns=6 groups=2";
+  const KernelKey forward = key_of("gated_norm_forward " + shape);
+  ReferenceOperands operands = random_operands(key_of("gated_norm_backward " + shape));
+  const Loss loss{forward, 3, operands[4]};
+  const ReferenceOperands given(operands.begin(), operands.begin() + 3);
+  ReferenceOperands saved = given;
+  run_reference(forward, {}, saved);
+  operands[3] = saved[4];  // unrounded
+  for (std::size_t i = 5; i < operands.size(); ++i) {
+    operands[i] = zeros_like(operands[i]);
+  }
+  run_reference(key_of("gated_norm_backward " + shape), {}, operands);
+  EXPECT_LT(relative_error(operands[5], differences(loss, given, 0)), agreement);
+  EXPECT_LT(relative_error(operands[6], differences(loss, given, 1)), agreement);
+  EXPECT_LT(relative_error(operands[7], differences(loss, given, 2)), agreement);
+}
+
+// Keys and values both depend on kv; the shared key on every head.
+TEST(ReferenceLatentHeads, GradientsAgreeWithDifferences) {
+  const std::string shape = "fp32 tokens=4 batch=2 heads=2 nope_size=3 rope_size=2 value_size=3";
+  const KernelKey forward = key_of("latent_keys_forward " + shape);
+  const ReferenceOperands inputs = random_operands(forward);
+  const ReferenceOperands given(inputs.begin(), inputs.begin() + 2);
+  const ReferenceOperands arriving = random_operands(forward, {}, 2);
+  ReferenceOperands back{arriving[2], arriving[3]};
+  run_reference(key_of("latent_keys_backward " + shape), {}, back);
+  std::vector<double> own(inputs[0].size(), 0.0);
+  std::vector<double> shared(inputs[1].size(), 0.0);
+  for (const std::size_t output : {std::size_t{2}, std::size_t{3}}) {
+    const Loss loss{forward, output, arriving[output]};
+    const auto by_own = differences(loss, given, 0);
+    const auto by_shared = differences(loss, given, 1);
+    std::transform(own.begin(), own.end(), by_own.begin(), own.begin(), std::plus<>());
+    std::transform(shared.begin(), shared.end(), by_shared.begin(), shared.begin(), std::plus<>());
+  }
+  EXPECT_LT(relative_error(back[2], own), agreement);
+  EXPECT_LT(relative_error(back[3], shared), agreement);
 }
 
 // With dt = log 2 (raw dt and bias 0), A = -1 and one state: S = S / 2 + log 2 x B.

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "topologies/level_rates.hpp"
 #include "topologies/read_cluster.hpp"
 #include "units/unit.hpp"
 
@@ -19,12 +20,22 @@ TEST(ClusterCatalog, ListsItsClusters) {
   EXPECT_THAT(catalog_clusters(),
               testing::UnorderedElementsAre("cpu-cascade-lake",
                                             "dgx-a100",
+                                            "dgx-a100-40gb",
                                             "dgx-b200",
                                             "dgx-b300",
                                             "dgx-h100",
                                             "dgx-h200",
                                             "gb200-nvl72",
-                                            "gb300-nvl72"));
+                                            "gb300-nvl72",
+                                            "h100-oversubscribed",
+                                            "mi250x-dragonfly",
+                                            "mi300x",
+                                            "mi355x",
+                                            "tpu-v4",
+                                            "tpu-v5e",
+                                            "tpu-v5p",
+                                            "tpu-v6e",
+                                            "trainium2"));
 }
 
 TEST(ClusterCatalog, EveryClusterIsReadAndNamedAsItsFile) {
@@ -87,6 +98,30 @@ TEST(ClusterCatalog, InfinibandOfA100ReachesTheMeasuredNode) {
   const LinkLevel infiniband = read_cluster("dgx-a100").levels.back();
   EXPECT_NEAR(
       8.0 * (infiniband.bandwidth * infiniband.efficiency).in(gigabytes_per_second), 192.0, 0.5);
+}
+
+// Cloud TPU documentation: 1,200 GB/s both ways a chip over 16 x 20 x 28; an axis of 16 has a
+// third.
+TEST(ClusterCatalog, TorusOfTpuV5pIsThatOfItsPod) {
+  const LinkLevel torus = read_cluster("tpu-v5p").levels.front();
+  EXPECT_EQ(torus.kind, LinkKind::torus);
+  EXPECT_EQ(torus.axes, (std::vector<std::int64_t>{16, 20, 28}));
+  EXPECT_DOUBLE_EQ(ring_bandwidth(torus, 16).in(gigabytes_per_second), 200.0);
+  EXPECT_DOUBLE_EQ(ring_bandwidth(torus, 8960).in(gigabytes_per_second), 600.0);
+}
+
+TEST(ClusterCatalog, PairsOfMi300xHaveOneLink) {
+  const LinkLevel mesh = read_cluster("mi300x").levels.front();
+  EXPECT_DOUBLE_EQ(pair_bandwidth(mesh).in(gigabytes_per_second), 64.0);
+}
+
+TEST(ClusterCatalog, FatTreeOfLlama3IsOversubscribedAboveItsPods) {
+  const Cluster cluster = read_cluster("h100-oversubscribed");
+  ASSERT_EQ(cluster.levels.size(), 3U);
+  EXPECT_EQ(cluster.levels[1].devices, 3072);
+  EXPECT_EQ(cluster.levels[1].oversubscription, 1.0);
+  EXPECT_EQ(cluster.levels[2].oversubscription, 7.0);
+  EXPECT_TRUE(cluster.levels[0].in_network_reduction);
 }
 
 TEST(ClusterCatalog, PriceIsGivenOnlyWithDateAndSource) {

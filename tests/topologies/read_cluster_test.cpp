@@ -159,6 +159,54 @@ TEST(ReadCluster, WhatIsAbsentStaysAbsent) {
   EXPECT_FALSE(cluster.device.cores);
 }
 
+TEST(ReadCluster, KindRailsAndReductionAreRead) {
+  const Cluster cluster = read_cluster_text(
+      with("devices = 4\n",
+           "devices = 4\nkind = \"torus\"\naxes = [2, 2]\nwraps = false\nrails = 4\n"
+           "in_network_reduction = true\n"),
+      "a.toml");
+  const LinkLevel& level = cluster.levels[0];
+  EXPECT_EQ(level.kind, LinkKind::torus);
+  EXPECT_EQ(level.axes, (std::vector<std::int64_t>{2, 2}));
+  EXPECT_FALSE(level.wraps);
+  EXPECT_EQ(level.rails, 4);
+  EXPECT_TRUE(level.in_network_reduction);
+  EXPECT_EQ(cluster.levels[1].kind, LinkKind::switched);
+  EXPECT_EQ(cluster.levels[1].rails, 1);
+  EXPECT_FALSE(cluster.levels[1].in_network_reduction);
+}
+
+TEST(ReadClusterError, UnknownKindOffersTheNearest) {
+  EXPECT_EQ(refusal(with("devices = 4\n", "devices = 4\nkind = \"tours\"\n")),
+            "a.toml:28:8: 'kind' in [[level]] is 'tours': did you mean 'torus'? Expected switch, "
+            "torus, mesh or dragonfly");
+}
+
+TEST(ReadClusterError, AxesMustHoldTheLevel) {
+  EXPECT_THAT(refusal(with("devices = 4\n", "devices = 4\nkind = \"torus\"\naxes = [2, 3]\n")),
+              StartsWith("a.toml:29:8: the axes of level 'inside' hold 6: expected 4"));
+  EXPECT_THAT(refusal(with("\"outside\"\ndevices = 64\n",
+                           "\"outside\"\ndevices = 64\nkind = \"torus\"\naxes = [8, 8]\n")),
+              HasSubstr("hold 64: expected 16, the devices that it joins over those of the level"));
+  EXPECT_THAT(refusal(with("devices = 4\n", "devices = 4\nkind = \"torus\"\n")),
+              HasSubstr("expected 4"));
+  EXPECT_THAT(refusal(with("devices = 4\n", "devices = 4\naxes = [2, 2]\n")),
+              HasSubstr("only a level of kind \"torus\" has axes"));
+  EXPECT_THAT(refusal(with("devices = 4\n", "devices = 4\nkind = \"torus\"\naxes = [2, 0]\n")),
+              HasSubstr("must be a list of whole numbers of at least 1, like [4, 4]"));
+}
+
+TEST(ReadClusterError, OnlyDevicesFormAMesh) {
+  EXPECT_THAT(
+      refusal(with("\"outside\"\ndevices = 64\n", "\"outside\"\ndevices = 64\nkind = \"mesh\"\n")),
+      HasSubstr("only the first level can be a \"mesh\""));
+}
+
+TEST(ReadClusterError, FlagInQuotes) {
+  EXPECT_THAT(refusal(with("devices = 4\n", "devices = 4\nin_network_reduction = \"yes\"\n")),
+              HasSubstr("must be true or false without quotes"));
+}
+
 TEST(ReadClusterError, UnknownKeyNamesLineAndNearest) {
   EXPECT_EQ(refusal(with("latency = \"2 us\"", "latencey = \"2 us\"")),
             "a.toml:29:1: unknown key 'latencey' in [[level]]: did you mean 'latency'?");
@@ -277,7 +325,15 @@ TEST(ReadClusterFile, MeasuredIsRelativeToTheFile) {
       std::filesystem::path(testing::TempDir()) / "forerun_read_cluster_test";
   std::filesystem::create_directories(folder);
   const std::filesystem::path file = folder / "mine.toml";
-  std::ofstream(file) << "measured = \"profile.json\"\n" << valid;
+  std::ofstream(file) << "# mine\nmeasured = \"profile.json\"\n" << valid;
+  try {
+    (void)read_cluster(file.string());
+    ADD_FAILURE() << "read without its profile";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(),
+                HasSubstr("mine.toml:2:12: 'measured' names 'profile.json', which is no file"));
+  }
+  std::ofstream(folder / "profile.json") << "{}";
   const Cluster cluster = read_cluster(file.string());
   std::filesystem::remove_all(folder);
   EXPECT_EQ(*cluster.measured, (folder / "profile.json").string());

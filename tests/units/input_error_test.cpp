@@ -10,6 +10,8 @@ TEST(Nearest, FindsTheSmallestEditDistance) {
   const std::vector<std::string> models{"gpt2", "llama-3-8b", "mixtral-8x7b"};
   EXPECT_EQ(nearest("lama-3-8b", models), "llama-3-8b");
   EXPECT_EQ(nearest("gtp2", models), "gpt2");
+  const std::vector<std::string> stages{"0", "1", "2", "3"};
+  EXPECT_EQ(nearest("4", stages), "3");
 }
 
 TEST(Nearest, IsEmptyWithoutCandidates) {

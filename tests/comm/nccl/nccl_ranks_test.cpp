@@ -71,6 +71,79 @@ TEST_F(TwoGpus, AllToAllTransposesBlocks) {
   });
 }
 
+TEST_F(TwoGpus, AllToAllInPlace) {
+  run_ranks(2, [](Communicator& host, cudaStream_t stream) {
+    nccl::NcclCommunicator world(stream, host);
+    const float base = host.rank() == 0 ? 0.0F : 10.0F;
+    const DeviceFloats data({base, base + 1.0F});
+    world.all_to_all(data.data(), data.data(), 1, DataType::fp32);
+    const float own = static_cast<float>(host.rank());
+    EXPECT_THAT(data.values(stream), ElementsAre(own, 10.0F + own));
+  });
+}
+
+// Rank 0 keeps one and sends two, rank 1 sends one and keeps none.
+TEST_F(TwoGpus, AllToAllOfUnequalCounts) {
+  run_ranks(2, [](Communicator& host, cudaStream_t stream) {
+    nccl::NcclCommunicator world(stream, host);
+    using Counts = std::vector<std::int64_t>;
+    const bool is_first = host.rank() == 0;
+    const DeviceFloats from(is_first ? std::vector{1.0F, 2.0F, 3.0F} : std::vector{4.0F});
+    const DeviceFloats to({-1.0F, -1.0F});
+    world.all_to_all_v(from.data(),
+                       is_first ? Counts{1, 2} : Counts{1, 0},
+                       to.data(),
+                       is_first ? Counts{1, 1} : Counts{2, 0},
+                       DataType::fp32);
+    EXPECT_THAT(to.values(stream), is_first ? ElementsAre(1.0F, 4.0F) : ElementsAre(2.0F, 3.0F));
+  });
+}
+
+TEST_F(TwoGpus, StartedCollectiveIsThereWhenFinished) {
+  run_ranks(2, [](Communicator& host, cudaStream_t stream) {
+    nccl::NcclCommunicator world(stream, host);
+    const DeviceFloats own({static_cast<float>(host.rank()) + 5.0F});
+    const DeviceFloats all({0.0F, 0.0F});
+    world.start_collective({Collective::all_gather, own.data(), all.data(), 1, DataType::fp32});
+    world.finish_collectives();
+    EXPECT_THAT(all.values(stream), ElementsAre(5.0F, 6.0F));
+  });
+}
+
+TEST_F(TwoGpus, StartedExchangeGoesAroundTheRing) {
+  run_ranks(2, [](Communicator& host, cudaStream_t stream) {
+    nccl::NcclCommunicator world(stream, host);
+    const DeviceFloats own({static_cast<float>(host.rank()) + 5.0F});
+    const DeviceFloats other({0.0F});
+    world.start_collective({Collective::send_recv, own.data(), other.data(), 1, DataType::fp32});
+    world.finish_collectives();
+    EXPECT_THAT(other.values(stream), ElementsAre(host.rank() == 0 ? 6.0F : 5.0F));
+  });
+}
+
+// Asked for an all-reduce in place of what a run would double: simulated, so still 1.
+TEST_F(TwoGpus, AnExpectationRunsNothing) {
+  run_ranks(2, [](Communicator& host, cudaStream_t stream) {
+    nccl::NcclCommunicator world(stream, host);
+    const DeviceFloats data({1.0F});
+    static_cast<void>(
+        world.own_estimate({Collective::all_reduce, data.data(), data.data(), 1, DataType::fp32}));
+    world.barrier();
+    EXPECT_THAT(data.values(stream), ElementsAre(1.0F));
+  });
+}
+
+TEST_F(TwoGpus, NcclSaysWhatItExpects) {
+  run_ranks(2, [](Communicator& host, cudaStream_t stream) {
+    nccl::NcclCommunicator world(stream, host);
+    const DeviceFloats data(std::vector<float>(1048576, 0.0F));
+    const auto time = world.own_estimate(
+        {Collective::all_reduce, data.data(), data.data(), 1048576, DataType::fp32});
+    ASSERT_TRUE(time.has_value());
+    EXPECT_GT(*time, Seconds());
+  });
+}
+
 TEST_F(TwoGpus, BroadcastComesFromTheRoot) {
   run_ranks(2, [](Communicator& host, cudaStream_t stream) {
     nccl::NcclCommunicator world(stream, host);

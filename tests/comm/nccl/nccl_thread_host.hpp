@@ -49,6 +49,18 @@ class ThreadHost final : public Communicator {
 
   void all_to_all(const void*, void*, std::int64_t, DataType) override { refuse(); }
 
+  void all_to_all_v(const void*,
+                    std::span<const std::int64_t>,
+                    void*,
+                    std::span<const std::int64_t>,
+                    DataType) override {
+    refuse();
+  }
+
+  void start_collective(const CollectiveCall&) override { refuse(); }
+
+  void finish_collectives() override { refuse(); }
+
   void start_send(const void*, std::int64_t, DataType, int) override { refuse(); }
 
   void receive(void*, std::int64_t, DataType, int) override { refuse(); }

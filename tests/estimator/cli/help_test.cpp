@@ -4,11 +4,13 @@
 #include <array>
 #include <cstdio>
 #include <fstream>
+#include <iomanip>
 #include <sstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "estimator/cli/manual.hpp"
 #include "tests/estimator/cli/parse.hpp"
 
 namespace forerun {
@@ -40,15 +42,17 @@ std::string offered_by_bash(const std::vector<std::string>& words) {
 
 TEST(Help, ListsTheVerbsThatExist) {
   const std::string text = text_of({"--help"});
-  for (const char* const verb : {"measure", "rehearse", "estimate", "forecast", "show"}) {
+  for (const char* const verb :
+       {"measure", "rehearse", "estimate", "plan", "capacity", "forecast", "report", "show"}) {
     EXPECT_THAT(text, HasSubstr(std::string("\n  ") + verb));
   }
-  EXPECT_THAT(text, Not(HasSubstr("capacity")));
+  EXPECT_THAT(text, Not(HasSubstr("\n  serve")));
 }
 
 TEST(Help, OfAVerbListsItsOptionsWithDefaults) {
   const std::string text = text_of({"estimate", "--help"});
-  EXPECT_THAT(text, ContainsRegex("--recompute none.full  .*\\(default: none\\)"));
+  EXPECT_THAT(text, ContainsRegex("--recompute none.selective.full.MODULE.MODULE.block:N "));
+  EXPECT_THAT(text, HasSubstr("mlp_act, mlp, moe_act (default: none)"));
 }
 
 TEST(Help, OfAVerbLeavesOutOptionsOfOthers) {
@@ -70,26 +74,55 @@ TEST(Help, FitsIntoAHundredColumns) {
   }
 }
 
-TEST(Help, GivesExamplesThatParse) {
+/// The words of a command line, quotes taken off; what stands before "forerun" left out.
+std::vector<std::string> words_of(std::string_view command) {
+  std::istringstream stream(std::string(command.substr(command.find("forerun ") + 8)));
+  std::vector<std::string> words;
+  for (std::string word; stream >> std::quoted(word);) {
+    words.push_back(word);
+  }
+  return words;
+}
+
+TEST(Help, GivesTwoExamplesThatParse) {
   const auto table = option_table();
   for (const Verb verb : all_verbs()) {
-    const std::string text = verb_help(verb, table);
-    const std::size_t begin = text.find("forerun ", text.find("Example:")) + 8;
-    std::istringstream words(text.substr(begin, text.find('\n', begin) - begin));
-    std::vector<std::string> arguments;
-    for (std::string word; words >> word;) {
-      arguments.push_back(word);
+    const auto examples = examples_of(verb);
+    ASSERT_EQ(examples.size(), 2U);
+    for (const std::string_view example : examples) {
+      EXPECT_THAT(verb_help(verb, table), HasSubstr(std::string(example)));
+      EXPECT_EQ(complaint_about(words_of(example)), "accepted") << example;
     }
-    EXPECT_EQ(complaint_about(arguments), "accepted");
   }
 }
 
-TEST(Version, IsOneLine) {
-  EXPECT_THAT(text_of({"--version"}), ContainsRegex("^forerun [0-9]+\\.[0-9]+\\.[0-9]+[^\n]*\n$"));
+TEST(Version, BeginsWithOneLineAndNamesCompilersAndLibraries) {
+  const std::string text = text_of({"--version"});
+  EXPECT_THAT(text, ContainsRegex("^forerun [0-9]+\\.[0-9]+\\.[0-9]+[^\n]*\n"));
+  for (const char* const part : {"C++ ", "MPI ", "oneDNN ", "CUDA ", "NCCL "}) {
+    EXPECT_THAT(text, HasSubstr(std::string("\n") + part));
+  }
+}
+
+TEST(Manual, ListsWhatHelpLists) {
+  const auto table = option_table();
+  for (const Verb verb : all_verbs()) {
+    const std::string page = manual_page(verb, table);
+    EXPECT_THAT(page, testing::StartsWith(".TH forerun\\-" + std::string(name_of(verb))));
+    for (const OptionRow& row : table) {
+      std::string name = row.name;
+      for (std::size_t at = name.find('-'); at != std::string::npos; at = name.find('-', at + 2)) {
+        name.insert(at, "\\");
+      }
+      const bool is_there = page.find("\n.B \\-\\-" + name + " ") != std::string::npos;
+      EXPECT_EQ(is_there, takes(row, verb)) << row.name;
+    }
+  }
+  EXPECT_THAT(manual_page(std::nullopt, table), HasSubstr("FORERUN_DATA"));
 }
 
 TEST(Completion, OffersVerbs) {
-  EXPECT_EQ(offered_by_bash({"forerun", "re"}), "rehearse\n");
+  EXPECT_EQ(offered_by_bash({"forerun", "reh"}), "rehearse\n");
 }
 
 TEST(Completion, OffersOptionsOfTheVerb) {
@@ -102,7 +135,7 @@ TEST(Completion, OffersTheWordsOfAnOption) {
 }
 
 TEST(Completion, KnowsNoOtherShell) {
-  EXPECT_THAT(complaint_about({"completion", "fish"}), HasSubstr("expected bash"));
+  EXPECT_THAT(complaint_about({"completion", "fish"}), HasSubstr("expected bash or zsh"));
 }
 
 }  // namespace

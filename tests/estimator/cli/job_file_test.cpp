@@ -86,7 +86,8 @@ TEST_F(JobFile, IsCheckedForOtherVerbsToo) {
 
 TEST_F(JobFile, MustExist) {
   EXPECT_EQ(complaint_about({"measure", "--job", "/nowhere/job.toml"}),
-            "--job: cannot read '/nowhere/job.toml' (expected a TOML file)");
+            "/nowhere/job.toml: cannot be read (expected a TOML file, Megatron-LM's arguments or a "
+            "NeMo YAML)");
 }
 
 TEST(JobText, NamesLineAndNearestKeyOfAnUnknownOne) {

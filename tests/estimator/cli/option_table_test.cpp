@@ -67,6 +67,14 @@ TEST(OptionTable, PrintsTheDefaultsOfTheRecipe) {
   EXPECT_EQ(recipe.zero, Recipe().zero);
 }
 
+TEST(Recipe, RefusesShardsOfWeightsThatZeroKeepsWhole) {
+  Options options;
+  options.shard_group = 0;
+  EXPECT_EQ(recipe_from(options).zero, ZeroStage::parameters);
+  options.zero = ZeroStage::optimizer;
+  EXPECT_THROW((void)recipe_from(options), InputError);
+}
+
 TEST(Recipe, TakesWhatTheUserSaid) {
   Options options;
   options.batch = 2048;

@@ -57,7 +57,7 @@ TEST(CommandLine, ReadsEveryChoiceOfTheRecipe) {
                                                     "--overlap=off",
                                                     "--format=csv"}));
   EXPECT_EQ(options.precision, Precision::fp16);
-  EXPECT_EQ(options.recompute, Recompute::full);
+  EXPECT_EQ(options.recompute->kind, Recompute::full);
   EXPECT_EQ(options.schedule, Schedule::gpipe);
   EXPECT_EQ(options.sequence_parallel, SequenceParallel::off);
   EXPECT_EQ(options.zero, ZeroStage::none);
@@ -132,7 +132,7 @@ TEST(CommandLine, DoesNotGuessAbbreviations) {
 
 TEST(CommandLine, SaysWhichVerbTakesAnOptionThatThisOneDoesNot) {
   EXPECT_EQ(complaint_about(estimate_with({"--time-budget", "60s"})),
-            "--time-budget: not an option of 'estimate' (it belongs to 'measure')");
+            "--time-budget: not an option of 'estimate' (it belongs to 'measure' or 'rehearse')");
 }
 
 TEST(CommandLine, SaysWhatAWholeNumberLooksLike) {
@@ -151,14 +151,15 @@ TEST(CommandLine, RefusesATimeWithoutItsUnit) {
 }
 
 TEST(CommandLine, SaysThatAPrecisionIsNotModelledYet) {
-  EXPECT_EQ(complaint_about(estimate_with({"--precision", "fp8"})),
-            "--precision: 'fp8' is not modelled yet (expected bf16, fp16 or fp32)");
+  EXPECT_EQ(complaint_about(estimate_with({"--precision", "nvfp4"})),
+            "--precision: 'nvfp4' is not modelled yet (expected bf16, fp16, fp32, fp8 or mxfp8)");
 }
 
 TEST(CommandLine, ListsTheWordsThatAnOptionTakes) {
   EXPECT_EQ(complaint_about(estimate_with({"--schedule", "1f1"})),
-            "--schedule: '1f1' is not one of its values (expected gpipe, 1f1b or interleaved; "
-            "nearest is 1f1b)");
+            "--schedule: '1f1' is not one of its values (expected gpipe, 1f1b, "
+            "interleaved, breadth-first, zb-h1, zb-h2, zb-v, dualpipe or dualpipe-v; nearest is "
+            "1f1b)");
 }
 
 TEST(CommandLine, RefusesAnOptionGivenTwice) {
@@ -194,11 +195,29 @@ TEST(CommandLine, RefusesQuietWithVerbose) {
             "--quiet: contradicts --verbose (expected one of them)");
 }
 
+TEST(CommandLine, TakesSeveralProfilesAfterMerge) {
+  const Options options = options_of({"import", "--merge", "a.json", "b.json", "--out", "c.json"});
+  EXPECT_EQ(options.merged_profiles, (std::vector<std::string>{"a.json", "b.json"}));
+  EXPECT_EQ(options.out, "c.json");
+  EXPECT_EQ(options_of({"import", "--merge", "a", "--merge", "b"}).merged_profiles,
+            (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(complaint_about({"import", "a.json"}),
+            "'a.json': unexpected argument of 'import' (expected options like --model gpt2)");
+}
+
 TEST(CommandLine, NamesTheNearestVerb) {
   EXPECT_EQ(
       complaint_about({"estimat"}),
-      "'estimat': unknown verb (expected measure, rehearse, estimate, forecast, validate or show; "
-      "nearest is estimate)");
+      "'estimat': unknown verb (expected measure, rehearse, estimate, plan, capacity, forecast, "
+      "validate, report, show or "
+      "import; nearest is estimate)");
+}
+
+TEST(CommandLine, TakesTheResultsOfAReportWithoutAnOption) {
+  EXPECT_EQ(complaint_about({"report", "a.json", "--out", "r.html", "b.json"}), "accepted");
+  EXPECT_THAT(complaint_about({"report", "--out", "r.html"}), HasSubstr("no result is named"));
+  EXPECT_THAT(complaint_about({"report", "a.json", "--format", "csv"}),
+              HasSubstr("not an option of 'report'"));
 }
 
 TEST(CommandLine, WantsAVerb) {
@@ -229,6 +248,26 @@ TEST(CommandLine, WantsSomethingToForecastFrom) {
 
 TEST(CommandLine, ShowsWithoutBeingToldWhat) {
   EXPECT_EQ(options_of({"show"}).verb, Verb::show);
+}
+
+TEST(ParseCommandLine, TakesTheTopologyOfAProfile) {
+  const Options options = options_of({"show", "topology", "p.json", "--format", "json"});
+  EXPECT_EQ(options.topology_of, "p.json");
+  EXPECT_EQ(options.format, Format::json);
+  EXPECT_THROW((void)options_of({"show", "topology"}), InputError);
+  EXPECT_THROW((void)options_of({"show", "topology", "--format", "json"}), InputError);
+  EXPECT_THROW((void)options_of({"show", "topologie", "p.json"}), InputError);
+}
+
+TEST(ParseCommandLine, TakesTwoProfilesToCompare) {
+  const Options options =
+      options_of({"show", "--compare", "a.json", "b.json", "--tolerance", "2%"});
+  EXPECT_EQ(options.compared, (std::vector<std::string>{"a.json", "b.json"}));
+  EXPECT_DOUBLE_EQ(options.tolerance, 0.02);
+  EXPECT_DOUBLE_EQ(options_of({"show", "--tolerance", "0.1"}).tolerance, 0.1);
+  EXPECT_THROW((void)options_of({"show", "--compare", "a.json"}), InputError);
+  EXPECT_THROW((void)options_of({"show", "--compare", "a.json", "--quiet"}), InputError);
+  EXPECT_THROW((void)options_of({"show", "--tolerance", "-5%"}), InputError);
 }
 
 }  // namespace

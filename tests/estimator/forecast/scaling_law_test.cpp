@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "estimator/forecast/overhang.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -96,6 +97,24 @@ TEST(Overtrain, AtATenthIsPossibleInOneFitOnly) {
 
 TEST(Overtrain, CostsNothingAtTheOptimum) {
   EXPECT_DOUBLE_EQ(overtrain(1.0, epoch_fit).value(), 1.0);
+}
+
+struct WorkRow {
+  double compute;
+  std::array<double, 4> years;
+};
+
+// I8 to I10: person-years at kappa 3 and 500 tokens a minute for the optimum of each fit.
+TEST(OptimalFitRows, I8ToI10PersonYears) {
+  for (const WorkRow& row : {WorkRow{1e28, {7.19e6, 5.47e6, 1.763e6, 2.06e6}},
+                             {4.7e28, {16.8e6, 12.7e6, 3.75e6, 4.47e6}},
+                             {2e29, {37.2e6, 27.8e6, 7.59e6, 9.22e6}}}) {
+    for (std::size_t i = 0; i < fits.size(); ++i) {
+      const OptimalShape shape = optimal_fit(row.compute * unit::flop, fits.at(i));
+      const double years = overhang_tokens(shape.tokens, 3.0, 500.0) / unit::year;
+      EXPECT_NEAR(years / row.years.at(i), 1.0, 4e-3) << row.compute << " fit " << i;
+    }
+  }
 }
 
 }  // namespace

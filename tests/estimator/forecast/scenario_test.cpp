@@ -1,9 +1,14 @@
 // The scenarios that are compiled in, and what a wrong one says.
 #include "estimator/forecast/scenario.hpp"
 
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "estimator/forecast/simulation.hpp"
 #include "units/input_error.hpp"
 
 namespace forerun {
@@ -123,6 +128,37 @@ TEST(ReadScenario, RefusesAnUnknownDistribution) {
   EXPECT_THAT(reading_error(head + "training_flop = {distribution = 'cauchy', values = [1], "
                                    "source = 's'}"),
               AllOf(HasSubstr("cauchy"), HasSubstr("two_piece")));
+}
+
+TEST(Scenarios, TakeAFileOfTheUser) {
+  const auto path = std::filesystem::temp_directory_path() / "forerun_own_scenario.toml";
+  std::ofstream(path)
+      << "title = \"own\"\nbase_date = \"2026-01\"\nbase_year = 2026\nyears = [2026, "
+         "2040]\nanchor = \"none\"\nnotes = []\n\n[inputs.anchor_flop]\n"
+         "distribution = \"constant\"\nvalues = [1e27]\nsource = \"test\"\n\n"
+         "[inputs.growth_per_year]\ndistribution = \"constant\"\nvalues = [2]\n"
+         "source = \"test\"\n\n[inputs.kappa]\ndistribution = \"constant\"\nvalues = "
+         "[3]\nsource = \"test\"\n\n[inputs.tokens_per_parameter]\ndistribution = "
+         "\"constant\"\nvalues = [20]\nsource = \"test\"\n\n"
+         "[inputs.tokens_per_person_minute]\ndistribution = \"constant\"\nvalues = "
+         "[500]\nsource = \"test\"\n";
+  const Scenario own = scenario_named(path.string());
+  EXPECT_EQ(own.title, "own");
+  EXPECT_EQ(own.base_year, 2026.0);
+  std::filesystem::remove(path);
+  EXPECT_THROW((void)scenario_named("nowhere.toml"), InputError);
+}
+
+// The four presets: the article's, the measured trend, that under ceilings, a slow one.
+TEST(Scenarios, OrderTheirMediansOf2030) {
+  const auto flop_of = [](const char* name) {
+    const Simulation simulation(scenario_named(name), 2030.0);
+    return simulation.outcome(simulation.medians())[Output::training_flop];
+  };
+  EXPECT_LT(flop_of("conservative"), flop_of("constrained-2030"));
+  EXPECT_LT(flop_of("constrained-2030"), flop_of("epoch-2025"));
+  // 5e26 x 4.2^4.48, the trend alone.
+  EXPECT_NEAR(flop_of("epoch-2025") / (5e26 * std::pow(4.2, 4.48)), 1.0, 0.01);
 }
 
 }  // namespace

@@ -185,5 +185,23 @@ TEST(Simulation, RefusesAYearWithoutData) {
   EXPECT_THROW(Simulation(scenario_named("reference"), 2031.0), InputError);
 }
 
+// Section 10, last column: shares of the variance of ln Omega, each elasticity times sigma squared.
+TEST(VarianceShare, OfTheReferenceIsExact) {
+  const Simulation simulation(scenario_named("reference"), 2030.0);
+  const SampleRange range{.seed = 1, .first = 0, .count = many};
+  const std::pair<Input, double> rows[] = {{Input::anchor_flop, .1556},
+                                           {Input::growth_per_year, .1262},
+                                           {Input::kappa, .1366},
+                                           {Input::tokens_per_parameter, .3339},
+                                           {Input::tokens_per_person_minute, .2477}};
+  for (const auto& [input, share] : rows) {
+    // A sampled covariance moves a share by up to 4 x 2 sqrt(share / n).
+    EXPECT_NEAR(variance_share(simulation, input, range),
+                share,
+                8.0 * std::sqrt(share / static_cast<double>(many)))
+        << name_of(input);
+  }
+}
+
 }  // namespace
 }  // namespace forerun

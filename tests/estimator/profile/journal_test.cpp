@@ -1,15 +1,19 @@
 // The journal: every record survives a kill, half a line does not poison the rest.
 #include "estimator/profile/journal.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <sys/stat.h>
 
 #include "estimator/profile/profile_json.hpp"
 #include "tests/estimator/profile/made_profile.hpp"
 #include "units/input_error.hpp"
+#include "units/unit.hpp"
 
 namespace forerun {
 namespace {
@@ -31,15 +35,21 @@ class JournalFile : public testing::Test {
 
   void write_two_records() {
     const Profile made = made_profile();
-    Journal journal(journal_path_, head_);
+    Journal journal(journal_path_, Journal::Start::resume);
+    journal.append(journal_head(head_, false));
     journal.append(to_json(made.kernels[0]));
     journal.append(to_json(made.collectives[0]));
   }
 
   Profile resumed() {
     Profile profile;
-    resume_records(profile_path_, journal_path_, head_, profile);
+    resume_records({text_of(journal_path_), text_of(profile_path_)}, profile_path_, head_, profile);
     return profile;
+  }
+
+  static std::string text_of(const std::string& path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   }
 
   nlohmann::ordered_json head_{
@@ -62,10 +72,93 @@ TEST_F(JournalFile, DropsALineThatAKillCutOff) {
   std::ofstream(journal_path_, std::ios::app) << R"({"key":"gemm fp32 m=5)";
   EXPECT_EQ(resumed().kernels.size(), 1U);
   {
-    Journal journal(journal_path_, head_);
+    Journal journal(journal_path_, Journal::Start::resume);
+    EXPECT_EQ(std::ranges::count(journal.earlier(), '\n'), 3);
     journal.append(to_json(made_profile().kernels[1]));
   }
   EXPECT_EQ(resumed().kernels.size(), 2U);
+}
+
+// Whatever byte a kill or a full disk stopped at: every whole line counts, and no other.
+TEST_F(JournalFile, CutAtAnyByteGoesOnFromItsLastWholeRecord) {
+  write_two_records();
+  const std::string whole = text_of(journal_path_);
+  for (std::size_t bytes = 0; bytes <= whole.size(); ++bytes) {
+    SCOPED_TRACE(bytes);
+    const std::string cut = whole.substr(0, bytes);
+    const auto lines = static_cast<std::size_t>(std::ranges::count(cut, '\n'));
+    // A file of each kind of place: a line's ends and its middle.
+    const bool is_tried = bytes % 61 == 0 || cut.ends_with('\n') || whole.substr(bytes, 1) == "\n";
+    std::string kept = cut.substr(0, cut.rfind('\n') + 1);
+    if (is_tried) {
+      std::ofstream(journal_path_) << cut;
+      kept = Journal(journal_path_, Journal::Start::resume).earlier();
+      EXPECT_EQ(text_of(journal_path_), kept);
+    }
+    Profile profile;
+    resume_records({kept, ""}, profile_path_, head_, profile);
+    EXPECT_EQ(profile.kernels.size() + profile.collectives.size(), lines == 0 ? 0 : lines - 1);
+  }
+}
+
+TEST_F(JournalFile, BelongsToOneRunAtATime) {
+  {
+    const Journal first(journal_path_, Journal::Start::afresh);
+    try {
+      const Journal second(journal_path_, Journal::Start::afresh);
+      ADD_FAILURE() << "two runs write one journal";
+    } catch (const std::runtime_error& error) {
+      EXPECT_THAT(error.what(), testing::HasSubstr("another run of forerun is writing it"));
+    }
+  }
+  EXPECT_NO_THROW(Journal(journal_path_, Journal::Start::afresh));
+}
+
+// The journal that goes on from a finished profile holds none of its records: it says so.
+TEST_F(JournalFile, GoesOnFromTheFinishedProfileBesideIt) {
+  write_atomically(profile_path_, to_json(made_profile()).dump());
+  {
+    Journal journal(journal_path_, Journal::Start::resume);
+    journal.append(journal_head(head_, true));
+    KernelRecord fourth = made_profile().kernels[0];
+    fourth.key = gemm_key(4096);
+    journal.append(to_json(fourth));
+  }
+  EXPECT_EQ(resumed().kernels.size(), 4U);
+}
+
+// A machine has one: a second run that goes on from the first must not measure another.
+TEST_F(JournalFile, KeepsTheMachinesFactorOfAFinishedProfile) {
+  Profile finished = made_profile();
+  finished.layer_factor =
+      LayerFactor{"gpt2", "tp=2", "fp32", 3.0 * unit::millisecond, 4.0 * unit::millisecond};
+  write_atomically(profile_path_, to_json(finished).dump());
+  const Profile profile = resumed();
+  ASSERT_TRUE(profile.layer_factor);
+  EXPECT_DOUBLE_EQ(profile.layer_factor->factor(), 0.75);
+}
+
+TEST_F(JournalFile, OfAnAfreshRunReplacesTheProfileBesideIt) {
+  write_atomically(profile_path_, to_json(made_profile()).dump());
+  write_two_records();
+  EXPECT_EQ(resumed().kernels.size(), 1U);
+}
+
+TEST_F(JournalFile, WithALineThatIsNoRecordIsRefused) {
+  write_two_records();
+  std::ofstream(journal_path_, std::ios::app) << "[1, 2]\n";
+  EXPECT_THROW((void)resumed(), InputError);
+}
+
+TEST_F(JournalFile, IsWrittenWithTheUmaskOfTheUser) {
+  const mode_t before = ::umask(0002);
+  write_two_records();
+  write_atomically(profile_path_, "{}");
+  ::umask(before);
+  const auto mode = fs::perms::owner_read | fs::perms::owner_write | fs::perms::group_read |
+                    fs::perms::group_write | fs::perms::others_read;
+  EXPECT_EQ(fs::status(journal_path_).permissions(), mode);
+  EXPECT_EQ(fs::status(profile_path_).permissions(), mode);
 }
 
 TEST_F(JournalFile, OfAnotherMachineIsRefused) {
@@ -81,7 +174,7 @@ TEST_F(JournalFile, MissingTheFinishedProfileSpeaks) {
 
 TEST_F(JournalFile, SaysWhichFileCannotBeWritten) {
   try {
-    const Journal journal("/nonexistent/folder/p.journal", head_);
+    const Journal journal("/nonexistent/folder/p.journal", Journal::Start::resume);
     ADD_FAILURE() << "opened";
   } catch (const std::runtime_error& error) {
     EXPECT_NE(std::string(error.what()).find("/nonexistent/folder/p.journal"), std::string::npos);
@@ -90,8 +183,7 @@ TEST_F(JournalFile, SaysWhichFileCannotBeWritten) {
 
 // /dev/full accepts the open and refuses every write, as a full disk does.
 TEST_F(JournalFile, AFullDiskIsAnErrorNotALoss) {
-  EXPECT_THROW(Journal("/dev/full", head_).append(to_json(made_profile().kernels[0])),
-               std::runtime_error);
+  EXPECT_THROW(Journal("/dev/full", Journal::Start::resume).append(head_), std::runtime_error);
 }
 
 TEST_F(JournalFile, WriteAtomicallyLeavesTheOldFileWhenItFails) {

@@ -1,6 +1,8 @@
 // Prices: measured where there is a measurement, else the next tier down, and each says which.
 #include "estimator/profile/price_book.hpp"
 
+#include <cmath>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -55,14 +57,25 @@ TEST(ProfilePrices, StrictRefusesBelowInterpolated) {
   EXPECT_THROW((void)strict.kernel(attention), InputError);
 }
 
-TEST(ProfilePrices, InterpolateCollectivesLogLog) {
-  // Half way between 64 KiB and 1 MiB in log: 256 KiB at the geometric mean of their times.
+TEST(ProfilePrices, InterpolateCollectivesLogLogBetweenPowersOfTwo) {
+  Profile profile = made_profile();
+  profile.collectives = {{all_reduce_key(1 << 20), exactly(3e-4 * unit::second)},
+                         {all_reduce_key(1 << 21), exactly(4e-4 * unit::second)},
+                         {all_reduce_key(1 << 22), exactly(9e-4 * unit::second)}};
+  // 1.5 MiB: the share log2(1.5) of the way from 1 to 2 MiB in log.
+  const Price price =
+      prices_from(profile, Strictness::any_tier).collective(all_reduce_key(3 << 19));
+  EXPECT_EQ(price.tier, Tier::interpolated);
+  EXPECT_NEAR(price.time.in(unit::second), 3e-4 * std::pow(4.0 / 3.0, std::log2(1.5)), 1e-12);
+}
+
+// Sizes sixteen times apart: a straight line would give the geometric mean of 16.6 and 114.9 us,
+// 43.6; the law through the points gives what the link takes, 10 us + 256 KiB / (10 GB/s).
+TEST(ProfilePrices, FillWideGapsFromTheShapeOfTheCurve) {
   const Price price =
       prices_from(made_profile(), Strictness::any_tier).collective(all_reduce_key(262144));
   EXPECT_EQ(price.tier, Tier::interpolated);
-  const double small = 1e-5 + 65536 / 1e10;
-  const double large = 1e-5 + 1048576 / 1e10;
-  EXPECT_NEAR(price.time.in(unit::second), std::sqrt(small * large), 1e-12);
+  EXPECT_NEAR(price.time.in(unit::second), 1e-5 + 262144 / 1e10, 1e-7);
 }
 
 TEST(ProfilePrices, PriceOtherGroupsByTheFittedLink) {
@@ -76,12 +89,18 @@ TEST(ProfilePrices, PriceOtherGroupsByTheFittedLink) {
 
 TEST(ProfilePrices, NoLargerGroupIsFasterThanAMeasuredSmallerOne) {
   Profile profile = made_profile();
-  profile.levels[0].devices = 4;
-  profile.levels[0].bandwidth = 1000.0 * unit::gigabyte / unit::second;  // a fit gone wrong
+  // Over four nodes nothing was measured; the level that a file gives is far too fast.
+  LinkLevel network = profile.levels[0];
+  network.devices = 8;
+  network.bandwidth = 1000.0 * unit::gigabyte / unit::second;
+  network.latency = Seconds();
+  profile.levels[0].bandwidth = network.bandwidth;
   profile.levels[0].latency = Seconds();
+  profile.levels.push_back(network);
+  profile.level_errors.push_back(0.0);
   const PriceList prices = prices_from(profile, Strictness::any_tier);
-  EXPECT_NEAR(prices.collective(all_reduce_key(1048576, 4)).time /
-                  prices.collective(all_reduce_key(1048576, 2)).time,
+  const CollectiveKey larger{Collective::all_reduce, 1 << 20, DataType::fp32, {8, 2, 1}};
+  EXPECT_NEAR(prices.collective(larger).time / prices.collective(all_reduce_key(1 << 20, 2)).time,
               1.0,
               1e-12);
 }
@@ -90,6 +109,22 @@ TEST(ProfilePrices, OneRankCommunicatesForNothing) {
   const Price price =
       prices_from(made_profile(), Strictness::any_tier).collective(all_reduce_key(1048576, 1));
   EXPECT_EQ(price.time, Seconds());
+}
+
+TEST(ProfilePrices, HandOnTheMeasuredOverlap) {
+  Profile profile = made_profile();
+  EXPECT_FALSE(prices_from(profile, Strictness::any_tier).overlap);
+  OverlapPoint serial;  // 10 ms beside 10 ms take 20: the collective waited
+  serial.bytes = 1024;
+  serial.compute_alone = serial.collective_alone = serial.compute_beside = 10.0 * unit::millisecond;
+  serial.both = 20.0 * unit::millisecond;
+  profile.overlap = {serial};
+  const PriceList prices = prices_from(profile, Strictness::any_tier);
+  const auto speed = prices.overlap(OverlapCompute::gemm, Collective::all_reduce, 1024);
+  ASSERT_TRUE(speed.has_value());
+  EXPECT_EQ(speed->compute, 1.0);
+  EXPECT_NEAR(speed->collective, 0.0, 1e-12);
+  EXPECT_FALSE(prices.overlap(OverlapCompute::memory, Collective::all_reduce, 1024).has_value());
 }
 
 TEST(DatasheetPrices, FollowTheRooflineOfTheClass) {

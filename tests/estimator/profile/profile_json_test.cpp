@@ -90,5 +90,54 @@ TEST(ClusterOf, TakesTheFastestGemmAsPeak) {
   EXPECT_EQ(cluster.max_devices, 2);
 }
 
+// What `text` is refused with.
+std::string refusal_of(const std::string& text) {
+  try {
+    (void)read_profile_text(text, "p.json");
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "read";
+}
+
+TEST(ProfileText, CutAtAnyByteIsRefusedWithTheReason) {
+  const std::string whole = to_json(made_profile()).dump();
+  ASSERT_EQ(refusal_of(whole), "read");
+  for (std::size_t bytes = 0; bytes < whole.size(); ++bytes) {
+    ASSERT_EQ(refusal_of(whole.substr(0, bytes)).find("p.json: is not valid JSON: truncated"), 0U)
+        << bytes;
+  }
+}
+
+// No allocation follows a number in a file before it is checked, and no such number is cut down.
+TEST(ProfileText, NumbersBeyondAnyMachineAreRefused) {
+  const nlohmann::ordered_json whole = to_json(made_profile());
+  const auto with = [&](const char* pointer, nlohmann::ordered_json value) {
+    nlohmann::ordered_json changed = whole;
+    changed[nlohmann::ordered_json::json_pointer(pointer)] = std::move(value);
+    return refusal_of(changed.dump());
+  };
+  using testing::HasSubstr;
+  EXPECT_THAT(with("/topology/ranks", 1e300), HasSubstr("1e+300 stands where a whole number"));
+  EXPECT_THAT(with("/topology/ranks", 2.5), HasSubstr("2.5 stands where a whole number"));
+  EXPECT_THAT(with("/topology/ranks", 9007199254740992), HasSubstr("more than 10000000 ranks"));
+  EXPECT_THAT(with("/topology/ranks", 0), HasSubstr("fewer than one rank"));
+  EXPECT_THAT(with("/kernels/0/samples", 18446744073709551615U), HasSubstr("a whole number"));
+  EXPECT_THAT(with("/kernels/0/key", "gemm fp32 m=9000000000000 n=9000000000000 k=1 nt"),
+              HasSubstr("more than any memory holds"));
+  EXPECT_THAT(
+      with("/collectives/0/key", "all_reduce fp32 bytes=8 ranks=-2 ranks_per_node=2 concurrent=1"),
+      HasSubstr("is no collective of a machine"));
+  EXPECT_THAT(with("/topology/levels/0/bandwidth_bytes_per_s", -1.0), HasSubstr("no bandwidth"));
+  EXPECT_THAT(with("/device/memory_bytes", -1.0), HasSubstr("a negative size"));
+}
+
+TEST(ProfileText, HoldsNoNan) {
+  std::string text = to_json(made_profile()).dump();
+  const std::size_t at = text.find("\"median_s\":") + 11;
+  text.replace(at, text.find(',', at) - at, "NaN");
+  EXPECT_THAT(refusal_of(text), testing::HasSubstr("is not valid JSON"));
+}
+
 }  // namespace
 }  // namespace forerun

@@ -16,14 +16,14 @@ TEST(InitialWeight, OfShardsIsThatOfTheWhole) {
   const Job whole = small_llama({});
   const auto split_weights = stage_weights(split, 0);
   for (const WeightSpec& full : stage_weights(whole, 0).specs) {
-    const auto expected = initial_weight(full, whole, 0, 7);
+    const auto expected = initial_weight(full, whole, {}, 7);
     for (const WeightSpec& spec : split_weights.specs) {
       if (spec.id != full.id) {
         continue;
       }
       for (std::int64_t rank = 0; rank < 2; ++rank) {
-        const auto shard = initial_weight(spec, split, rank, 7);
-        const ShardPlace place = shard_place(spec, split, rank);
+        const auto shard = initial_weight(spec, split, {.tensor = rank}, 7);
+        const ShardPlace place = shard_place(spec, split, {.tensor = rank});
         for (const RowBlock& block : place.rows) {
           for (std::int64_t i = 0; i < block.count && block.global_first + i < full.rows; ++i) {
             for (std::int64_t j = 0; j < spec.columns; ++j) {
@@ -45,7 +45,7 @@ TEST(InitialWeight, HasGpt2sStandardDeviation) {
     if (spec.id.name != TensorName::w_up) {
       continue;
     }
-    const auto values = initial_weight(spec, job, 0, 1);
+    const auto values = initial_weight(spec, job, {}, 1);
     double square = 0.0;
     for (const float value : values) {
       square += static_cast<double>(value) * static_cast<double>(value);

@@ -1,33 +1,11 @@
 // A step split over real ranks computes what the unsplit step computes; a broken collective shows.
-#include <memory>
-
 #include <gtest/gtest.h>
 
-#include "comm/mpi/mpi_communicator.hpp"
-#include "estimator/rehearse/equality.hpp"
-#include "jobs/parallel_layout.hpp"
-#include "kernels/host/host_device.hpp"
+#include "tests/estimator/rehearse/compare_ranks.hpp"
 #include "tests/estimator/step/step_jobs.hpp"
-#include "tests/fake/faulty_communicator.hpp"
 
 namespace forerun {
 namespace {
-
-std::unique_ptr<Communicator> world() {
-  return std::make_unique<MpiCommunicator>();
-}
-
-std::unique_ptr<Device> one_thread_device() {
-  return std::make_unique<host::HostDevice>(DeviceChoice{.local_rank = 0, .local_ranks = 1000});
-}
-
-EqualityReport compare(const Job& job, Communicator& ranks) {
-  const auto device = one_thread_device();
-  const ReferenceStep reference = reference_step(job, *device, 11);
-  GridCommunicators groups(ranks, job.layout);
-  Executor executor(job, {ranks.size()}, *device, groups);
-  return compare_with(reference, job, executor, ranks, 11);
-}
 
 // Every layout of this many ranks over tp, pp, vp and dp that the job allows.
 std::vector<ParallelLayout> layouts_of(int ranks) {
@@ -46,17 +24,6 @@ std::vector<ParallelLayout> layouts_of(int ranks) {
   }
 }
 
-void expect_equal(Job job, Communicator& ranks) {
-  const EqualityReport report = compare(job, ranks);
-  EXPECT_TRUE(report.equal) << text_of(job.layout) << " of " << job.model.name << ": loss "
-                            << report.first_loss << " against " << report.reference_first_loss
-                            << ", second " << report.second_loss << " against "
-                            << report.reference_second_loss << ", gradient of "
-                            << report.worst_tensor << " " << report.worst_gradient_error;
-  // ln(1000) at the start: the model knows nothing yet.
-  EXPECT_NEAR(report.first_loss, 6.9, 0.2);
-}
-
 TEST(Rehearsal, OfLlamaEqualsTheUnsplitStep) {
   const auto ranks = world();
   for (const ParallelLayout& layout : layouts_of(ranks->size())) {
@@ -68,6 +35,27 @@ TEST(Rehearsal, OfGpt2EqualsTheUnsplitStep) {
   const auto ranks = world();
   for (const ParallelLayout& layout : layouts_of(ranks->size())) {
     expect_equal(small_gpt2(layout), *ranks);
+  }
+}
+
+TEST(Rehearsal, OfEveryFamilyEqualsTheUnsplitStep) {
+  const auto ranks = world();
+  for (const Job& job : small_variants({.tensor = ranks->size()})) {
+    expect_equal(job, *ranks);
+  }
+  if (ranks->size() > 1) {
+    for (const Job& job : small_variants({.tensor = ranks->size() / 2, .pipeline = 2})) {
+      expect_equal(job, *ranks);
+    }
+  }
+}
+
+TEST(Rehearsal, OfEveryFamilyEqualsWithoutSequenceParallelismAndWithRecomputation) {
+  const auto ranks = world();
+  for (Job& job : small_variants({.tensor = ranks->size()})) {
+    job.recipe.sequence_parallel = SequenceParallel::off;
+    job.recipe.recompute.kind = Recompute::full;
+    expect_equal(job, *ranks);
   }
 }
 
@@ -88,12 +76,41 @@ TEST(Rehearsal, EqualsForEveryRecipe) {
     job.recipe.micro_batch = 2;
     job.recipe.sequence_parallel = SequenceParallel::off;
     job.recipe.zero = ZeroStage::none;
-    job.recipe.recompute = Recompute::full;
-    if (layout.virtual_pipeline == 1) {
-      job.recipe.schedule = Schedule::gpipe;
+    job.recipe.recompute.kind = Recompute::full;
+    for (const Schedule schedule : {Schedule::gpipe,
+                                    Schedule::interleaved,
+                                    Schedule::breadth_first,
+                                    Schedule::zb_h1,
+                                    Schedule::zb_h2,
+                                    Schedule::zb_v}) {
+      job.recipe.schedule = schedule;
+      if (!illegal_because(job)) {
+        expect_equal(job, *ranks);
+      }
     }
-    if (!illegal_because(job)) {
-      expect_equal(job, *ranks);
+  }
+}
+
+// Backward passes in two parts; the weight part needs what the input part must not give back.
+TEST(Rehearsal, WithSplitBackwardPassesEqualsTheUnsplitStep) {
+  const auto ranks = world();
+  if (ranks->size() == 1) {
+    GTEST_SKIP() << "there is no pipeline";
+  }
+  const std::int64_t rest = ranks->size() / 2;
+  for (const ParallelLayout& layout :
+       {ParallelLayout{.pipeline = ranks->size()},
+        ParallelLayout{.tensor = rest, .pipeline = 2},
+        ParallelLayout{.pipeline = 2, .data = rest},
+        ParallelLayout{.pipeline = 2, .context = rest},
+        ParallelLayout{.tensor = rest, .pipeline = 2, .virtual_pipeline = 2}}) {
+    for (Job job : {small_llama(layout), small_gpt2(layout)}) {
+      for (const Schedule schedule : {Schedule::zb_h1, Schedule::zb_h2, Schedule::zb_v}) {
+        job.recipe.schedule = schedule;
+        if (!illegal_because(job)) {
+          expect_equal(job, *ranks);
+        }
+      }
     }
   }
 }

@@ -1,6 +1,7 @@
 // From a step to a run.
 #include "estimator/run/run_cost.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "units/unit.hpp"
@@ -8,37 +9,111 @@
 namespace forerun {
 namespace {
 
-TEST(RunCost, CountsStepsDaysAndDeviceHours) {
-  // 15.6e12 tokens in steps of 2048 x 8192 are 929,832 steps (rounded up); at 6.45 s 69.4 days.
-  const RunCost run = run_cost(15.6e12, 2048.0 * 8192.0, 6.45 * unit::second, 16384, {});
-  EXPECT_EQ(run.steps, 929833.0);
-  EXPECT_NEAR(run.time.in(unit::day), 69.41, 0.01);
-  EXPECT_NEAR(run.device_time.in(unit::hour), 69.41 * 24 * 16384, 6e4);
+RunRequest request(double tokens, double tokens_per_step, Seconds step, std::int64_t devices) {
+  return {tokens, tokens_per_step, {step, step, step}, devices, Bytes()};
 }
 
-TEST(RunCost, LeavesOutWhatTheClusterDoesNotSay) {
-  const RunCost run = run_cost(1e9, 1e6, 1.0 * unit::second, 8, {});
+TEST(RunCost, CountsStepsDaysAndDeviceHours) {
+  // 15.6e12 tokens in steps of 2048 x 8192 are 929,832 steps (rounded up); at 6.45 s 69.4 days.
+  const RunCost run =
+      run_cost(request(15.6e12, 2048.0 * 8192.0, 6.45 * unit::second, 16384), {}, {});
+  EXPECT_EQ(run.steps, 929833.0);
+  EXPECT_NEAR(run.time.expected.in(unit::day), 69.41, 0.01);
+  EXPECT_NEAR(run.device_time.expected.in(unit::hour), 69.41 * 24 * 16384, 6e4);
+}
+
+TEST(RunCost, LeavesOutWhatTheClusterDoesNotSayAndSaysSo) {
+  const RunCost run = run_cost(request(1e9, 1e6, 1.0 * unit::second, 8), {}, {});
   EXPECT_FALSE(run.energy);
   EXPECT_FALSE(run.cost);
   EXPECT_FALSE(run.goodput);
+  EXPECT_FALSE(run.co2_kg);
+  EXPECT_THAT(run.notes,
+              testing::UnorderedElementsAre(testing::HasSubstr("goodput is null"),
+                                            testing::HasSubstr("energy_kwh is null"),
+                                            testing::HasSubstr("cost_usd is null")));
 }
 
 // Row G12 of the forecasting notes: 700 W x 1.821 = 1.275 kW a GPU, x 1.1 PUE.
-TEST(RunCost, ChargesTheWholeServerAndItsCooling) {
+Cluster priced_cluster() {
   Cluster cluster;
+  cluster.devices_per_node = 8;
   cluster.device.power = 700.0 * unit::watt;
   cluster.power.server_per_device = 1.821;
   cluster.power.pue = 1.1;
   cluster.economics.price_per_device_hour = 2.0 * unit::dollar;
-  const RunCost run = run_cost(3600.0, 1.0, 1.0 * unit::second, 1000, cluster);
-  EXPECT_NEAR(run.energy->in(unit::kilowatt_hour), 1402.17, 0.01);
-  EXPECT_NEAR(run.cost->in(unit::dollar), 2000.0, 1e-9);
+  return cluster;
+}
+
+TEST(RunCost, ChargesTheWholeServerAndItsCooling) {
+  const RunCost run =
+      run_cost(request(3600.0, 1.0, 1.0 * unit::second, 1000), priced_cluster(), {});
+  EXPECT_NEAR(run.energy->expected.in(unit::kilowatt_hour), 1402.17, 0.01);
+  EXPECT_NEAR(run.power->in(unit::watt), 1402170.0, 10.0);
+  EXPECT_NEAR(run.cost->expected.in(unit::dollar), 2000.0, 1e-9);
+}
+
+TEST(RunCost, DrawsWhatTheClusterSaysAndWeighsItsCarbon) {
+  Cluster cluster = priced_cluster();
+  cluster.power.utilization = 0.5;
+  cluster.power.carbon_g_per_kwh = 400.0;
+  const RunCost run = run_cost(request(3600.0, 1.0, 1.0 * unit::second, 1000), cluster, {});
+  EXPECT_NEAR(run.energy->expected.in(unit::kilowatt_hour), 701.085, 0.01);
+  EXPECT_NEAR(run.co2_kg->expected, 701.085 * 0.4, 0.01);
+}
+
+TEST(RunCost, PaysForSparesThatDrawNoPower) {
+  RunSettings settings;
+  settings.spare_nodes = 25;  // 200 devices beside 1000
+  const RunCost run =
+      run_cost(request(3600.0, 1.0, 1.0 * unit::second, 1000), priced_cluster(), settings);
+  EXPECT_NEAR(run.cost->expected.in(unit::dollar), 2400.0, 1e-9);
+  EXPECT_NEAR(run.energy->expected.in(unit::kilowatt_hour), 1402.17, 0.01);
+}
+
+TEST(RunCost, LengthensByItsPauses) {
+  RunSettings settings;
+  settings.pauses = 0.2;
+  const RunCost run = run_cost(request(3600.0, 1.0, 1.0 * unit::second, 8), {}, settings);
+  EXPECT_NEAR(run.time.expected.in(unit::second), 4500.0, 1e-9);
 }
 
 TEST(RunCost, TwiceTheTokensTakeTwiceTheDays) {
-  const RunCost one = run_cost(1e12, 1e6, 2.0 * unit::second, 8, {});
-  const RunCost two = run_cost(2e12, 1e6, 2.0 * unit::second, 8, {});
-  EXPECT_DOUBLE_EQ(two.time / one.time, 2.0);
+  const RunCost one = run_cost(request(1e12, 1e6, 2.0 * unit::second, 8), {}, {});
+  const RunCost two = run_cost(request(2e12, 1e6, 2.0 * unit::second, 8), {}, {});
+  EXPECT_DOUBLE_EQ(two.time.expected / one.time.expected, 2.0);
+}
+
+TEST(RunCost, FailuresWidenTheBandOfAStepThatIsKnown) {
+  Cluster cluster = priced_cluster();
+  cluster.reliability.failures_per_node_day = 0.00379;
+  cluster.storage_bandwidth = 2.0 * unit::terabyte / unit::second;
+  RunSettings settings;
+  settings.restart = 600.0 * unit::second;
+  RunRequest job = request(1e12, 1e6, 5.0 * unit::second, 16384);
+  job.checkpoint = checkpoint_size(405e9, true);
+  const RunCost run = run_cost(job, cluster, settings);
+  ASSERT_TRUE(run.goodput);
+  EXPECT_LT(run.goodput->low, run.goodput->expected);
+  EXPECT_LT(run.goodput->expected, run.goodput->high);
+  EXPECT_LT(run.time.low, run.time.expected);
+  EXPECT_LT(run.time.expected, run.time.high);
+  // 14 B x 405e9 at 2 TB/s (modelling.md, section 7: 5.7 TB, 2.9 s).
+  EXPECT_NEAR(run.failures->checkpoint.in(unit::terabyte), 5.7, 0.05);
+  EXPECT_NEAR(run.failures->checkpoint_write.in(unit::second), 2.9, 0.1);
+}
+
+TEST(RunCost, WritesInTheBackgroundNoOftenerThanTheStorageTakes) {
+  RunSettings settings;
+  settings.between_failures = 3600.0 * unit::second;
+  settings.restart = 60.0 * unit::second;
+  settings.checkpoint_rate = 1.0 * unit::gigabyte / unit::second;
+  settings.checkpoint_stall = 1.0 * unit::second;
+  RunRequest job = request(1e9, 1e6, 1.0 * unit::second, 8);
+  job.checkpoint = 1000.0 * unit::gigabyte;
+  const RunCost run = run_cost(job, {}, settings);
+  // Daly alone would say 84 s; storing takes 1000 s, of which 1 s stands still.
+  EXPECT_NEAR(run.failures->interval.in(unit::second), 999.0, 1e-9);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // Memory against the tensor list and the bytes per parameter of the modelling notes, section 5.
 #include "estimator/step/memory.hpp"
 
+#include <cmath>
+
 #include <gtest/gtest.h>
 
 #include "tests/estimator/step/step_jobs.hpp"
@@ -50,7 +52,7 @@ TEST(Memory, WithoutSequenceParallelismNormsStayWhole) {
 
 TEST(Memory, FullRecomputationKeepsTheInputOfALayer) {
   Job job = llama_3_8b_layer_sizes({});
-  job.recipe.recompute = Recompute::full;
+  job.recipe.recompute.kind = Recompute::full;
   EXPECT_DOUBLE_EQ(kept_per_token_and_layer(job), 2.0 * 4096);
 }
 
@@ -64,6 +66,54 @@ TEST(Memory, CountsMegatronsBytesPerParameter) {
     EXPECT_DOUBLE_EQ((memory.weights + memory.gradients + memory.optimizer_states).in(unit::byte),
                      elements * (6.0 + 12.0 / static_cast<double>(data)));
   }
+}
+
+// What the optimizer and the zeroing of gradients work on is what the memory counts: 12 bytes an
+// element of master and moments, 4 of a gradient.
+TEST(Memory, HoldsTheStateThatTheTailWorksOn) {
+  for (const std::int64_t pipeline : {std::int64_t{1}, std::int64_t{2}}) {
+    for (const ZeroStage zero :
+         {ZeroStage::none, ZeroStage::optimizer, ZeroStage::gradients, ZeroStage::parameters}) {
+      for (const std::int64_t group : {std::int64_t{0}, std::int64_t{2}}) {
+        Job job = llama_3_8b_layer_sizes({.pipeline = pipeline, .data = 4});
+        job.recipe.zero = zero;
+        job.recipe.shard_group = zero == ZeroStage::parameters ? group : 0;
+        const StageWork work = stage_work(job, {8}, 0);
+        const StageMemory memory = stage_memory(job, work, host_overheads());
+        for (const WorkItem& item : work.tail) {
+          const auto* kernel = std::get_if<KernelWork>(&item.work);
+          if (kernel == nullptr) {
+            continue;
+          }
+          const auto elements =
+              static_cast<double>(std::get<FlatShape>(kernel->key.shape).elements);
+          if (kernel->key.op == KernelOp::adamw) {
+            EXPECT_DOUBLE_EQ(memory.optimizer_states.in(unit::byte), 12.0 * elements);
+          } else if (kernel->key.op == KernelOp::zero) {
+            EXPECT_DOUBLE_EQ(memory.gradients.in(unit::byte), 4.0 * elements);
+          }
+        }
+      }
+    }
+  }
+}
+
+// The weight part gathers its inputs anew; it keeps no more than shards of them, though the
+// recomputation in the input part gathered them too. In flight: one micro-batch of four layers, two
+// inputs each, of which half lies on the other tensor rank.
+TEST(Memory, OfASplitBackwardPassDoesNotKeepWhatIsGatheredAnew) {
+  Job job = llama_3_8b_layer_sizes({.tensor = 2});
+  job.recipe.schedule = Schedule::zb_h1;
+  job.recipe.recompute.kind = Recompute::full;
+  job.recipe.global_batch = 1;
+  const auto peak = [&] {
+    const StageMemory memory = stage_memory(job, stage_work(job, {8}, 0), host_overheads());
+    return (memory.activations + memory.transient).in(unit::byte);
+  };
+  const double with = peak();
+  job.recipe.sequence_parallel = SequenceParallel::off;
+  const double hidden = 1024.0 * 4096 * 2;
+  EXPECT_LT(with, peak() - 4 * 2 * hidden / 2);
 }
 
 TEST(Memory, PartsSumToTheTotal) {
@@ -85,6 +135,60 @@ TEST(Memory, EarlierStagesHoldMoreMicroBatches) {
   // One layer a stage in flight 3 and 2 times; the ends also hold embedding and head.
   EXPECT_NEAR(activations(1) / activations(2), 1.5, 0.01);
   EXPECT_GT(activations(0), activations(1));
+}
+
+// Sequence parallelism over one tensor rank divides nothing and is no other program.
+TEST(Memory, OfOneTensorRankIsTheSameWithAndWithoutSequenceParallelism) {
+  Job job = llama_3_8b_layer_sizes({.pipeline = 2});
+  const auto peak = [&](SequenceParallel split) {
+    job.recipe.sequence_parallel = split;
+    return total_of(stage_memory(job, stage_work(job, {8}, 0), host_overheads())).in(unit::byte);
+  };
+  EXPECT_EQ(peak(SequenceParallel::on), peak(SequenceParallel::off));
+}
+
+// The last stage keeps the logits of a micro-batch, tokens x vocabulary, until its backward pass;
+// with a larger vocabulary only the ends grow.
+TEST(Memory, LogitsAreOnTheLastStageOnly) {
+  Job job = llama_3_8b_layer_sizes({.pipeline = 4});
+  const auto alive = [&](std::int64_t stage) {
+    const StageMemory m = stage_memory(job, stage_work(job, {8}, stage), host_overheads());
+    return (m.activations + m.transient).in(unit::byte);
+  };
+  const double middle = alive(1);
+  const double last = alive(3);
+  job.model.vocabulary += 100 * 1024;
+  EXPECT_EQ(alive(1), middle);
+  const double logits = 1024.0 * (100 * 1024) * 2.0;  // bf16, one micro-batch
+  EXPECT_GE(alive(3) - last, logits);
+  EXPECT_LE(alive(3) - last, 4.0 * logits);
+}
+
+// Nine layers over four stages, embedding and head counted as none: 3, 2, 2, 2.
+TEST(Memory, FollowsTheLayersOfUnevenStages) {
+  Job job = llama_3_8b_layer_sizes({.pipeline = 4});
+  job.model.layers = 9;
+  double layers = 0.0;
+  for (std::int64_t stage = 1; stage < 3; ++stage) {
+    const StageMemory m = stage_memory(job, stage_work(job, {8}, stage), host_overheads());
+    const double one = 18.0 * (4096.0 * (4096 + 2 * 1024 + 4096 + 3 * 14336) + 2 * 4096);
+    const double state = (m.weights + m.gradients + m.optimizer_states).in(unit::byte) / one;
+    EXPECT_NEAR(state, std::round(state), 1e-9) << stage;
+    layers += state;
+  }
+  EXPECT_GE(layers, 4.0);
+  EXPECT_LE(layers, 6.0);
+}
+
+// NCCL's buffers: a communicator for each kind of group with more than one rank.
+TEST(Memory, CountsCommunicatorsOfEveryKindOfGroup) {
+  const auto communicators = [](const ParallelLayout& layout) {
+    return gpu_overheads(layout).communication.in(unit::megabyte) / 392.0;
+  };
+  EXPECT_EQ(communicators({}), 0.0);
+  EXPECT_EQ(communicators({.tensor = 8, .data = 2}), 2.0);
+  EXPECT_EQ(communicators({.context = 16}), 2.0);  // and the state that its ranks share
+  EXPECT_EQ(communicators({.pipeline = 2, .expert = 4, .data = 8}), 3.0);
 }
 
 }  // namespace

@@ -1,45 +1,35 @@
-// Pipeline schedules against the golden values of the modelling notes, section 4.
+// Pipeline schedules against the golden values and bubble formulas of the modelling notes, section
+// 4, and the legality of their programs.
 #include "estimator/step/pipeline_schedule.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <tuple>
 
 #include <gtest/gtest.h>
 
-#include "units/unit.hpp"
+#include "tests/estimator/step/pipeline_cases.hpp"
 
 namespace forerun {
 namespace {
 
-// F = 1 and B = 2 for a whole stage, shared evenly by its chunks; no communication unless given.
-double makespan(Schedule schedule,
-                const PipelineShape& shape,
-                double message = 0.0,
-                Exchange exchange = Exchange::overlapped) {
-  PipelineCosts costs;
-  const auto chunks = static_cast<std::size_t>(shape.chunks);
-  const double share = 1.0 / static_cast<double>(shape.chunks);
-  costs.forward.assign(static_cast<std::size_t>(shape.stages),
-                       std::vector<Seconds>(chunks, share * unit::second));
-  costs.backward.assign(static_cast<std::size_t>(shape.stages),
-                        std::vector<Seconds>(chunks, 2.0 * share * unit::second));
-  costs.message = message * unit::second;
-  costs.exchange = exchange;
-  Seconds last;
-  for (const StageTimes& stage : simulate_pipeline(schedule, shape, costs)) {
-    last = std::max(last, stage.end);
-  }
-  return last.in(unit::second);
+// F = 1 and B = 2 unless given.
+double makespan(Schedule schedule, const PipelineShape& shape, double message = 0.0) {
+  return makespan_of(simulate_pipeline(schedule, shape, equal_costs(shape, {}, message)))
+      .in(unit::second);
 }
 
-std::int64_t peak_in_flight(Schedule schedule, const PipelineShape& shape, std::int64_t stage) {
-  std::int64_t alive = 0;
-  std::int64_t peak = 0;
-  for (const PipelineOp& op : stage_program(schedule, shape, stage)) {
-    alive += op.pass == Pass::forward ? 1 : -1;
-    peak = std::max(peak, alive);
-  }
-  return peak;
+// What a step takes beyond the work of one stage.
+double bubble(Schedule schedule, const PipelineShape& shape, const StageParts& parts) {
+  const auto times = simulate_pipeline(schedule, shape, equal_costs(shape, parts));
+  return (makespan_of(times) - times.front().busy).in(unit::second);
+}
+
+// The same where stages need not wait for each other between steps.
+double open_bubble(Schedule schedule, const PipelineShape& shape, const StageParts& parts) {
+  const auto times = simulate_pipeline(schedule, shape, equal_costs(shape, parts));
+  return (longest_span_of(times) - times.front().busy).in(unit::second);
 }
 
 TEST(PipelineSchedule, ReproducesTheGoldenMakespansOfFourStages) {
@@ -57,65 +47,154 @@ TEST(PipelineSchedule, ReproducesTheGoldenMakespansOfEightStages) {
 }
 
 TEST(PipelineSchedule, ReproducesTheGoldenCostOfHops) {
-  // Modelling notes, 2.3: hops of 0.1 add 6.8 to plain 1F1B on p = 8, m = 32.
-  EXPECT_NEAR(makespan(Schedule::one_f_one_b, {8, 1, 32}, 0.1) - 117.0, 6.8, 0.05);
+  // Modelling notes, 2.3: hops of 0.1 add 6.8 to plain 1F1B on p = 8, m = 32, and 3.0 with v = 2.
+  EXPECT_NEAR(makespan(Schedule::one_f_one_b, {8, 1, 32}, 0.1) - 117.0, 6.8, 1e-9);
+  EXPECT_NEAR(makespan(Schedule::interleaved, {8, 2, 32}, 0.1) - 106.5, 3.0, 0.05);
 }
 
-TEST(PipelineSchedule, HoldsAsManyChunksAsMegatron) {
-  const std::int64_t plain[] = {4, 3, 2, 1};
-  const std::int64_t two[] = {11, 9, 7, 5};
-  const std::int64_t four[] = {19, 17, 15, 13};
-  for (std::int64_t stage = 0; stage < 4; ++stage) {
-    EXPECT_EQ(peak_in_flight(Schedule::one_f_one_b, {4, 1, 8}, stage), plain[stage]);
-    EXPECT_EQ(peak_in_flight(Schedule::interleaved, {4, 2, 8}, stage), two[stage]);
-    EXPECT_EQ(peak_in_flight(Schedule::interleaved, {4, 4, 8}, stage), four[stage]);
-    EXPECT_EQ(peak_in_flight(Schedule::gpipe, {4, 1, 8}, stage), 8);
+TEST(PipelineSchedule, PlainSchedulesIdleForAFillAndADrain) {
+  // (p - 1)(F + B) = 7 * 3.6.
+  EXPECT_NEAR(bubble(Schedule::gpipe, {8, 1, 20}, {1.0, 1.4, 1.2}), 25.2, 1e-9);
+  EXPECT_NEAR(bubble(Schedule::one_f_one_b, {8, 1, 20}, {1.0, 1.4, 1.2}), 25.2, 1e-9);
+}
+
+TEST(PipelineSchedule, ChunksDivideTheBubble) {
+  // (p - 1)(F + B) / v = 7 * 3.6 / 3.
+  EXPECT_NEAR(bubble(Schedule::interleaved, {8, 3, 16}, {1.0, 1.4, 1.2}), 8.4, 1e-9);
+  EXPECT_NEAR(bubble(Schedule::breadth_first, {8, 3, 16}, {1.0, 1.4, 1.2}), 8.4, 1e-9);
+}
+
+TEST(PipelineSchedule, InterleavingKeepsItsBubbleWithLargerGroups) {
+  // 11 micro-batches on 4 stages go in groups of 6 and 5.
+  EXPECT_NEAR(bubble(Schedule::interleaved, {4, 2, 11}, {}), 3.0 * 3.0 / 2.0, 1e-9);
+}
+
+TEST(PipelineSchedule, WeightPartsFillTheBubbleOfZbH1) {
+  // (p - 1)(F + Bi - W): 7 * (1 + 1 - 1), 7 * (1 + 1.5 - 0.9), 3 * (1 + 1.2 - 0.8).
+  EXPECT_NEAR(bubble(Schedule::zb_h1, {8, 1, 20}, {1.0, 1.0, 1.0}), 7.0, 1e-9);
+  EXPECT_NEAR(bubble(Schedule::zb_h1, {8, 1, 20}, {1.0, 1.5, 0.9}), 11.2, 1e-9);
+  EXPECT_NEAR(bubble(Schedule::zb_h1, {4, 1, 8}, {1.0, 1.2, 0.8}), 4.2, 1e-9);
+}
+
+TEST(PipelineSchedule, WeightPartsFillTheBubbleOfZbH2) {
+  // (p - 1)(F + Bi - 2W), seen from each stage's first pass to its last.
+  EXPECT_NEAR(open_bubble(Schedule::zb_h2, {8, 1, 20}, {1.0, 1.0, 1.0}), 0.0, 1e-9);
+  EXPECT_NEAR(open_bubble(Schedule::zb_h2, {8, 1, 20}, {1.0, 1.5, 0.9}), 4.9, 1e-9);
+  // A step by itself still begins (p - 1) F later on the last stage.
+  EXPECT_NEAR(bubble(Schedule::zb_h2, {8, 1, 20}, {1.0, 1.0, 1.0}), 7.0, 1e-9);
+}
+
+TEST(PipelineSchedule, TheVHasNoBubbleWhenItsPartsAreEqual) {
+  for (const PipelineShape shape : {PipelineShape{2, 2, 8}, {4, 2, 8}, {8, 2, 20}}) {
+    EXPECT_NEAR(open_bubble(Schedule::zb_v, shape, {2.0, 2.0, 2.0}), 0.0, 1e-9);
   }
 }
 
-TEST(PipelineSchedule, RunsEveryPassOfEveryMicroBatchOnce) {
-  for (const Schedule schedule : {Schedule::gpipe, Schedule::one_f_one_b, Schedule::interleaved}) {
-    const PipelineShape shape{4, schedule == Schedule::interleaved ? 3 : 1, 8};
-    for (std::int64_t stage = 0; stage < 4; ++stage) {
-      std::set<std::tuple<Pass, std::int64_t, std::int64_t>> seen;
-      for (const PipelineOp& op : stage_program(schedule, shape, stage)) {
-        seen.emplace(op.pass, op.chunk, op.micro_batch);
+// DualPipe's bubble: (p/2 - 1)(F&B + B - 3W), of chunks of 1/p of the model.
+TEST(PipelineSchedule, DualPipeHasItsPublishedBubble) {
+  // Chunks of F = Bi = W = 1: 3 * (3 + 2 - 3); with W = 0.5: 3 * (2.5 + 1.5 - 1.5).
+  EXPECT_NEAR(bubble(Schedule::dualpipe, {8, 2, 20}, {2.0, 2.0, 2.0}), 6.0, 1e-9);
+  EXPECT_NEAR(bubble(Schedule::dualpipe, {8, 2, 32}, {2.0, 2.0, 1.0}), 7.5, 1e-9);
+}
+
+TEST(PipelineSchedule, DualPipeVHasThatBubbleOnHalfTheDevices) {
+  // p = 8 chunks on 4 devices.
+  EXPECT_NEAR(bubble(Schedule::dualpipe_v, {4, 2, 8}, {2.0, 2.0, 2.0}), 6.0, 1e-9);
+  EXPECT_NEAR(bubble(Schedule::dualpipe_v, {4, 2, 32}, {2.0, 2.0, 1.0}), 7.5, 1e-9);
+}
+
+TEST(PipelineSchedule, DualPipeHidesCommunicationInItsPairs) {
+  // F = Bi = W = 1, of which 0.25 of F and 0.25 of B communicate: F&B = 3 - 0.5. Stage 0 of 8 with
+  // 20 micro-batches (10 a side) pairs 2 (10 - 8 + 1) + 3 times.
+  const PipelineShape shape{8, 2, 20};
+  PipelineCosts costs = equal_costs(shape, {2.0, 2.0, 2.0});
+  for (PassCosts& passes : costs.passes) {
+    passes.forward_communication = 0.25 * unit::second;
+    passes.backward_communication = 0.25 * unit::second;
+  }
+  const auto times = simulate_pipeline(Schedule::dualpipe, shape, costs);
+  EXPECT_NEAR(times.front().busy.in(unit::second), 20 * 3.0 - 9 * 0.5, 1e-9);
+}
+
+TEST(PipelineSchedule, ShowsDualPipesFirstPassesAsPublished) {
+  // Stage 0 of 4, 8 micro-batches: 2 forward of side 0, one of each side, then B1 W1 F1 and pairs.
+  const auto program = stage_program(Schedule::dualpipe, {4, 2, 8}, 0);
+  EXPECT_EQ(program[0], (PipelineOp{Pass::forward, 0, 0, Pairing::alone}));
+  EXPECT_EQ(program[2], (PipelineOp{Pass::forward, 0, 2, Pairing::alone}));
+  EXPECT_EQ(program[3], (PipelineOp{Pass::forward, 1, 4, Pairing::alone}));
+  EXPECT_EQ(program[4], (PipelineOp{Pass::backward_input, 1, 4, Pairing::alone}));
+  EXPECT_EQ(program[5], (PipelineOp{Pass::backward_weight, 1, 4, Pairing::alone}));
+  EXPECT_EQ(program[6], (PipelineOp{Pass::forward, 1, 5, Pairing::alone}));
+  EXPECT_EQ(program[7], (PipelineOp{Pass::forward, 0, 3, Pairing::with_next}));
+  EXPECT_EQ(program[8], (PipelineOp{Pass::backward, 1, 5, Pairing::alone}));
+}
+
+TEST(PipelineSchedule, BreadthFirstRunsAllMicroBatchesOfAChunkBeforeTheNext) {
+  const auto program = stage_program(Schedule::breadth_first, {2, 2, 3}, 1);
+  EXPECT_EQ(program[2], (PipelineOp{Pass::forward, 0, 2, Pairing::alone}));
+  EXPECT_EQ(program[3], (PipelineOp{Pass::forward, 1, 0, Pairing::alone}));
+  EXPECT_EQ(program[6], (PipelineOp{Pass::backward, 1, 0, Pairing::alone}));
+  EXPECT_EQ(program[9], (PipelineOp{Pass::backward, 0, 0, Pairing::alone}));
+}
+
+// Position of each pass of each (chunk, micro-batch) in a stage's program; weight and input parts
+// of a whole backward pass stand at the same place.
+using Order = std::map<std::tuple<Pass, std::int64_t, std::int64_t>, std::size_t>;
+
+Order order_of(const std::vector<PipelineOp>& program) {
+  Order order;
+  const auto add = [&](Pass pass, const PipelineOp& op, std::size_t at) {
+    EXPECT_TRUE(order.emplace(std::tuple(pass, op.chunk, op.micro_batch), at).second)
+        << text_of(op) << " runs twice";
+  };
+  for (std::size_t i = 0; i < program.size(); ++i) {
+    if (program[i].pass == Pass::backward) {
+      add(Pass::backward_input, program[i], i);
+      add(Pass::backward_weight, program[i], i);
+    } else {
+      add(program[i].pass, program[i], i);
+    }
+  }
+  return order;
+}
+
+void expect_legal(Schedule schedule, const PipelineShape& shape, std::int64_t stage) {
+  const Order order = order_of(stage_program(schedule, shape, stage));
+  const std::int64_t per_chunk =
+      schedule == Schedule::dualpipe ? shape.micro_batches / 2 : shape.micro_batches;
+  EXPECT_EQ(std::ssize(order), 3 * shape.chunks * per_chunk);
+  for (const auto& [what, at] : order) {
+    const auto& [pass, chunk, micro_batch] = what;
+    if (pass == Pass::forward) {
+      const std::size_t input = order.at({Pass::backward_input, chunk, micro_batch});
+      EXPECT_LT(at, input);
+      EXPECT_LE(input, order.at({Pass::backward_weight, chunk, micro_batch}));
+    }
+  }
+}
+
+TEST(PipelineSchedule, EveryProgramIsLegal) {
+  std::mt19937 random(1);
+  for (const Schedule schedule : all_schedules) {
+    for (int i = 0; i < 40; ++i) {
+      const PipelineShape shape = random_shape(schedule, random);
+      SCOPED_TRACE(described(schedule, shape));
+      for (std::int64_t stage = 0; stage < shape.stages; ++stage) {
+        expect_legal(schedule, shape, stage);
       }
-      EXPECT_EQ(std::ssize(seen), 2 * shape.chunks * 8);
-      EXPECT_EQ(std::ssize(stage_program(schedule, shape, stage)), 2 * shape.chunks * 8);
     }
   }
 }
 
-TEST(PipelineSchedule, OneStageHasNoBubble) {
-  EXPECT_NEAR(makespan(Schedule::one_f_one_b, {1, 1, 8}, 1.0, Exchange::blocking), 24.0, 1e-9);
-}
-
-TEST(PipelineSchedule, SlowerMessagesAreNeverFaster) {
-  for (const Exchange exchange : {Exchange::blocking, Exchange::overlapped}) {
-    double before = 0.0;
-    for (const double message : {0.0, 0.1, 0.5, 2.0}) {
-      const double now = makespan(Schedule::interleaved, {4, 2, 8}, message, exchange);
-      EXPECT_GE(now, before);
-      before = now;
-    }
+TEST(PipelineSchedule, OnlyZeroBubbleSchedulesSplitTheBackwardPass) {
+  for (const Schedule schedule : all_schedules) {
+    const PipelineShape shape{4, placement_of(schedule) == ChunkPlacement::looping ? 1 : 2, 8};
+    const auto program = stage_program(schedule, shape, 1);
+    EXPECT_EQ(std::ranges::any_of(
+                  program, [](const PipelineOp& op) { return op.pass == Pass::backward_weight; }),
+              splits_backward(schedule))
+        << name_of(schedule);
   }
-}
-
-TEST(PipelineSchedule, StaysBetweenItsBounds) {
-  // Slowest stage alone, and that plus one fill of the pipeline (modelling notes, section 4).
-  PipelineCosts costs;
-  const double forward[] = {1.0, 3.0, 2.0, 1.5};
-  for (const double f : forward) {
-    costs.forward.push_back({f * unit::second});
-    costs.backward.push_back({2.0 * f * unit::second});
-  }
-  Seconds last;
-  for (const StageTimes& stage : simulate_pipeline(Schedule::one_f_one_b, {4, 1, 8}, costs)) {
-    last = std::max(last, stage.end);
-  }
-  EXPECT_GE(last.in(unit::second), 8 * 9.0);
-  EXPECT_LE(last.in(unit::second), 3.0 * 7.5 + 7 * 9.0 + 1e-9);
 }
 
 }  // namespace

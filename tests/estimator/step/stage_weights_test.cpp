@@ -34,6 +34,25 @@ TEST(StageWeights, OfOneRankAreTheModel) {
   EXPECT_EQ(parameters_of_all_stages(gpt2), count_parameters(gpt2.model).total + padding(gpt2, 1));
 }
 
+TEST(StageWeights, OfEveryFamilyAreTheModel) {
+  for (const Job& job : small_variants({})) {
+    const std::int64_t padded_rows = padding(job, 1) / job.model.hidden;
+    EXPECT_EQ(parameters_of_all_stages(job),
+              count_parameters(job.model).total + padding(job, job.model.tied_embeddings ? 1 : 2) +
+                  (job.model.head_bias ? padded_rows : 0))
+        << job.model.name;
+  }
+}
+
+// Two KV heads on four ranks: keys and values of one head, 2 x 8 rows of 64, and their biases, in
+// four layers; the exchange has room for both heads.
+TEST(StageWeights, ShareKeyValueHeadsThatAreFewerThanRanks) {
+  const StageWeights weights = stage_weights(small_qwen2({.tensor = 4}), 0);
+  ASSERT_EQ(weights.shared_rows.size(), 8U);
+  EXPECT_EQ(weights.exchange_elements, 4 * 2 * (16 * 64 + 16));
+  EXPECT_TRUE(stage_weights(small_qwen2({.tensor = 2}), 0).shared_rows.empty());
+}
+
 TEST(StageWeights, OfAllStagesAreTheModelAndACopyOfTiedEmbeddings) {
   const Job llama = small_llama({.pipeline = 4});
   EXPECT_EQ(parameters_of_all_stages(llama),
@@ -64,7 +83,7 @@ TEST(ShardPlace, TilesEveryMatrixExactlyOnce) {
     }
     std::set<std::pair<std::int64_t, std::int64_t>> cells;
     for (std::int64_t rank = 0; rank < 4; ++rank) {
-      const ShardPlace place = shard_place(spec, job, rank);
+      const ShardPlace place = shard_place(spec, job, {.tensor = rank});
       for (const RowBlock& block : place.rows) {
         for (std::int64_t i = 0; i < block.count; ++i) {
           EXPECT_TRUE(cells.emplace(block.global_first + i, place.first_column).second);

@@ -67,7 +67,7 @@ TEST(WorkList, AllReducesTwiceEachWayWithoutSequenceParallelism) {
 
 TEST(WorkList, FullRecomputationRepeatsTheWholeForwardOfALayer) {
   Job job = small_llama({.tensor = 2});
-  job.recipe.recompute = Recompute::full;
+  job.recipe.recompute.kind = Recompute::full;
   const StageWork work = stage_work(job, {2}, 0);
   EXPECT_EQ(count_gemms(work.chunks[0].backward), (8 + 4) * 4 + 2);
   EXPECT_EQ(count_collectives(work.chunks[0].backward, Collective::reduce_scatter, Part::recompute),
@@ -87,6 +87,61 @@ TEST(WorkList, ZeroOneScattersGradientsAndGathersWeights) {
   const auto& zero = std::get<KernelWork>(work.tail[3].work).key;
   EXPECT_EQ(zero.op, KernelOp::zero);
   EXPECT_EQ(std::get<FlatShape>(zero.shape).elements, work.weights.elements);
+}
+
+void check_operand_counts(const Job& job) {
+  for (std::int64_t stage = 0; stage < job.layout.pipeline; ++stage) {
+    const StageWork work = stage_work(job, {4}, stage);
+    std::vector<const std::vector<WorkItem>*> lists{&work.tail};
+    for (const ChunkWork& chunk : work.chunks) {
+      lists.insert(lists.end(), {&chunk.forward, &chunk.backward});
+    }
+    for (const auto* const items : lists) {
+      for (const WorkItem& item : *items) {
+        if (const auto* kernel = std::get_if<KernelWork>(&item.work)) {
+          EXPECT_EQ(operands_of(kernel->key).size(), kernel->operands.size())
+              << job.model.name << ": " << text_of(kernel->key);
+        }
+      }
+    }
+  }
+}
+
+// Whatever the model, the format, the software and the way over a context group.
+TEST(WorkList, NamesAllOperandsOfEveryKernel) {
+  std::vector<Job> jobs{small_llama({}), small_gpt2({}), small_latent({.tensor = 2})};
+  for (const Job& variant : small_variants({})) {
+    jobs.push_back(variant);
+  }
+  jobs.push_back(small_mixtral({.expert = 2, .data = 2}));
+  jobs.push_back(small_deepseek_moe({.tensor = 2, .expert = 2, .expert_tensor = 2, .data = 2}));
+  jobs.push_back(small_latent({.context = 2}));
+  for (Job job : jobs) {
+    for (const Precision precision :
+         {Precision::fp32, Precision::fp16, Precision::bf16, Precision::fp8, Precision::mxfp8}) {
+      job.recipe.precision = precision;
+      for (const Software& software : software_presets()) {
+        job.recipe.software = software;
+        if (!unsupported_because(job)) {
+          check_operand_counts(job);
+        }
+      }
+    }
+  }
+  for (const ContextKind kind :
+       {ContextKind::ring, ContextKind::all_gather, ContextKind::ulysses}) {
+    Job job = small_llama({.context = 2});
+    job.recipe.context_kind = kind;
+    check_operand_counts(job);
+  }
+}
+
+TEST(WorkList, RefusesHybridShardsOfExperts) {
+  Job job = small_mixtral({.expert = 2, .data = 4});
+  job.recipe.zero = ZeroStage::parameters;
+  EXPECT_FALSE(unsupported_because(job));
+  job.recipe.shard_group = 2;
+  EXPECT_TRUE(unsupported_because(job));
 }
 
 // Every operand has the size that the kernel's contract says wherever it is named, and nothing is
@@ -133,11 +188,87 @@ TEST(WorkList, ReadsOnlyWhatIsThere) {
                       small_llama({.pipeline = 2, .virtual_pipeline = 3})}) {
         job.model.attention.qk_norm = job.model.family == "llama";
         job.recipe.sequence_parallel = sp;
-        job.recipe.recompute = recompute;
+        job.recipe.recompute.kind = recompute;
         check_flow(job);
       }
     }
   }
+}
+
+TEST(WorkList, OfEveryFamilyReadsOnlyWhatIsThere) {
+  for (const SequenceParallel sp : {SequenceParallel::off, SequenceParallel::on}) {
+    for (const Recompute recompute : {Recompute::none, Recompute::full}) {
+      for (Job& job : small_variants({.tensor = 2, .pipeline = 2})) {
+        job.recipe.sequence_parallel = sp;
+        job.recipe.recompute.kind = recompute;
+        check_flow(job);
+      }
+    }
+  }
+}
+
+// A parallel block with one norm gathers its input once and reduces its output once, each way:
+// forward 1 + 1; backward the gradient and the input gathered, one reduction. With two norms the
+// FFN's input is gathered too, and its gradient reduced.
+TEST(WorkList, ParallelBlocksReduceOnce) {
+  const Part tp = Part::tensor_parallel;
+  const auto one = stage_work(small_gptj({.tensor = 2}), {2}, 0).chunks[0];
+  EXPECT_EQ(count_collectives(one.forward, Collective::all_gather, tp), 4 + 1);
+  EXPECT_EQ(count_collectives(one.forward, Collective::reduce_scatter, tp), 4 + 1);
+  EXPECT_EQ(count_collectives(one.backward, Collective::all_gather, tp), 2 * 4 + 2);
+  EXPECT_EQ(count_collectives(one.backward, Collective::reduce_scatter, tp), 4 + 1);
+  const auto two = stage_work(small_neox({.tensor = 2}), {2}, 0).chunks[0];
+  EXPECT_EQ(count_collectives(two.forward, Collective::all_gather, tp), 2 * 4 + 1);
+  EXPECT_EQ(count_collectives(two.forward, Collective::reduce_scatter, tp), 4 + 1);
+  EXPECT_EQ(count_collectives(two.backward, Collective::all_gather, tp), 3 * 4 + 2);
+  EXPECT_EQ(count_collectives(two.backward, Collective::reduce_scatter, tp), 2 * 4 + 1);
+}
+
+std::int64_t count_kernels(const Job& job, std::string_view text) {
+  std::int64_t count = 0;
+  for (const ChunkWork& chunk : stage_work(job, {1}, 0).chunks) {
+    for (const auto* items : {&chunk.forward, &chunk.backward}) {
+      for (const WorkItem& item : *items) {
+        const auto* kernel = std::get_if<KernelWork>(&item.work);
+        count += kernel != nullptr && (" " + text_of(kernel->key)).find(text) != std::string::npos
+                     ? 1
+                     : 0;
+      }
+    }
+  }
+  return count;
+}
+
+// Four layers, forward and backward.
+TEST(WorkList, OfEveryFamilyHasItsKernels) {
+  const Job gemma2 = small_gemma2({});
+  EXPECT_EQ(count_kernels(gemma2, "causal window=10 capped"), 2 * 2);
+  EXPECT_EQ(count_kernels(gemma2, "causal capped"), 2 * 2);
+  EXPECT_EQ(count_kernels(gemma2, "geglu"), 2 * 4);
+  EXPECT_EQ(count_kernels(gemma2, "rms_norm"), 2 * (4 * 4 + 1));
+  EXPECT_EQ(count_kernels(gemma2, "softcap"), 2);
+  EXPECT_EQ(count_kernels(gemma2, "scale"), 2);
+  EXPECT_EQ(count_kernels(small_neox({}), "head_size=8 rotary_size=2"), 2 * 4);
+  EXPECT_EQ(count_kernels(small_neox({}), "layer_norm"), 2 * (2 * 4 + 1));
+  EXPECT_EQ(count_kernels(small_gptj({}), "layer_norm"), 2 * (4 + 1));
+  EXPECT_EQ(count_kernels(small_bloom({}), "causal alibi"), 2 * 4);
+  EXPECT_EQ(count_kernels(small_bloom({}), "rope"), 0);
+  EXPECT_EQ(count_kernels(small_bloom({}), "layer_norm"), 2 * (2 * 4 + 2));
+  EXPECT_EQ(count_kernels(small_mpt({}), "layer_norm_nobias"), 2 * (2 * 4 + 1));
+  EXPECT_EQ(count_kernels(small_mpt({}), " bias_forward"), 0);
+  EXPECT_EQ(count_kernels(small_opt({}), "relu"), 2 * 4);
+  EXPECT_EQ(count_kernels(small_opt({}),
+                          "position_forward fp32 tokens=32 batch=1 columns=64 "
+                          "table_rows=66"),
+            1);
+}
+
+TEST(WorkList, GivesNoWindowToSequencesThatFitIt) {
+  Job job = small_llama({});
+  job.model.attention.window = 32;
+  EXPECT_EQ(count_kernels(job, "window"), 0);
+  job.model.attention.window = 31;
+  EXPECT_EQ(count_kernels(job, "window=31"), 2 * 4);
 }
 
 TEST(WorkList, WeightsHaveTheSizesThatTheirKernelsExpect) {
@@ -188,13 +319,23 @@ TEST(WorkList, TensorRanksShareTheFlopOfOne) {
 TEST(UnsupportedBecause, NamesWhatIsNotModelled) {
   Job job = small_llama({});
   EXPECT_FALSE(unsupported_because(job));
-  job.model.moe = MixtureOfExperts{};
-  EXPECT_NE(unsupported_because(job)->find("mixture of experts"), std::string::npos);
+  job = small_llama({.context = 3});
+  EXPECT_FALSE(unsupported_because(job));
+  job.recipe.context_kind = ContextKind::ulysses;
+  EXPECT_NE(unsupported_because(job)->find("8 heads"), std::string::npos);
   job = small_llama({.context = 2});
-  EXPECT_NE(unsupported_because(job)->find("cp"), std::string::npos);
+  job.recipe.software.attention = AttentionMethod::unfused;
+  EXPECT_NE(unsupported_because(job)->find("scores"), std::string::npos);
   job = small_llama({});
   job.model.attention.window = 16;
-  EXPECT_NE(unsupported_because(job)->find("window"), std::string::npos);
+  EXPECT_FALSE(unsupported_because(job));
+  job.model.attention.chunked = true;
+  EXPECT_FALSE(unsupported_because(job));
+  job.model.attention.window = 12;
+  EXPECT_NE(unsupported_because(job)->find("chunks of 12"), std::string::npos);
+  job = small_llama({.context = 2});
+  job.model.state_space = StateSpace{};
+  EXPECT_NE(unsupported_because(job)->find("from token to token"), std::string::npos);
 }
 
 }  // namespace

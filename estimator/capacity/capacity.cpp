@@ -1,0 +1,236 @@
+#include "estimator/capacity/capacity.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "estimator/capacity/search.hpp"
+#include "estimator/capacity/serving_memory.hpp"
+#include "jobs/parameter_count.hpp"
+#include "units/input_error.hpp"
+#include "units/quantity_text.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+double real(std::int64_t n) {
+  return static_cast<double>(n);
+}
+
+std::int64_t replicas_of(const ServingPoint& point, std::int64_t devices) {
+  return devices / devices_of(point.layout);
+}
+
+// Among points that miss their limits equally little the one with most tokens in all.
+const ServingPoint& best_of(const std::vector<ServingPoint>& points,
+                            const CapacityRequest& request) {
+  return *std::ranges::min_element(points, [&](const ServingPoint& a, const ServingPoint& b) {
+    const double excess_a = excess(a, request.workload);
+    const double excess_b = excess(b, request.workload);
+    if (excess_a != excess_b) {
+      return excess_a < excess_b;
+    }
+    return real(replicas_of(a, request.devices)) * a.tokens_per_s >
+           real(replicas_of(b, request.devices)) * b.tokens_per_s;
+  });
+}
+
+std::string memory_reason(const ServingPoint& nearest, const Cluster& cluster) {
+  return text_of(nearest.layout) + " with " + std::to_string(nearest.batch) + " sequence" +
+         (nearest.batch == 1 ? "" : "s") + " comes nearest and needs " +
+         text_of(nearest.memory.total()) + " a device, of which " +
+         text_of(usable_memory * cluster.device.memory) + " of " + text_of(cluster.device.memory) +
+         " are usable";
+}
+
+std::string latency_reason(const ServingPoint& nearest, const Workload& workload) {
+  std::string reason = text_of(nearest.layout) + " with " + std::to_string(nearest.batch) +
+                       " sequence" + (nearest.batch == 1 ? "" : "s") + " comes nearest:";
+  if (workload.ttft) {
+    reason += " ttft " + text_of(nearest.ttft) + " of " + text_of(*workload.ttft);
+  }
+  if (workload.tpot) {
+    reason += std::string(workload.ttft ? "," : "") + " tpot " + text_of(nearest.tpot) + " of " +
+              text_of(*workload.tpot);
+  }
+  return reason;
+}
+
+void serve_continuously(Capacity& capacity, const Cluster& cluster, const PriceList& prices) {
+  const CapacityRequest& request = capacity.request;
+  const SearchedPoints found = continuous_points(request, cluster, prices);
+  capacity.considered = static_cast<std::int64_t>(found.points.size());
+  if (found.points.empty()) {
+    if (!found.nearest_in_memory) {
+      throw InputError("--devices",
+                       "no layout of " + request.model.name + " lies on " +
+                           std::to_string(request.devices) + " devices in nodes of " +
+                           std::to_string(cluster.devices_per_node));
+    }
+    capacity.decode.point = *found.nearest_in_memory;
+    capacity.infeasible_because = memory_reason(*found.nearest_in_memory, cluster);
+  } else {
+    capacity.decode.point = best_of(found.points, request);
+    capacity.pareto = pareto_front(found.points);
+    if (excess(capacity.decode.point, request.workload) > 1.0) {
+      capacity.infeasible_because = latency_reason(capacity.decode.point, request.workload);
+    }
+  }
+  const ServingPoint& point = capacity.decode.point;
+  capacity.decode.replicas = replicas_of(point, request.devices);
+  capacity.tokens_per_s = real(capacity.decode.replicas) * point.tokens_per_s;
+  capacity.ttft = point.ttft;
+}
+
+struct PoolSizes {
+  std::int64_t prefill = 0;
+  std::int64_t decode = 0;
+  double tokens_per_s = 0.0;
+};
+
+// As many prefill replicas as serve most: output tokens are those of the slower pool.
+PoolSizes pool_sizes(const ServingPoint& prefill,
+                     const ServingPoint& decode,
+                     std::int64_t devices) {
+  PoolSizes best;
+  const std::int64_t most = devices / devices_of(prefill.layout);
+  for (std::int64_t replicas = 1; replicas <= most; ++replicas) {
+    const std::int64_t left = devices - replicas * devices_of(prefill.layout);
+    const std::int64_t decoding = left / devices_of(decode.layout);
+    const double rate =
+        std::min(real(replicas) * prefill.tokens_per_s, real(decoding) * decode.tokens_per_s);
+    if (rate > best.tokens_per_s) {
+      best = {replicas, decoding, rate};
+    }
+  }
+  return best;
+}
+
+// Mean wait of an M/D/1 queue at the prefill pool, whose replicas share the load; at most for half
+// of the sequences that the decoders hold.
+Seconds pool_wait(const Capacity& capacity) {
+  const ServingPoint& prefill = capacity.prefill->point;
+  const double most = real(capacity.prefill->replicas) * prefill.tokens_per_s;
+  const double load = capacity.tokens_per_s / most;
+  const double bound = 0.5 * real(capacity.decode.point.batch * capacity.decode.replicas) /
+                       real(capacity.prefill->replicas * prefill.batch);
+  const double open = load < 1.0 ? load / (2.0 * (1.0 - load)) : bound;
+  return std::min(open, bound) * prefill.time.total();
+}
+
+void serve_in_pools(Capacity& capacity, const Cluster& cluster, const PriceList& prices) {
+  const CapacityRequest& request = capacity.request;
+  CapacityRequest latency_of_decode = request;
+  latency_of_decode.workload.ttft.reset();
+  CapacityRequest latency_of_prefill = request;
+  latency_of_prefill.workload.tpot.reset();
+  const SearchedPoints decode = decode_points(latency_of_decode, cluster, prices);
+  const SearchedPoints prefill = prefill_points(latency_of_prefill, cluster, prices);
+  capacity.considered = static_cast<std::int64_t>(decode.points.size() + prefill.points.size());
+  if (decode.points.empty() || prefill.points.empty()) {
+    const auto& nearest =
+        decode.points.empty() ? decode.nearest_in_memory : prefill.nearest_in_memory;
+    if (!nearest) {
+      throw InputError("--devices",
+                       "no layout of " + request.model.name + " lies on " +
+                           std::to_string(request.devices) + " devices");
+    }
+    capacity.decode = {*nearest, replicas_of(*nearest, request.devices)};
+    capacity.infeasible_because = memory_reason(*nearest, cluster);
+    return;
+  }
+  Pool prefilling{best_of(prefill.points, latency_of_prefill), 0};
+  capacity.decode.point = best_of(decode.points, latency_of_decode);
+  const PoolSizes sizes = pool_sizes(prefilling.point, capacity.decode.point, request.devices);
+  prefilling.replicas = sizes.prefill;
+  capacity.decode.replicas = sizes.decode;
+  capacity.prefill = prefilling;
+  capacity.tokens_per_s = sizes.tokens_per_s;
+  capacity.pareto = pareto_front(decode.points);
+  if (sizes.decode == 0) {
+    capacity.infeasible_because = "two pools of " + text_of(prefilling.point.layout) + " and " +
+                                  text_of(capacity.decode.point.layout) + " need more than " +
+                                  std::to_string(request.devices) + " devices";
+    return;
+  }
+  capacity.ttft = prefilling.point.ttft + pool_wait(capacity);
+  ServingPoint joined = capacity.decode.point;
+  joined.ttft = capacity.ttft;
+  if (excess(joined, request.workload) > 1.0) {
+    capacity.infeasible_because = latency_reason(joined, request.workload);
+  }
+}
+
+// forecasting.md A: machines at the training utilisation, 2 N FLOP a generated token.
+void count_by_flop(Capacity& capacity, const Cluster& cluster) {
+  const CapacityRequest& request = capacity.request;
+  const auto peak = cluster.device.peak.find(activation_type(request.format.weights));
+  if (peak == cluster.device.peak.end()) {
+    capacity.notes.emplace_back("no count by FLOP: the cluster states no peak for " +
+                                std::string(name_of(activation_type(request.format.weights))));
+    return;
+  }
+  const double per_token = 2.0 * capacity.active_parameters;
+  const double rate = real(request.devices) * peak->second.in(unit::flop / unit::second);
+  FlopCount& count = capacity.by_flop;
+  count.tokens_per_s = request.training_mfu * rate / per_token;
+  count.human_equivalents = count.tokens_per_s / request.person.tokens_per_s();
+  count.utilisation = capacity.tokens_per_s * per_token / rate;
+  count.ratio = capacity.tokens_per_s > 0.0 ? count.tokens_per_s / capacity.tokens_per_s : 0.0;
+}
+
+void count_money_and_power(Capacity& capacity, const Cluster& cluster) {
+  const double devices = real(capacity.request.devices);
+  if (cluster.economics.price_per_device_hour && capacity.tokens_per_s > 0.0) {
+    const double usd_per_s =
+        devices * cluster.economics.price_per_device_hour->in(unit::dollar) / 3600.0;
+    capacity.usd_per_million_tokens = usd_per_s / capacity.tokens_per_s * 1e6;
+  } else if (!cluster.economics.price_per_device_hour) {
+    capacity.notes.emplace_back("no price of tokens: the cluster states no price_per_device_hour");
+  }
+  const Power& power = cluster.power;
+  if (cluster.device.power && power.server_per_device && power.pue && capacity.copies > 0.0) {
+    capacity.watts_per_copy = devices * cluster.device.power->in(unit::watt) *
+                              *power.server_per_device * *power.pue / capacity.copies;
+  } else if (capacity.copies > 0.0) {
+    capacity.notes.emplace_back(
+        "no watts per copy: the cluster states no power, server_per_device or pue");
+  }
+}
+
+void note_idle_devices(Capacity& capacity) {
+  std::int64_t used = capacity.decode.replicas * devices_of(capacity.decode.point.layout);
+  if (capacity.prefill) {
+    used += capacity.prefill->replicas * devices_of(capacity.prefill->point.layout);
+  }
+  if (used < capacity.request.devices) {
+    capacity.notes.emplace_back(std::to_string(capacity.request.devices - used) +
+                                " devices stay idle: replicas do not fill them");
+  }
+}
+
+}  // namespace
+
+Capacity serve(const CapacityRequest& request, const Cluster& cluster, const PriceList& prices) {
+  Capacity capacity;
+  capacity.request = request;
+  capacity.active_parameters = real(count_parameters(request.model).active);
+  if (request.serving == Serving::continuous) {
+    serve_continuously(capacity, cluster, prices);
+  } else {
+    serve_in_pools(capacity, cluster, prices);
+  }
+  capacity.copies = real(capacity.decode.replicas * capacity.decode.point.batch);
+  if (capacity.prefill && capacity.decode.replicas > 0) {
+    // Where the prefill pool is the slower one the decoders are not full.
+    const double most = real(capacity.decode.replicas) * capacity.decode.point.tokens_per_s;
+    capacity.copies *= capacity.tokens_per_s / most;
+  }
+  capacity.human_equivalents = capacity.tokens_per_s / request.person.tokens_per_s();
+  count_by_flop(capacity, cluster);
+  count_money_and_power(capacity, cluster);
+  note_idle_devices(capacity);
+  return capacity;
+}
+
+}  // namespace forerun

@@ -1,0 +1,146 @@
+#include "estimator/cli/alike.hpp"
+
+#include <array>
+#include <fstream>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "estimator/profile/build_info.hpp"
+#include "units/input_error.hpp"
+#include "units/quantity_text.hpp"
+
+namespace forerun {
+namespace {
+
+// FNV-1a of the program file: two builds of one revision differ too.
+std::uint64_t program_hash() {
+  constexpr std::uint64_t basis = 14695981039346656037ULL;
+  constexpr std::uint64_t prime = 1099511628211ULL;
+  std::ifstream program("/proc/self/exe", std::ios::binary);
+  std::uint64_t hash = basis;
+  std::array<char, 65536> piece{};
+  while (program.read(piece.data(), piece.size()) || program.gcount() > 0) {
+    for (std::streamsize i = 0; i < program.gcount(); ++i) {
+      hash = (hash ^ static_cast<unsigned char>(piece.at(static_cast<std::size_t>(i)))) * prime;
+    }
+  }
+  return hash;
+}
+
+std::string text_of(const std::string& value) {
+  return value;
+}
+
+template <typename Value>
+std::string shown(const std::optional<Value>& value) {
+  if (!value) {
+    return "nothing";
+  }
+  if constexpr (std::is_enum_v<Value>) {
+    return fmt::format("choice {}", static_cast<int>(*value));
+  } else if constexpr (std::is_arithmetic_v<Value>) {
+    return fmt::format("{}", *value);
+  } else {
+    return text_of(*value);
+  }
+}
+
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+Fields fields_of(const Options& options) {
+  std::vector<std::string> kernels;
+  for (const KernelKey& key : options.kernels) {
+    kernels.push_back(text_of(key));
+  }
+  return {{"the verb", std::string(name_of(options.verb))},
+          {"--layout", shown(options.layout)},
+          {"--model", fmt::format("{}", fmt::join(options.models, " "))},
+          {"--device", shown(options.device)},
+          {"--devices", shown(options.devices)},
+          {"--cluster", shown(options.cluster)},
+          {"--rank-order", text_of(options.rank_order)},
+          {"--batch", shown(options.batch)},
+          {"--micro-batch", shown(options.micro_batch)},
+          {"--seq", shown(options.sequence)},
+          {"--precision", shown(options.precision)},
+          {"--recompute", shown(options.recompute)},
+          {"--cp-kind", shown(options.context_kind)},
+          {"--ep-kind", shown(options.expert_dispatch)},
+          {"--expert-load", shown(options.expert_load)},
+          {"--schedule", shown(options.schedule)},
+          {"--sp", shown(options.sequence_parallel)},
+          {"--zero", shown(options.zero)},
+          {"--steps", std::to_string(options.steps)},
+          {"--layers", shown(options.layers)},
+          {"--hold-out", std::to_string(options.hold_out)},
+          {"--kernel", fmt::format("{}", fmt::join(kernels, ", "))},
+          {"--kernels-only", options.kernels_only ? "on" : "off"},
+          {"--comm-only", options.comm_only ? "on" : "off"},
+          {"--resume", options.resume ? "on" : "off"},
+          {"--time-budget", shown(options.time_budget)},
+          {"--out", shown(options.out)},
+          {"--seed", std::to_string(options.seed)}};
+}
+
+// Throws for the first rank whose text is not rank 0's.
+void require_equal(const std::string& name,
+                   const std::vector<std::string>& texts,
+                   const std::vector<std::string>& hosts,
+                   const char* advice) {
+  for (std::size_t rank = 1; rank < texts.size(); ++rank) {
+    if (texts[rank] != texts.front()) {
+      throw InputError(name,
+                       fmt::format("rank {} on {} has {}, rank 0 on {} has {} ({})",
+                                   rank,
+                                   hosts[rank],
+                                   texts[rank],
+                                   hosts.front(),
+                                   texts.front(),
+                                   advice));
+    }
+  }
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(stream, line);) {
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+}  // namespace
+
+void require_alike(Communicator& world, const std::string& host, const Options& options) {
+  const auto hosts = world.all_gather_text(host);
+  require_equal(
+      "forerun",
+      world.all_gather_text(fmt::format("{} file {:016x}", version_text(), program_hash())),
+      hosts,
+      "start the same file on every rank");
+  const Fields fields = fields_of(options);
+  std::string mine;
+  for (const auto& [name, value] : fields) {
+    mine += value + "\n";
+  }
+  // One exchange for all; the same build has the same fields in the same order.
+  std::vector<std::vector<std::string>> all;
+  for (const std::string& text : world.all_gather_text(mine)) {
+    all.push_back(lines_of(text));
+  }
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    std::vector<std::string> values;
+    values.reserve(all.size());
+    for (const auto& lines : all) {
+      values.push_back(i < lines.size() ? lines[i] : "");
+    }
+    require_equal(fields[i].first, values, hosts, "give every rank the same options");
+  }
+}
+
+}  // namespace forerun

@@ -1,0 +1,51 @@
+#include "estimator/cli/job_estimate.hpp"
+
+#include <utility>
+
+#include "estimator/cli/job_options.hpp"
+#include "estimator/estimate/host_costs.hpp"
+#include "units/input_error.hpp"
+
+namespace forerun {
+
+HardwareSource hardware_from(const Options& options) {
+  if (!options.cluster) {
+    throw InputError("--cluster",
+                     "is missing (expected a catalog name like dgx-h100, a cluster "
+                     ".toml, or a profile .json)");
+  }
+  return read_hardware(*options.cluster);
+}
+
+DeviceKind device_kind_of(const HardwareSource& hardware) {
+  return hardware.cluster.device.is_gpu() ? DeviceKind::cuda : DeviceKind::host;
+}
+
+JobEstimate estimate_from(const Options& options, const HardwareSource& hardware, Job job) {
+  EstimateRequest request;
+  request.hardware = sized_for(hardware, world_size(job.layout));
+  request.job = std::move(job);
+  if (!options.software && device_kind_of(hardware) == DeviceKind::cuda) {
+    request.job.recipe.software = *software_preset("megatron-core");
+  }
+  request.host = host_cost_of(request.job.recipe.software, calibrated_host_costs());
+  request.overlap = options.overlap.value_or(default_overlap(hardware));
+  request.strictness = options.strict ? Strictness::interpolated_or_better : Strictness::any_tier;
+  request.rank_order = options.rank_order;
+  request.run = options.run;
+  request.stragglers = {options.slowest_device, options.jitter, std::nullopt};
+  return estimate_job(request);
+}
+
+JobEstimate estimate_from(const Options& options) {
+  HardwareSource hardware = hardware_from(options);
+  if (options.what_if != WhatIf()) {
+    change_hardware(hardware, options.what_if);
+  }
+  return estimate_from(
+      options,
+      hardware,
+      job_from(options, devices_from(options, hardware), job_defaults(device_kind_of(hardware))));
+}
+
+}  // namespace forerun

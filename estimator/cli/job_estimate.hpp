@@ -1,0 +1,22 @@
+// The estimate of the one job that options describe.
+#pragma once
+
+#include "estimator/cli/options.hpp"
+#include "estimator/estimate/estimate.hpp"
+
+namespace forerun {
+
+/// Throws InputError without --cluster.
+[[nodiscard]] HardwareSource hardware_from(const Options& options);
+
+[[nodiscard]] DeviceKind device_kind_of(const HardwareSource& hardware);
+
+/// Software, overlap and host cost by the options, else by the hardware.
+[[nodiscard]] JobEstimate estimate_from(const Options& options,
+                                        const HardwareSource& hardware,
+                                        Job job);
+
+/// The same with the job, its devices and the hardware, changed by --what-if, from the options too.
+[[nodiscard]] JobEstimate estimate_from(const Options& options);
+
+}  // namespace forerun

@@ -1,0 +1,195 @@
+// `forerun measure --decode`: how fast this machine generates, and how that depends on context.
+#include <ostream>
+
+#include <fmt/ostream.h>
+#include <nlohmann/json.hpp>
+
+#include "estimator/capacity/serving_work.hpp"
+#include "estimator/cli/job_options.hpp"
+#include "estimator/cli/ranks.hpp"
+#include "estimator/cli/run_verb.hpp"
+#include "estimator/cli/write_result.hpp"
+#include "estimator/measure/decode_probe.hpp"
+#include "estimator/measure/line_fit.hpp"
+#include "estimator/profile/build_info.hpp"
+#include "jobs/read_model.hpp"
+#include "units/input_error.hpp"
+#include "units/quantity_text.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int samples_per_step = 15;
+
+// tp of --layout; other ranks run replicas of their own at the same time.
+ServedModel served_from(const Options& options, Ranks& ranks) {
+  const std::int64_t world = ranks.world().size();
+  const ParallelLayout layout =
+      parse_layout(options.layout.value_or("tp=" + std::to_string(world)), world);
+  if (layout.pipeline > 1 || layout.context > 1) {
+    throw InputError("--layout", "decode steps are timed for tp and dp only (expected tp=2)");
+  }
+  const JobDefaults defaults = job_defaults(ranks.kind());
+  const Precision precision = options.precision.value_or(defaults.precisions.front());
+  const ServingPrecision format = precision == Precision::fp32   ? ServingPrecision::fp32
+                                  : precision == Precision::fp16 ? ServingPrecision::fp16
+                                                                 : ServingPrecision::bf16;
+  ServedModel served{
+      read_model(options.models.front()), {format, format}, {layout.tensor, 1, 1}, world};
+  if (const auto reason = unservable_because(served.model, served.layout)) {
+    throw InputError("--layout", *reason);
+  }
+  if (served.model.latent || served.model.moe) {
+    throw InputError("--model",
+                     served.model.name +
+                         " has experts or latent attention: decode steps are timed "
+                         "for dense models with ordinary attention");
+  }
+  return served;
+}
+
+StepOp step_op(const ServingOp& op) {
+  if (const auto* key = std::get_if<CollectiveKey>(&op.work)) {
+    return *key;
+  }
+  if (const auto* product = std::get_if<WeightProduct>(&op.work)) {
+    return product->key;
+  }
+  if (const auto* read = std::get_if<CacheRead>(&op.work)) {
+    return read->key;
+  }
+  return std::get<KernelKey>(op.work);
+}
+
+// The keys that `capacity` prices, in order: all layers, then embedding, head and sampling.
+DecodeStep step_of(const ServedModel& served, std::int64_t batch, std::int64_t context) {
+  const PassShape pass{batch, static_cast<double>(context), 0.0, 1};
+  DecodeStep step;
+  step.context = context;
+  for (std::int64_t layer = 0; layer < served.model.layers; ++layer) {
+    for (const ServingOp& op : layer_ops(served, pass, layer)) {
+      step.ops.push_back(step_op(op));
+    }
+  }
+  for (const ServingOp& op : edge_ops(served, pass)) {
+    step.ops.push_back(step_op(op));
+  }
+  return step;
+}
+
+std::vector<DecodeStep> steps_of(const ServedModel& served,
+                                 std::int64_t batch,
+                                 std::int64_t longest) {
+  std::vector<DecodeStep> steps;
+  for (const std::int64_t eighths : {1, 2, 4, 6, 8}) {
+    steps.push_back(step_of(served, batch, std::max<std::int64_t>(1, longest * eighths / 8)));
+  }
+  return steps;
+}
+
+Json fit_json(const std::vector<DecodeTiming>& timings) {
+  std::vector<LinePoint> points;
+  points.reserve(timings.size());
+  for (const DecodeTiming& timing : timings) {
+    points.push_back({static_cast<double>(timing.context), timing.timing.median.in(unit::second)});
+  }
+  const LineFit line = fit_line(points);
+  return {{"intercept_s", line.intercept},
+          {"intercept_half_width_s", line.intercept_half_width},
+          {"slope_s_per_token", line.slope},
+          {"slope_half_width_s_per_token", line.slope_half_width}};
+}
+
+Json document_of(const ServedModel& served,
+                 std::int64_t batch,
+                 const std::vector<DecodeTiming>& timings,
+                 Ranks& ranks) {
+  Json document = document_head();
+  document["inputs"] = {{"model", served.model.name},
+                        {"tp", served.layout.tensor},
+                        {"ranks", ranks.world().size()},
+                        {"batch", batch},
+                        {"precision", name_of(served.format.weights)},
+                        {"device", ranks.machine().device.report().name}};
+  Json rows = Json::array();
+  constexpr double words_per_token = 0.75;  // forecasting.md, section 0
+  for (const DecodeTiming& timing : timings) {
+    const double step = timing.timing.median.in(unit::second);
+    rows.push_back({{"context", timing.context},
+                    {"step_s", step},
+                    {"low_s", timing.timing.low.in(unit::second)},
+                    {"high_s", timing.timing.high.in(unit::second)},
+                    {"samples", timing.timing.samples},
+                    {"tokens_per_s", static_cast<double>(batch) / step},
+                    {"words_per_minute", 60.0 * words_per_token / step}});
+  }
+  document["decode"] = rows;
+  document["fit"] = fit_json(timings);
+  return document;
+}
+
+void print_decode(const Json& document, std::ostream& out) {
+  const Json& inputs = document["inputs"];
+  fmt::print(out,
+             "{} decoding {} sequences at once, tp={} on {} ranks of {}, {}\n\n{:>10}{:>12}{:>26}"
+             "{:>14}{:>20}\n",
+             inputs["model"].get<std::string>(),
+             inputs["batch"].get<std::int64_t>(),
+             inputs["tp"].get<std::int64_t>(),
+             inputs["ranks"].get<std::int64_t>(),
+             inputs["device"].get<std::string>(),
+             inputs["precision"].get<std::string>(),
+             "context",
+             "step",
+             "95 % of the median",
+             "tokens/s",
+             "words/min a copy");
+  const auto time = [](const Json& value) { return text_of(value.get<double>() * unit::second); };
+  for (const Json& row : document["decode"]) {
+    fmt::print(out,
+               "{:>10}{:>12}{:>26}{:>14.4g}{:>20.4g}\n",
+               row["context"].get<std::int64_t>(),
+               time(row["step_s"]),
+               time(row["low_s"]) + " to " + time(row["high_s"]),
+               row["tokens_per_s"].get<double>(),
+               row["words_per_minute"].get<double>());
+  }
+  const Json& fit = document["fit"];
+  fmt::print(out,
+             "\nstep = {} +- {} and {:.3g} +- {:.2g} us for every token of context (95 %)\n",
+             time(fit["intercept_s"]),
+             time(fit["intercept_half_width_s"]),
+             1e6 * fit["slope_s_per_token"].get<double>(),
+             1e6 * fit["slope_half_width_s_per_token"].get<double>());
+}
+
+}  // namespace
+
+ExitCode run_decode(const Options& options, const OutputStreams& streams) {
+  if (options.models.size() != 1) {
+    throw InputError("--model", "is needed exactly once with --decode");
+  }
+  Ranks ranks(options);
+  const ServedModel served = served_from(options, ranks);
+  const Machine machine = ranks.machine();
+  const int rank = machine.host_world.rank();
+  const auto tensor = machine.data_world.split(rank / static_cast<int>(served.layout.tensor), rank);
+  const std::int64_t batch = options.batch.value_or(1);
+  const std::int64_t longest = options.sequence.value_or(
+      std::min(served.model.max_positions, job_defaults(ranks.kind()).longest_sequence));
+  const auto timings = time_decode_steps(steps_of(served, batch, longest),
+                                         {machine.device, machine.host_world, *tensor},
+                                         samples_per_step);
+  if (ranks.is_root()) {
+    for (const std::string& warning : ranks.warnings()) {
+      fmt::print(streams.log, "warning: {}\n", warning);
+    }
+    write_result(document_of(served, batch, timings, ranks), print_decode, options, streams.out);
+  }
+  return ExitCode::answered;
+}
+
+}  // namespace forerun

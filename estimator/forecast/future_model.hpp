@@ -1,0 +1,58 @@
+// A model and a cluster of a later year, as files that `plan`, `estimate` and `capacity` read.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace forerun {
+
+/// A dense decoder of about the asked size.
+struct FutureModel {
+  std::int64_t layers = 0;
+  std::int64_t hidden = 0;
+  std::int64_t heads = 0;
+  std::int64_t kv_heads = 0;
+  std::int64_t ffn_hidden = 0;
+  std::int64_t vocabulary = 0;
+  std::int64_t context = 0;
+};
+
+/// Llama's structure at a hidden size of 128 for each layer (GPT-3 12,288/96; Llama-3.1 405B
+/// 16,384/126 = 130), FFN 3.25 times as wide, 16 queries a key-value head but at least 8 of these
+/// (both as Llama-3.1 405B, arXiv 2407.21783), 128,256 tokens; hidden a multiple of 1,024, so that
+/// 8 tensor ranks share the heads, and as many layers as come nearest to `parameters`.
+[[nodiscard]] FutureModel future_model(double parameters);
+
+/// Hugging Face's config.json of it.
+[[nodiscard]] std::string config_json(const FutureModel& model, const std::string& source);
+
+/// A job file: the model's config beside it, batches of 16M tokens (Llama-3.1 405B's last), bf16.
+[[nodiscard]] std::string job_toml(const FutureModel& model,
+                                   const std::string& config_name,
+                                   double tokens);
+
+/// What a device of a year is extrapolated from and by (forecasting.md J.2): H100 SXM of October
+/// 2022; peak 1.28 a year (Epoch), memory and its bandwidth double in 4.1 and 4.0 years, peak per
+/// watt 1.34 a year (trends page of 2026), price per FLOP 1.30 a year.
+struct FutureDevice {
+  double year = 0.0;
+  double bf16_flop_per_s = 0.0;
+  double memory_bytes = 0.0;
+  double bandwidth_bytes_per_s = 0.0;
+  double power_w = 0.0;
+  double usd_per_hour = 0.0;
+};
+
+[[nodiscard]] FutureDevice future_device(double year);
+
+/// Devices that do `training_flop` in `seconds` at a utilisation of 0.375 (the median of 58 runs in
+/// Epoch's database), rounded up to whole nodes of 8.
+[[nodiscard]] std::int64_t devices_for(const FutureDevice& device,
+                                       double training_flop,
+                                       double seconds);
+
+/// A cluster file of `devices` of them in nodes of 8. Links inside and between nodes grow as the
+/// memory's bandwidth does from H100's 450 and 50 GB/s: an assumption, and named so in the file.
+[[nodiscard]] std::string cluster_toml(const FutureDevice& device, std::int64_t devices);
+
+}  // namespace forerun

@@ -1,0 +1,66 @@
+#include "estimator/import/log_lines.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+
+#include <fmt/format.h>
+
+namespace forerun {
+namespace {
+
+// No row of a table is longer; regular expressions take stack by the byte.
+constexpr std::size_t longest_line = 4096;
+
+// "[1,0]<stdout>: text" of mpirun --tag-output.
+std::string_view without_tag(std::string_view text) {
+  const std::size_t end = text.find(">:");
+  if (text.starts_with('[') && end != std::string_view::npos &&
+      text.substr(0, end).find("]<std") != std::string_view::npos) {
+    text.remove_prefix(end + 2);
+  }
+  // "0: text" of srun --label, right-aligned.
+  const std::size_t digits = text.find_first_not_of(' ');
+  const std::size_t colon = std::min(text.find_first_not_of("0123456789", digits), text.size());
+  if (colon != digits && text.substr(colon).starts_with(": ")) {
+    text.remove_prefix(colon + 2);
+  } else if (colon != digits && text.substr(colon) == ":") {
+    text = {};
+  }
+  while (text.ends_with('\r')) {
+    text.remove_suffix(1);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::vector<LogLine> log_lines(std::string_view text, const std::string& path) {
+  std::vector<LogLine> lines;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = end <= longest_line ? text.substr(0, end) : "";
+    lines.push_back({fmt::format("{}:{}", path, lines.size() + 1), std::string(without_tag(line))});
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
+std::vector<std::string> words_of(std::string_view text) {
+  std::istringstream stream{std::string(text)};
+  std::vector<std::string> words;
+  for (std::string word; stream >> word;) {
+    words.push_back(word);
+  }
+  return words;
+}
+
+double positive_number_in(std::string_view word) {
+  double value = 0.0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  const bool is_whole = error == std::errc{} && end == word.data() + word.size();
+  constexpr double most = 9007199254740992.0;  // above it, not every whole number is a double
+  return is_whole && value > 0.0 && value <= most ? value : 0.0;
+}
+
+}  // namespace forerun

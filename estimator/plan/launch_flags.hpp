@@ -1,0 +1,18 @@
+// A job as the settings of the framework that is to run it.
+#pragma once
+
+#include <string>
+
+#include "estimator/step/part_cost.hpp"
+#include "jobs/job.hpp"
+
+namespace forerun {
+
+enum class LaunchFormat { megatron, torchtitan, nemo };
+
+/// Megatron-LM: arguments, one a line; torchtitan: a TOML; NeMo: a YAML. Layout, batch,
+/// recomputation, precision and overlap, for what `recipe` says; what the framework has no setting
+/// for stands as a comment at the end. Dataset, model and cluster are left to the user.
+[[nodiscard]] std::string launch_text(const Job& job, Overlap overlap, LaunchFormat format);
+
+}  // namespace forerun

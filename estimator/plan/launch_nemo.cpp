@@ -1,0 +1,115 @@
+// A job as NeMo 1's YAML (examples/nlp/language_modeling/conf/megatron_gpt_config.yaml).
+#include <fmt/format.h>
+
+#include "estimator/plan/launch_settings.hpp"
+
+namespace forerun {
+namespace {
+
+const char* on_off(bool state) {
+  return state ? "true" : "false";
+}
+
+void add_precision(const Job& job, LaunchSettings& settings) {
+  const Precision precision = job.recipe.precision;
+  if (precision == Precision::fp8) {
+    settings.add("  fp8: true");
+    settings.add("  fp8_hybrid: true");
+  } else if (precision == Precision::mxfp8 || precision == Precision::nvfp4) {
+    settings.lack(std::string(name_of(precision)));
+  }
+}
+
+void add_layout(const Job& job, LaunchSettings& settings) {
+  const ParallelLayout& layout = job.layout;
+  settings.add(fmt::format("  tensor_model_parallel_size: {}", layout.tensor));
+  settings.add(fmt::format("  pipeline_model_parallel_size: {}", layout.pipeline));
+  settings.add(fmt::format(
+      "  virtual_pipeline_model_parallel_size: {}",
+      layout.virtual_pipeline > 1 ? std::to_string(layout.virtual_pipeline) : std::string("null")));
+  settings.add(fmt::format("  context_parallel_size: {}", layout.context));
+  if (job.model.moe) {
+    settings.add(fmt::format("  expert_model_parallel_size: {}", layout.expert));
+    settings.add(fmt::format("  expert_tensor_parallel_size: {}", layout.expert_tensor));
+  }
+  const bool splits = job.recipe.sequence_parallel == SequenceParallel::on;
+  settings.add(fmt::format("  sequence_parallel: {}", on_off(layout.tensor > 1 && splits)));
+}
+
+void add_recomputation(const RecomputePolicy& policy, LaunchSettings& settings) {
+  if (policy.kind == Recompute::none) {
+    settings.add("  activations_checkpoint_granularity: null");
+    return;
+  }
+  if (policy.kind == Recompute::selective) {
+    settings.add("  activations_checkpoint_granularity: selective");
+    if (policy.modules != RecomputeModules()) {
+      settings.lack("recompute " + text_of(policy) + ": selective is core_attn");
+    }
+    return;
+  }
+  const bool is_block = policy.kind == Recompute::block;
+  settings.add("  activations_checkpoint_granularity: full");
+  settings.add(fmt::format("  activations_checkpoint_method: {}", is_block ? "block" : "uniform"));
+  settings.add(
+      fmt::format("  activations_checkpoint_num_layers: {}", is_block ? policy.layers : 1));
+}
+
+void add_sharding(const Recipe& recipe, LaunchSettings& settings) {
+  if (recipe.zero == ZeroStage::gradients || recipe.zero == ZeroStage::parameters) {
+    const bool whole = recipe.zero == ZeroStage::parameters;
+    settings.add("  fsdp: true");
+    settings.add(fmt::format("  fsdp_sharding_strategy: {}", whole ? "full" : "grad"));
+  }
+}
+
+void add_optimizer(const Recipe& recipe, Overlap overlap, LaunchSettings& settings) {
+  const bool overlaps = overlap == Overlap::on;
+  const Software& software = recipe.software;
+  settings.add(fmt::format("  overlap_p2p_comm: {}", on_off(overlaps)));
+  settings.add("  optim:");
+  settings.add(fmt::format(
+      "    name: {}", recipe.zero == ZeroStage::none ? "fused_adam" : "distributed_fused_adam"));
+  settings.add(fmt::format("    overlap_grad_sync: {}",
+                           on_off(overlaps && software.overlaps_gradient_reduce)));
+  settings.add(fmt::format("    overlap_param_sync: {}",
+                           on_off(overlaps && software.overlaps_parameter_gather)));
+}
+
+const char* trainer_precision(Precision precision) {
+  if (precision == Precision::fp32) {
+    return "32";
+  }
+  return precision == Precision::fp16 ? "16" : "bf16";
+}
+
+}  // namespace
+
+std::string nemo_settings(const Job& job, Overlap overlap) {
+  const Recipe& recipe = job.recipe;
+  LaunchSettings settings("#");
+  settings.add(fmt::format("# {} on {} devices", job.model.name, world_size(job.layout)));
+  settings.add("trainer:");
+  settings.add(fmt::format("  precision: {}", trainer_precision(recipe.precision)));
+  settings.add("model:");
+  add_nemo_model(job.model, settings);
+  settings.add(fmt::format("  hidden_dropout: {}", recipe.software.dropout ? 0.1 : 0.0));
+  add_precision(job, settings);
+  settings.add(fmt::format("  micro_batch_size: {}", recipe.micro_batch));
+  settings.add(fmt::format("  global_batch_size: {}", recipe.global_batch));
+  settings.add(fmt::format("  encoder_seq_length: {}", recipe.sequence));
+  add_layout(job, settings);
+  add_recomputation(recipe.recompute, settings);
+  add_sharding(recipe, settings);
+  add_optimizer(recipe, overlap, settings);
+  const Schedule schedule = schedule_of(job);
+  if (schedule != Schedule::one_f_one_b && schedule != Schedule::interleaved) {
+    settings.lack(fmt::format("schedule {}", name_of(schedule)));
+  }
+  if (recipe.shard_group > 0) {
+    settings.lack(fmt::format("groups of {} ranks that share weights", recipe.shard_group));
+  }
+  return settings.text();
+}
+
+}  // namespace forerun

@@ -1,0 +1,153 @@
+// A job as torchtitan's TOML (torchtitan/config/job_config.py).
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "estimator/plan/launch_settings.hpp"
+#include "estimator/plan/torchtitan_flavors.hpp"
+
+namespace forerun {
+namespace {
+
+std::string titan_schedule(const Job& job, LaunchSettings& settings) {
+  switch (schedule_of(job)) {
+    case Schedule::gpipe:
+      return "GPipe";
+    case Schedule::one_f_one_b:
+      return "1F1B";
+    case Schedule::interleaved:
+      return "Interleaved1F1B";
+    case Schedule::breadth_first:
+      return "LoopedBFS";
+    case Schedule::zb_v:
+      return "ZBVZeroBubble";
+    case Schedule::dualpipe_v:
+      return "DualPipeV";
+    case Schedule::zb_h1:
+    case Schedule::zb_h2:
+    case Schedule::dualpipe:
+      settings.lack(fmt::format("schedule {}", name_of(schedule_of(job))));
+      return "1F1B";
+  }
+  return "1F1B";
+}
+
+// Ranks that share a replica's weights: data-parallel ones, beside those of the context.
+std::int64_t titan_group(const Job& job, LaunchSettings& settings) {
+  const std::int64_t group = job.recipe.shard_group;
+  const std::int64_t context = job.layout.context;
+  if (group == 0) {
+    return job.layout.data;
+  }
+  if (group % context != 0) {
+    settings.lack(fmt::format("groups of {} that do not hold cp={} ranks", group, context));
+  }
+  return std::max<std::int64_t>(1, group / context);
+}
+
+void add_titan_model(const Job& job, LaunchSettings& settings) {
+  settings.add("[model]");
+  if (const auto flavor = flavor_of(job.model.name)) {
+    settings.add(fmt::format("name = \"{}\"", flavor->name));
+    settings.add(fmt::format("flavor = \"{}\"", flavor->flavor));
+  } else {
+    settings.lack("model " + job.model.name);
+  }
+  if (job.recipe.precision == Precision::fp8) {
+    settings.add("converters = [\"float8\"]");
+  } else if (job.recipe.precision == Precision::mxfp8) {
+    settings.add("converters = [\"quantize.linear.mx\"]");
+  } else if (job.recipe.precision == Precision::fp16) {
+    settings.lack("fp16");
+  }
+}
+
+void add_titan_training(const Job& job, LaunchSettings& settings) {
+  const Recipe& recipe = job.recipe;
+  const ParallelLayout& layout = job.layout;
+  settings.add("\n[training]");
+  settings.add(
+      fmt::format("local_batch_size = {}",
+                  layout.pipeline > 1 ? recipe.global_batch / layout.data : recipe.micro_batch));
+  settings.add(fmt::format("global_batch_size = {}", recipe.global_batch));
+  settings.add(fmt::format("seq_len = {}", recipe.sequence));
+  if (recipe.precision == Precision::fp32) {
+    settings.add("mixed_precision_param = \"float32\"");
+  }
+}
+
+void add_titan_pipeline(const Job& job, LaunchSettings& settings) {
+  settings.add(fmt::format("pipeline_parallel_degree = {}", job.layout.pipeline));
+  if (job.model.moe) {
+    settings.add(fmt::format("expert_parallel_degree = {}", job.layout.expert));
+    settings.add(fmt::format("expert_tensor_parallel_degree = {}", job.layout.expert_tensor));
+  }
+  if (job.layout.pipeline > 1) {
+    const int weight = counts_ends(job) ? 1 : 0;
+    settings.add(fmt::format("pipeline_parallel_schedule = \"{}\"", titan_schedule(job, settings)));
+    settings.add(fmt::format("pipeline_parallel_microbatch_size = {}", job.recipe.micro_batch));
+    settings.add(fmt::format("pipeline_parallel_layers_per_stage = {}", layers_per_chunk(job)));
+    settings.add(fmt::format("pipeline_parallel_first_stage_less_layers = {}", weight));
+    settings.add(fmt::format("pipeline_parallel_last_stage_less_layers = {}", weight));
+  }
+}
+
+void add_titan_parallelism(const Job& job, std::int64_t group, LaunchSettings& settings) {
+  const Recipe& recipe = job.recipe;
+  const ParallelLayout& layout = job.layout;
+  settings.add("\n[parallelism]");
+  settings.add(fmt::format("data_parallel_replicate_degree = {}", layout.data / group));
+  settings.add(fmt::format("data_parallel_shard_degree = {}", group));
+  if (recipe.zero == ZeroStage::parameters) {
+    const bool keeps = recipe.keeps_gathered_weights;
+    settings.add(fmt::format("fsdp_reshard_after_forward = \"{}\"", keeps ? "never" : "always"));
+  }
+  settings.add(fmt::format("tensor_parallel_degree = {}", layout.tensor));
+  if (recipe.software.overlaps_tensor_backward) {
+    settings.add("enable_async_tensor_parallel = true");
+  }
+  settings.add(fmt::format("context_parallel_degree = {}", layout.context));
+  if (layout.context > 1) {
+    const bool is_ring = recipe.context_kind == ContextKind::ring;
+    settings.add(
+        fmt::format("context_parallel_rotate_method = \"{}\"", is_ring ? "alltoall" : "allgather"));
+  }
+  add_titan_pipeline(job, settings);
+}
+
+void add_titan_checkpointing(const RecomputePolicy& policy, LaunchSettings& settings) {
+  settings.add("\n[activation_checkpoint]");
+  const char* const some = policy.kind == Recompute::full ? "full" : "selective";
+  settings.add(fmt::format("mode = \"{}\"", policy.kind == Recompute::none ? "none" : some));
+  if (policy.kind == Recompute::selective || policy.kind == Recompute::block) {
+    settings.lack("recompute " + text_of(policy) + " exactly; selective_ac_option is nearest");
+  }
+}
+
+}  // namespace
+
+std::string torchtitan_settings(const Job& job, Overlap overlap) {
+  const Recipe& recipe = job.recipe;
+  LaunchSettings settings("#");
+  const std::int64_t group = recipe.zero == ZeroStage::parameters ? titan_group(job, settings) : 1;
+  settings.add(fmt::format("# {} on {} devices", job.model.name, world_size(job.layout)));
+  add_titan_model(job, settings);
+  add_titan_training(job, settings);
+  add_titan_parallelism(job, group, settings);
+  if (overlap == Overlap::off) {
+    settings.lack("no overlap");
+  }
+  if (recipe.software.fuses_residual_norm) {
+    settings.add("\n[compile]\nenable = true");
+  }
+  add_titan_checkpointing(recipe.recompute, settings);
+  if (recipe.zero == ZeroStage::optimizer || recipe.zero == ZeroStage::gradients) {
+    settings.lack(fmt::format("ZeRO-{} alone", static_cast<int>(recipe.zero)));
+  }
+  if (job.layout.tensor > 1 && recipe.sequence_parallel == SequenceParallel::off) {
+    settings.lack("tensor parallelism without sequence parallelism");
+  }
+  return settings.text();
+}
+
+}  // namespace forerun

@@ -1,0 +1,109 @@
+// Walks a search space layout by layout: rejects by rule and by memory, prices the rest to a full
+// step time by the same functions that `estimate_step` calls, keeping what many candidates share.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <tuple>
+#include <vector>
+
+#include "estimator/plan/part_tables.hpp"
+#include "estimator/plan/plan_subject.hpp"
+#include "estimator/plan/search_result.hpp"
+#include "estimator/plan/search_space.hpp"
+#include "estimator/plan/stage_tables.hpp"
+#include "estimator/step/pipeline_program.hpp"
+#include "estimator/step/pipeline_simulation.hpp"
+
+namespace forerun {
+
+class LayoutSearch {
+ public:
+  /// Both must outlive the search.
+  LayoutSearch(const PlanSubject& subject, const SearchSpace& space);
+
+  /// Every candidate of one layout. Candidates whose busiest stage alone takes longer than
+  /// `give_up_at` are not priced.
+  void walk(const ParallelLayout& layout, Seconds give_up_at, SearchResult& result);
+
+  /// The job of a candidate.
+  [[nodiscard]] Job job_of(const Candidate& candidate) const;
+
+ private:
+  /// What is left to price of one candidate when its pipeline has run.
+  struct Finish {
+    std::size_t sharding = 0;
+    Bytes memory;
+  };
+
+  /// Candidates whose passes take the same time: they differ by sharding.
+  struct Variant {
+    SequenceParallel sequence_parallel = SequenceParallel::on;
+    RecomputePolicy recompute;
+    Overlap overlap = Overlap::on;
+    std::vector<Finish> finishes;
+    std::vector<Cover> forward;   ///< [class]: all passes of one micro-batch through a stage
+    std::vector<Cover> backward;  //
+  };
+
+  struct Batch {
+    std::vector<Variant> variants;
+    std::vector<PipelineCosts> costs;
+    std::size_t used = 0;
+  };
+
+  /// One layout with one schedule and micro-batch.
+  struct Cell {
+    std::vector<RecomputePolicy> policies;
+    const PipelineProgram* program = nullptr;
+    std::int64_t per_chunk = 0;  ///< micro-batches
+    Seconds give_up_at;
+    SearchResult* result = nullptr;
+  };
+
+  void walk_schedule(std::int64_t candidates, Seconds give_up_at, SearchResult& result);
+  void walk_cell(Cell& cell);
+  [[nodiscard]] std::vector<std::size_t> legal_shardings(const Cell& cell);
+  void walk_policy(Cell& cell, StageTables& stages, const std::vector<std::size_t>& shardings);
+  void add_variants(Cell& cell,
+                    StageTables& stages,
+                    Overlap overlap,
+                    const std::vector<Finish>& fitting);
+  void add_variant(Cell& cell, StageTables& stages, Overlap overlap, std::vector<Finish> finishes);
+  void run(Cell& cell, Batch& batch);
+  void finish(Cell& cell, const Variant& variant, std::span<const StageTimes> times);
+  [[nodiscard]] const PipelineProgram& program(Schedule schedule, const PipelineShape& shape);
+  [[nodiscard]] Schedule plain_schedule() const;
+  [[nodiscard]] StageTables& stages();
+  void choose(std::size_t sharding);
+  [[nodiscard]] Bytes memory_of(StageTables& stages,
+                                std::size_t sharding,
+                                std::span<const ActivationPeak> peaks);
+  [[nodiscard]] Candidate candidate_of(const Variant& variant, std::size_t sharding) const;
+
+  const PlanSubject& subject_;
+  const SearchSpace& space_;
+  PartTables tables_;
+  Job job_;                          ///< the candidate at hand, as far as it is chosen
+  std::vector<Sharding> shardings_;  ///< of the layout at hand
+  std::map<std::pair<ChunkPlacement, SequenceParallel>, std::unique_ptr<StageTables>> stages_;
+  std::map<std::pair<Schedule, PipelineShape>, PipelineProgram> programs_;
+  std::size_t program_steps_ = 0;
+  PipelineScratch scratch_;
+  Batch blocking_;
+  Batch overlapped_;
+  std::vector<Seconds> messages_;
+  std::int64_t message_bytes_ = 0;
+  MemoryOverheads overheads_;
+};
+
+/// Walks a thin slice of the space (no recomputation
+/// and all, optimizer states sharded, everything overlapped) and returns the step time of the
+/// `count`th best shape; infinite when fewer fit.
+[[nodiscard]] Seconds bound_of(const PlanSubject& subject,
+                               const SearchSpace& space,
+                               std::size_t count);
+
+}  // namespace forerun

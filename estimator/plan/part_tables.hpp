@@ -1,0 +1,74 @@
+// Costs and sizes of chunks, kept for every choice that they depend on and no other.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <tuple>
+
+#include "estimator/plan/plan_subject.hpp"
+#include "estimator/step/chunk_cost.hpp"
+#include "estimator/step/memory.hpp"
+#include "estimator/step/work_builder.hpp"
+
+namespace forerun {
+
+/// Whether the job exchanges weights or gradients over its replicas within every micro-batch.
+[[nodiscard]] bool shards_every_micro_batch(const Job& job);
+
+/// What the parts of one family of jobs cost and hold. Not to be moved: it refers to itself.
+class PartTable {
+ public:
+  PartTable(Job job, const PlanSubject& subject, Pricing& off, Pricing& on);
+  PartTable(const PartTable&) = delete;
+  PartTable& operator=(const PartTable&) = delete;
+  PartTable(PartTable&&) = delete;
+  PartTable& operator=(PartTable&&) = delete;
+  ~PartTable() = default;
+
+  /// The member of the family that is asked for next: pipeline, schedule, blocks of recomputation.
+  void take(const Job& job);
+
+  [[nodiscard]] ChunkCost cost(ChunkLayers layers, bool embedding, bool head, Overlap overlap) {
+    return (overlap == Overlap::on ? on_ : off_).chunk(layers, embedding, head);
+  }
+
+  [[nodiscard]] ChunkMemory memory(ChunkLayers layers, bool embedding, bool head);
+
+ private:
+  Job job_;
+  WorkBuilder builder_;
+  ChunkCosts off_;
+  ChunkCosts on_;
+  ChunkMemories whole_;
+  ChunkMemories split_;
+};
+
+class PartTables {
+ public:
+  explicit PartTables(const PlanSubject& subject);
+
+  /// The table of a legal job. Its family shares tp, cp, ep, etp, micro-batch, sequence parallelism
+  /// and the modules that are recomputed; where it shards in every micro-batch also dp and the
+  /// sharding, and where ranks are not numbered in Megatron's order the whole layout: there the
+  /// place of a tensor group depends on the others.
+  [[nodiscard]] PartTable& of(const Job& job);
+
+  /// Remembers prices of keys.
+  [[nodiscard]] Pricing& pricing(Overlap overlap) { return overlap == Overlap::on ? on_ : off_; }
+
+ private:
+  using Key =
+      std::tuple<ParallelLayout, std::int64_t, SequenceParallel, int, ZeroStage, std::int64_t>;
+  [[nodiscard]] Key key_of(const Job& job) const;
+
+  const PlanSubject& subject_;
+  Pricing off_;
+  Pricing on_;
+  std::map<Key, std::unique_ptr<PartTable>> tables_;
+};
+
+/// RecomputeModules as bits, and back.
+[[nodiscard]] int bits_of(const RecomputeModules& modules);
+[[nodiscard]] RecomputeModules modules_of(int bits);
+
+}  // namespace forerun

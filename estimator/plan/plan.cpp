@@ -1,0 +1,337 @@
+#include "estimator/plan/plan.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "estimator/plan/layout_search.hpp"
+#include "jobs/parameter_count.hpp"
+#include "units/input_error.hpp"
+#include "units/quantity_text.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+template <class Value>
+std::vector<Value> chosen(const std::vector<Value>& pinned, std::vector<Value> every) {
+  return pinned.empty() ? std::move(every) : pinned;
+}
+
+// One device count and batch: what is searched, and what was found.
+class Scale {
+ public:
+  Scale(const PlanRequest& request, std::int64_t devices, std::int64_t batch)
+      : request_(request), hardware_(sized_for(request.hardware, devices)), devices_(devices) {
+    subject_.model = request.model;
+    subject_.recipe = request.recipe;
+    subject_.recipe.global_batch = batch;
+    subject_.placement = {hardware_.cluster.devices_per_node, request.rank_order};
+    subject_.prices = prices_of(hardware_, request.strictness);
+    subject_.host = request.host;
+    subject_.capacity = hardware_.cluster.device.memory;
+    subject_.overheads = [gpu = hardware_.cluster.device.is_gpu()](const ParallelLayout& layout) {
+      return gpu ? gpu_overheads(layout) : host_overheads();
+    };
+    const PlanChoices& choices = request.choices;
+    space_.layouts = choices.layouts ? parse_layouts(*choices.layouts, devices)
+                                     : every_layout(request.model, devices);
+    space_.micro_batches = chosen(choices.micro_batches, every_micro_batch(batch));
+    space_.schedules = chosen(choices.schedules, every_schedule());
+    space_.sequence_parallel =
+        chosen(choices.sequence_parallel, {SequenceParallel::on, SequenceParallel::off});
+    space_.shardings =
+        chosen(choices.shardings, every_sharding(hardware_.cluster.devices_per_node));
+    space_.recompute =
+        choices.recompute.empty() ? every_recompute() : RecomputeChoices{choices.recompute, false};
+    // Where nothing overlaps, as on a CPU that was not measured, there is nothing to choose.
+    space_.overlaps =
+        chosen(choices.overlaps,
+               default_overlap(hardware_) == Overlap::on ? std::vector{Overlap::on, Overlap::off}
+                                                         : std::vector{Overlap::off});
+  }
+
+  // Layouts are dealt out one by one. Bounding leaves out what a front could need.
+  void search(Communicator& world) {
+    const bool wants_front = request_.second.has_value() || request_.objective == Objective::memory;
+    const Seconds bound =
+        wants_front ? Seconds::infinite() : bound_of(subject_, space_, request_.top);
+    LayoutSearch search(subject_, space_);
+    SearchResult mine;
+    const auto ranks = static_cast<std::size_t>(world.size());
+    for (auto i = static_cast<std::size_t>(world.rank()); i < space_.layouts.size(); i += ranks) {
+      search.walk(space_.layouts[i], bound, mine);
+    }
+    if (ranks == 1) {
+      result_ = std::move(mine);
+      return;
+    }
+    for (const std::string& part : world.all_gather_text(to_text(mine))) {
+      result_.merge(search_result_from(part));
+    }
+  }
+
+  [[nodiscard]] const SearchResult& result() const { return result_; }
+
+  [[nodiscard]] PlannedLayout planned(const Candidate& candidate) const {
+    EstimateRequest one;
+    one.job = LayoutSearch(subject_, space_).job_of(candidate);
+    one.hardware = hardware_;
+    one.overlap = candidate.overlap;
+    one.strictness = request_.strictness;
+    one.host = request_.host;
+    one.rank_order = request_.rank_order;
+    one.run = request_.run;
+    return {candidate, estimate_job(one, subject_.prices), 0.0};
+  }
+
+ private:
+  const PlanRequest& request_;
+  HardwareSource hardware_;
+  std::int64_t devices_;
+  PlanSubject subject_;
+  SearchSpace space_;
+  SearchResult result_;
+};
+
+[[noreturn]] void refuse_price(const HardwareSource& hardware, Objective objective) {
+  throw InputError("--objective",
+                   fmt::format("{} is not known: {} gives no {}",
+                               name_of(objective),
+                               hardware.cluster.name,
+                               objective == Objective::energy
+                                   ? "device power, server share and PUE"
+                                   : "price per device-hour ([economics] in a cluster file)"));
+}
+
+// Of the whole run, where its tokens are said; else of a token.
+double value_of(const JobEstimate& estimate, Objective objective) {
+  const Cluster& cluster = estimate.request.hardware.cluster;
+  const Recipe& recipe = estimate.request.job.recipe;
+  const auto tokens = static_cast<double>(recipe.global_batch * recipe.sequence);
+  const double seconds = estimate.run ? estimate.run->time.expected.in(unit::second)
+                                      : estimate.step_time.in(unit::second) / tokens;
+  const double device_seconds = seconds * static_cast<double>(estimate.devices);
+  switch (objective) {
+    case Objective::time:
+      return seconds;
+    case Objective::memory:
+      return estimate.memory_peak.in(unit::byte);
+    case Objective::cost:
+    case Objective::tokens_per_dollar:
+      if (!cluster.economics.price_per_device_hour) {
+        refuse_price(estimate.request.hardware, objective);
+      }
+      return estimate.run ? estimate.run->cost->expected.in(unit::dollar)
+                          : device_seconds / 3600.0 *
+                                cluster.economics.price_per_device_hour->in(unit::dollar);
+    case Objective::energy:
+      if (!cluster.device.power || !cluster.power.server_per_device || !cluster.power.pue) {
+        refuse_price(estimate.request.hardware, objective);
+      }
+      return estimate.run ? estimate.run->energy->expected.in(unit::joule) : device_seconds;
+  }
+  return seconds;
+}
+
+void check(const PlanRequest& request) {
+  const bool has_limit = request.deadline || request.max_cost;
+  if (has_limit && !request.recipe.tokens) {
+    throw InputError(request.deadline ? "--deadline" : "--max-cost",
+                     "needs --tokens: how long is the run?");
+  }
+  if (request.max_cost && !request.hardware.cluster.economics.price_per_device_hour) {
+    refuse_price(request.hardware, Objective::cost);
+  }
+}
+
+// What keeps a layout from being an answer, beside memory.
+std::optional<std::string> over_limit(const PlanRequest& request, const JobEstimate& estimate) {
+  if (request.deadline && estimate.run->time.expected > *request.deadline) {
+    return fmt::format("takes {:.4g} days, --deadline is {:.4g}",
+                       estimate.run->time.expected.in(unit::day),
+                       request.deadline->in(unit::day));
+  }
+  if (request.max_cost && estimate.run->cost->expected > *request.max_cost) {
+    return fmt::format("costs {} USD, --max-cost is {}",
+                       count_text(estimate.run->cost->expected.in(unit::dollar)),
+                       count_text(request.max_cost->in(unit::dollar)));
+  }
+  return std::nullopt;
+}
+
+std::string place_of(const PlannedLayout& planned) {
+  return fmt::format("{} on {} devices with batch {}",
+                     text_of(planned.candidate.layout),
+                     planned.estimate.devices,
+                     planned.estimate.request.job.recipe.global_batch);
+}
+
+// The kind of memory of which the fullest stage holds most.
+std::string largest_kind(const StageMemory& memory) {
+  const std::array<std::pair<Bytes, const char*>, 8> kinds{
+      {{memory.weights, "weights"},
+       {memory.gradients, "gradients"},
+       {memory.optimizer_states, "optimizer_states"},
+       {memory.activations, "activations"},
+       {memory.transient, "transient"},
+       {memory.context, "context"},
+       {memory.communication, "communication"},
+       {memory.fragmentation, "fragmentation"}}};
+  const auto* const most = std::ranges::max_element(kinds);
+  return fmt::format("{} {}", text_of(most->first), most->second);
+}
+
+// Nothing fits: the candidate that needs least.
+void explain_memory(const std::vector<Scale>& scales, Plan& plan) {
+  const PricedCandidate* least = nullptr;
+  const Scale* where = nullptr;
+  for (const Scale& scale : scales) {
+    for (const auto& [shape, priced] : scale.result().smallest) {
+      if (least == nullptr || priced < *least) {
+        least = &priced;
+        where = &scale;
+      }
+    }
+  }
+  if (least == nullptr) {
+    const auto* const most = std::ranges::max_element(plan.counts.rejected);
+    const auto rule = static_cast<Reject>(most - plan.counts.rejected.begin());
+    std::string reason = fmt::format("no candidate is legal: most of the {} fail by '{}'",
+                                     plan.counts.enumerated,
+                                     name_of(rule));
+    if (rule == Reject::not_modelled && !plan.counts.not_modelled.empty()) {
+      reason += ": " + plan.counts.not_modelled.begin()->first;
+    }
+    plan.infeasible_because = reason;
+    return;
+  }
+  plan.nearest = where->planned(least->candidate);
+  const JobEstimate& estimate = plan.nearest->estimate;
+  plan.infeasible_because = fmt::format(
+      "nothing fits into {}: the smallest, {}, needs {} on stage {}, {} of it",
+      text_of(estimate.request.hardware.cluster.device.memory),
+      place_of(*plan.nearest),
+      text_of(estimate.memory_peak),
+      estimate.peak_stage,
+      largest_kind(estimate.step.memory[static_cast<std::size_t>(estimate.peak_stage)]));
+}
+
+// Layouts of all scales: those within the limits, and the best of the others.
+void gather(const std::vector<Scale>& scales, Plan& plan) {
+  const PlanRequest& request = plan.request;
+  std::vector<PlannedLayout> over;
+  for (const Scale& scale : scales) {
+    const auto least = request.objective == Objective::memory
+                           ? std::vector<PricedCandidate>(scale.result().front.rbegin(),
+                                                          scale.result().front.rend())
+                           : fastest(scale.result(), request.top);
+    for (const PricedCandidate& priced : least) {
+      PlannedLayout planned = scale.planned(priced.candidate);
+      planned.value = value_of(planned.estimate, request.objective);
+      auto& list = over_limit(request, planned.estimate) ? over : plan.layouts;
+      list.push_back(std::move(planned));
+    }
+  }
+  std::ranges::stable_sort(plan.layouts, {}, &PlannedLayout::value);
+  if (plan.layouts.size() > request.top) {
+    plan.layouts.resize(request.top);
+  }
+  if (!plan.layouts.empty()) {
+    return;
+  }
+  if (over.empty()) {
+    explain_memory(scales, plan);
+    return;
+  }
+  const auto by_limit = [&](const PlannedLayout& one) {
+    return request.deadline ? one.estimate.run->time.expected.in(unit::second)
+                            : one.estimate.run->cost->expected.in(unit::dollar);
+  };
+  plan.nearest = *std::ranges::min_element(over, {}, by_limit);
+  plan.infeasible_because = fmt::format(
+      "the nearest, {}, {}", place_of(*plan.nearest), *over_limit(request, plan.nearest->estimate));
+}
+
+// Of the fastest of every scale and, where memory counts, of each scale's own front.
+void add_front(const std::vector<Scale>& scales, Plan& plan) {
+  const PlanRequest& request = plan.request;
+  const Objective second = request.second.value_or(
+      request.hardware.cluster.economics.price_per_device_hour ? Objective::cost
+                                                               : Objective::memory);
+
+  struct Point {
+    double first, second;
+    PlannedLayout planned;
+  };
+
+  std::vector<Point> points;
+  const bool counts_memory = request.objective == Objective::memory || second == Objective::memory;
+  for (const Scale& scale : scales) {
+    for (const PricedCandidate& priced :
+         counts_memory&& request.second ? scale.result().front : fastest(scale.result(), 1)) {
+      PlannedLayout planned = scale.planned(priced.candidate);
+      if (over_limit(request, planned.estimate)) {
+        continue;
+      }
+      planned.value = value_of(planned.estimate, request.objective);
+      points.push_back({planned.value, value_of(planned.estimate, second), std::move(planned)});
+    }
+  }
+  std::ranges::stable_sort(points, {}, [](const Point& p) { return std::pair(p.first, p.second); });
+  double least = std::numeric_limits<double>::infinity();
+  for (Point& point : points) {
+    if (point.second < least) {
+      least = point.second;
+      plan.pareto.push_back(std::move(point.planned));
+    }
+  }
+}
+
+}  // namespace
+
+std::string_view name_of(Objective objective) {
+  switch (objective) {
+    case Objective::time:
+      return "time";
+    case Objective::cost:
+      return "cost";
+    case Objective::energy:
+      return "energy";
+    case Objective::tokens_per_dollar:
+      return "tokens-per-dollar";
+    case Objective::memory:
+      return "memory";
+  }
+  return {};
+}
+
+Plan make_plan(const PlanRequest& request, Communicator& world) {
+  check(request);
+  Plan plan;
+  plan.request = request;
+  std::vector<Scale> scales;
+  scales.reserve(request.devices.size() * request.batches.size());
+  for (const std::int64_t devices : request.devices) {
+    for (const std::int64_t batch : request.batches) {
+      scales.emplace_back(plan.request, devices, batch);
+    }
+  }
+  for (Scale& scale : scales) {
+    scale.search(world);
+    SearchResult counts = scale.result();
+    counts.best.clear();
+    counts.front.clear();
+    counts.smallest.clear();
+    plan.counts.merge(counts);
+  }
+  gather(scales, plan);
+  if (!plan.layouts.empty()) {
+    add_front(scales, plan);
+  }
+  return plan;
+}
+
+}  // namespace forerun

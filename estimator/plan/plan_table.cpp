@@ -1,0 +1,162 @@
+#include "estimator/plan/plan_table.hpp"
+
+#include <ostream>
+#include <string>
+
+#include <fmt/ostream.h>
+#include <nlohmann/json.hpp>
+
+#include "units/quantity_text.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string seconds(const Json& value) {
+  return text_of(value.get<double>() * unit::second);
+}
+
+std::string bytes(const Json& value) {
+  return text_of(value.get<double>() * unit::byte);
+}
+
+std::string layout_text(const Json& one) {
+  std::string text;
+  for (const auto& [degree, value] : one["layout"].items()) {
+    if (value.get<std::int64_t>() > 1 || degree == "dp") {
+      text += fmt::format("{}{}={}", text.empty() ? "" : ",", degree, value.get<std::int64_t>());
+    }
+  }
+  return text;
+}
+
+std::string choices_text(const Json& one) {
+  const auto group = one["hsdp_group"].get<std::int64_t>();
+  return fmt::format(
+      "batch {}, micro-batch {}, {}, recompute {}, sp {}, {}, overlap {}",
+      one["batch"].get<std::int64_t>(),
+      one["micro_batch"].get<std::int64_t>(),
+      one["schedule"].get<std::string>(),
+      one["recompute"].get<std::string>(),
+      one["sp"].get<std::string>(),
+      group > 0 ? fmt::format("hsdp:{}", group) : fmt::format("zero {}", one["zero"].get<int>()),
+      one["overlap"].get<std::string>());
+}
+
+void print_counts(const Json& document, std::ostream& out) {
+  const Json& inputs = document["inputs"];
+  fmt::print(out,
+             "{} on {} ({}), {} tokens a sequence, {}\n",
+             inputs["model"].get<std::string>(),
+             inputs["cluster"].get<std::string>(),
+             inputs["device"].get<std::string>(),
+             inputs["seq"].get<std::int64_t>(),
+             inputs["precision"].get<std::string>());
+  fmt::print(out,
+             "{} candidates, {} priced in {}; rejected by:",
+             document["enumerated"].get<std::int64_t>(),
+             document["evaluated"].get<std::int64_t>(),
+             seconds(document["elapsed_s"]));
+  for (const auto& [rule, count] : document["rejected"].items()) {
+    if (count.get<std::int64_t>() > 0) {
+      fmt::print(out, " {} {}", rule, count.get<std::int64_t>());
+    }
+  }
+  fmt::print(out, "\n");
+  for (const auto& [reason, count] : document["not_modelled"].items()) {
+    fmt::print(out, "  not modelled {}: {}\n", count.get<std::int64_t>(), reason);
+  }
+}
+
+void print_run(const Json& run, std::ostream& out) {
+  const auto or_unknown = [](const Json& value, double scale) {
+    return value.is_null() ? std::string("unknown") : count_text(value.get<double>() * scale);
+  };
+  fmt::print(
+      out,
+      "     run {:.4g} days ({:.4g} to {:.4g}), {} device-hours, {} USD, {} kWh, goodput {}\n",
+      run["days"].get<double>(),
+      run["low"]["days"].get<double>(),
+      run["high"]["days"].get<double>(),
+      count_text(run["device_hours"].get<double>()),
+      or_unknown(run["cost_usd"], 1.0),
+      or_unknown(run["energy_kwh"], 1.0),
+      run["goodput"].is_null() ? "unknown"
+                               : fmt::format("{:.1f} %", 100.0 * run["goodput"].get<double>()));
+}
+
+void print_layout(std::size_t place, const Json& one, std::ostream& out) {
+  fmt::print(
+      out,
+      "\n{:>3}. {} on {} devices: {} ({} to {}), MFU {}\n     {}\n     memory {} on stage {}, {} "
+      "free\n",
+      place,
+      layout_text(one),
+      one["devices"].get<std::int64_t>(),
+      seconds(one["step_time_s"]),
+      seconds(one["error_band_s"][0]),
+      seconds(one["error_band_s"][1]),
+      one["mfu"].is_null() ? "unknown" : fmt::format("{:.1f} %", 100.0 * one["mfu"].get<double>()),
+      choices_text(one),
+      bytes(one["memory_peak_bytes"]),
+      one["memory_peak_stage"].get<std::int64_t>(),
+      bytes(one["memory_headroom_bytes"]));
+  std::string parts;
+  for (const auto& [part, value] : one["breakdown_s"].items()) {
+    if (value.get<double>() > 0.0) {
+      parts += fmt::format("{}{} {}", parts.empty() ? "" : ", ", part, seconds(value));
+    }
+  }
+  fmt::print(out, "     {}\n", parts);
+  if (one.contains("slower_because")) {
+    fmt::print(out, "     behind the first by {}\n", one["slower_because"].get<std::string>());
+  }
+  if (!one["run"].is_null()) {
+    print_run(one["run"], out);
+  }
+}
+
+void print_front(const Json& pareto, std::ostream& out) {
+  if (pareto.size() < 2) {
+    return;
+  }
+  fmt::print(out, "\nnone better in both:\n");
+  for (const Json& one : pareto) {
+    fmt::print(out,
+               "  {:>7} devices  {:>9} a step  {:>9}  {:>9} days  {:>9} USD  {} {}\n",
+               one["devices"].get<std::int64_t>(),
+               seconds(one["step_time_s"]),
+               bytes(one["memory_peak_bytes"]),
+               one["run"].is_null() ? "" : fmt::format("{:.4g}", one["run"]["days"].get<double>()),
+               one["run"].is_null() || one["run"]["cost_usd"].is_null()
+                   ? ""
+                   : count_text(one["run"]["cost_usd"].get<double>()),
+               layout_text(one),
+               choices_text(one));
+  }
+}
+
+}  // namespace
+
+void print_plan(const Json& document, std::ostream& out) {
+  print_counts(document, out);
+  std::size_t place = 1;
+  for (const Json& one : document["layouts"]) {
+    print_layout(place++, one, out);
+  }
+  print_front(document["pareto"], out);
+  if (!document["feasible"].get<bool>()) {
+    fmt::print(out, "\ninfeasible: {}\n", document["infeasible_reason"].get<std::string>());
+  }
+  if (document.contains("launch")) {
+    fmt::print(out, "\n{}", document["launch"]["text"].get<std::string>());
+  }
+  fmt::print(out, "\n");
+  for (const Json& note : document["notes"]) {
+    fmt::print(out, "note: {}\n", note.get<std::string>());
+  }
+}
+
+}  // namespace forerun

@@ -1,0 +1,213 @@
+#include "estimator/profile/catalog_prices.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string_view>
+
+#include "kernels/kernel_cost.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+// The peak of a table's format; A100 has no fp8, a user's device may lack any.
+std::optional<FlopsPerSecond> peak_of(const DeviceSpec& device, DataType type) {
+  const auto found = device.peak.find(type);
+  return found == device.peak.end() ? std::nullopt : std::optional(found->second);
+}
+
+// Formats of one width run alike on tensor cores: fp16 as bf16, e5m2 as e4m3.
+DataType twin_of(DataType type) {
+  switch (type) {
+    case DataType::fp16:
+      return DataType::bf16;
+    case DataType::fp8_e5m2:
+      return DataType::fp8_e4m3;
+    default:
+      return type;
+  }
+}
+
+std::optional<KernelOp> op_from(std::string_view name) {
+  for (int i = 0; i <= static_cast<int>(KernelOp::selective_scan_backward); ++i) {
+    const auto op = static_cast<KernelOp>(i);
+    if (name_of(op) == name) {
+      return op;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+CatalogPrices::CatalogPrices(const DeviceSpec& device, const DeviceProfile& profile)
+    : layouts_(profile.layouts.value_or(LayoutFactors())) {
+  for (const GemmTable& table : profile.gemm) {
+    if (const auto peak = peak_of(device, table.type)) {
+      products_.emplace(table.type,
+                        Products{GemmLattice(table, *peak, device.memory_bandwidth), table.error});
+    }
+  }
+  const auto peak = peak_of(device, DataType::bf16);
+  std::map<std::string, std::vector<AttentionRate>> by_method;
+  for (const AttentionRate& rate : profile.attention) {
+    by_method[rate.method].push_back(rate);
+  }
+  for (const auto& [method, rates] : by_method) {
+    if (peak) {
+      attention_.emplace(method, AttentionCurves(rates, *peak));
+    }
+  }
+  const auto scaled = [&device](const RowsRate& rate) {
+    return Rows{rate.launch, rate.byte_fraction * device.memory_bandwidth, rate.error};
+  };
+  for (const RowsRate& rate : profile.rows) {
+    for (const std::string& kernel : rate.kernels) {
+      if (const auto op = op_from(kernel)) {
+        rows_.emplace(*op, scaled(rate));
+      }
+    }
+  }
+  if (profile.memory) {
+    memory_ = scaled(*profile.memory);
+  }
+}
+
+const CatalogPrices::Products* CatalogPrices::products_of(DataType type) const {
+  const auto found = products_.find(twin_of(type));
+  return found == products_.end() ? nullptr : &found->second;
+}
+
+Price CatalogPrices::product_price(const Products& products,
+                                   GemmLayout layout,
+                                   GemmOutput output,
+                                   Seconds forward) const {
+  if (layout == GemmLayout::nt) {
+    return {forward, Tier::fitted, products.error};
+  }
+  double factor = layouts_.dgrad;
+  if (layout == GemmLayout::tn) {
+    factor = output == GemmOutput::store ? layouts_.wgrad : layouts_.wgrad_accumulate;
+  }
+  // Below 1 the factor of a median must not lift a product above the peak.
+  return {
+      std::max(factor, 1.0) * forward, Tier::fitted, std::hypot(products.error, layouts_.error)};
+}
+
+std::optional<Price> CatalogPrices::price_of(const KernelKey& key, const GemmShape& s) const {
+  const Products* const products = products_of(key.type);
+  if (products == nullptr) {
+    return std::nullopt;
+  }
+  return product_price(*products, s.layout, s.output, products->lattice.time({s.m, s.n, s.k}));
+}
+
+// The experts' products fill the device together, as one product with all their rows would, but
+// every expert's weights are read.
+std::optional<Price> CatalogPrices::price_of(const KernelKey& key,
+                                             const GroupedGemmShape& s) const {
+  const Products* const products = products_of(key.type);
+  if (products == nullptr) {
+    return std::nullopt;
+  }
+  ProductSizes all{std::max<std::int64_t>(s.rows, 1), s.n, s.k};
+  if (s.layout == GemmLayout::nn) {
+    all = {std::max<std::int64_t>(s.rows, 1), s.k, s.n};
+  } else if (s.layout == GemmLayout::tn) {
+    all = {s.groups * s.n, s.k, std::max<std::int64_t>(s.rows / s.groups, 1)};
+  }
+  return product_price(
+      *products, s.layout, s.output, products->lattice.grouped_time(all, minimum_traffic(key)));
+}
+
+// Attention that stores its scores: its two products are batches of [queries x keys x head size],
+// launched at once, priced as one product with the rows of all of them; softmax moves bytes.
+std::optional<Price> CatalogPrices::price_of(const KernelKey& key,
+                                             const AttentionKeyShape& s) const {
+  const std::int64_t rows = s.batch * s.heads * s.length;
+  const auto stored_product = [&](ProductSizes sizes, GemmLayout layout) -> std::optional<Price> {
+    const Products* products = products_of(key.type);
+    if (products == nullptr) {
+      return std::nullopt;
+    }
+    // Backward kernels do two of them.
+    const double count = hardware_flops(key).in(unit::flop) /
+                         (2.0 * static_cast<double>(sizes.m) * static_cast<double>(sizes.n) *
+                          static_cast<double>(sizes.k));
+    return product_price(
+        *products,
+        layout,
+        GemmOutput::store,
+        count * products->lattice.grouped_time(sizes, (1.0 / count) * minimum_traffic(key)));
+  };
+  switch (key.op) {
+    case KernelOp::attention_forward:
+    case KernelOp::attention_backward:
+      return attention(key, AttentionMethod::flash);
+    case KernelOp::scores_forward:
+    case KernelOp::scores_backward:
+      return stored_product({rows, key_length(s), s.head_size}, GemmLayout::nt);
+    case KernelOp::context_forward:
+    case KernelOp::context_backward:
+      return stored_product({rows, value_size(s), key_length(s)}, GemmLayout::nn);
+    default:
+      return rows_price(key);
+  }
+}
+
+std::optional<Price> CatalogPrices::attention(const KernelKey& key, AttentionMethod method) const {
+  if (twin_of(key.type) != DataType::bf16) {
+    return std::nullopt;
+  }
+  constexpr auto methods = std::to_array<std::pair<AttentionMethod, std::string_view>>(
+      {{AttentionMethod::flash_1, "flash-1"},
+       {AttentionMethod::flash_2, "flash-2"},
+       {AttentionMethod::flash, ""}});
+  bool is_reached = false;
+  for (const auto& [known, name] : methods) {
+    is_reached = is_reached || known == method;
+    if (const auto found = attention_.find(name); is_reached && found != attention_.end()) {
+      return found->second.price(key);
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Price> CatalogPrices::price_of(const KernelKey& /*key*/, const SsdShape& /*s*/) {
+  return std::nullopt;
+}
+
+std::optional<Price> CatalogPrices::price_of(const KernelKey& /*key*/, const DeltaShape& /*s*/) {
+  return std::nullopt;
+}
+
+template <typename Shape>
+std::optional<Price> CatalogPrices::price_of(const KernelKey& key, const Shape& /*s*/) const {
+  return rows_price(key);
+}
+
+std::optional<Price> CatalogPrices::rows_price(const KernelKey& key) const {
+  const auto found = rows_.find(key.op);
+  const Rows* const rows = found != rows_.end() ? &found->second : (memory_ ? &*memory_ : nullptr);
+  if (rows == nullptr) {
+    return std::nullopt;
+  }
+  return Price{rows->launch + minimum_traffic(key) / rows->bandwidth, Tier::fitted, rows->error};
+}
+
+std::optional<Price> CatalogPrices::price(const KernelKey& key) const {
+  return std::visit([this, &key](const auto& shape) { return this->price_of(key, shape); },
+                    key.shape);
+}
+
+Seconds CatalogPrices::quantise_time(const KernelKey& key) const {
+  const auto* const shape = std::get_if<GemmShape>(&key.shape);
+  const Products* const products = products_of(key.type);
+  if (shape == nullptr || products == nullptr) {
+    return {};
+  }
+  return products->lattice.quantise_time({shape->m, shape->n, shape->k});
+}
+
+}  // namespace forerun

@@ -1,0 +1,27 @@
+#include "estimator/rehearse/hold_out.hpp"
+
+#include <string>
+
+#include "units/splitmix.hpp"
+
+namespace forerun {
+namespace {
+
+// Uniform in [0, 1) by seed and key alone: every rank draws alike.
+double draw(std::uint64_t seed, const std::string& key) {
+  std::uint64_t hash = splitmix64(seed);
+  for (const char c : key) {
+    hash = splitmix64(hash ^ static_cast<unsigned char>(c));
+  }
+  return static_cast<double>(hash >> 11U) * 0x1p-53;
+}
+
+}  // namespace
+
+void hold_out(double share, std::uint64_t seed, Profile& profile) {
+  std::erase_if(profile.kernels, [&](const KernelRecord& record) {
+    return draw(seed, text_of(record.key)) < share;
+  });
+}
+
+}  // namespace forerun

@@ -1,0 +1,64 @@
+#include "estimator/rehearse/prediction.hpp"
+
+#include <utility>
+#include <variant>
+
+#include "estimator/step/pipeline_schedule.hpp"
+
+namespace forerun {
+namespace {
+
+// The kernels of the forward passes of the stage that the parts of the estimate belong to.
+Seconds forward_kernels(const EstimateRequest& request,
+                        const StepEstimate& estimate,
+                        const PriceList& prices) {
+  const Placement placement{request.hardware.cluster.devices_per_node, request.rank_order};
+  Pricing pricing(prices, request.job.recipe.software, request.overlap);
+  const StageWork work = stage_work(request.job, placement, estimate.slowest_stage);
+  Seconds sum;
+  for (const ChunkWork& chunk : work.chunks) {
+    for (const WorkItem& item : chunk.forward) {
+      if (const auto* const kernel = std::get_if<KernelWork>(&item.work)) {
+        sum += pricing.of(kernel->key).time;
+      }
+    }
+  }
+  return static_cast<double>(micro_batches(request.job)) * sum;
+}
+
+// Prices of kernels as they run in a chain: the products and what stands between them. The
+// optimizer's passes over flat buffers are no part of a layer.
+PriceList in_a_chain(PriceList prices, double factor) {
+  prices.kernel = [alone = std::move(prices.kernel), factor](const KernelKey& key) {
+    Price price = alone(key);
+    if (!std::holds_alternative<FlatShape>(key.shape)) {
+      price.time *= factor;
+    }
+    return price;
+  };
+  return prices;
+}
+
+}  // namespace
+
+PredictedRun predict_run(const EstimateRequest& request, const ModelShape& whole) {
+  const PriceList prices = prices_of(request.hardware, request.strictness);
+  PredictedRun run;
+  run.job = request.job;
+  run.estimate = estimate_job(request, prices).step;
+  run.forward = forward_kernels(request, run.estimate, prices);
+  run.whole_layers = whole.layers;
+  EstimateRequest planned = request;
+  planned.job.model = whole;
+  run.planned = whole.layers == request.job.model.layers
+                    ? predicted_step(run)
+                    : total_of(estimate_job(planned, prices).step.breakdown);
+  run.fitted = predicted_step(run);
+  if (request.hardware.profile && request.hardware.profile->layer_factor) {
+    run.factor = request.hardware.profile->layer_factor->factor();
+    run.fitted = total_of(estimate_job(request, in_a_chain(prices, *run.factor)).step.breakdown);
+  }
+  return run;
+}
+
+}  // namespace forerun

@@ -1,0 +1,136 @@
+// The document of `rehearse` for people.
+#include <ostream>
+#include <string>
+
+#include <fmt/ostream.h>
+#include <nlohmann/json.hpp>
+
+#include "estimator/rehearse/rehearse_json.hpp"
+#include "units/quantity_text.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string time_text(const Json& value) {
+  return value.is_null() ? "-" : text_of(value.get<double>() * unit::second);
+}
+
+std::string bytes_text(const Json& value) {
+  return value.is_null() ? "-" : text_of(value.get<double>() * unit::byte);
+}
+
+std::string percent_text(const Json& value) {
+  return value.is_null() ? "" : fmt::format("{:+.1f}%", 100.0 * value.get<double>());
+}
+
+void print_row(const std::string& name,
+               const std::string& predicted,
+               const std::string& measured,
+               const Json& error,
+               std::ostream& out) {
+  fmt::print(out, "  {:<18} {:>10} {:>10} {:>8}\n", name, predicted, measured, percent_text(error));
+}
+
+// Nothing of a part that is neither foreseen nor there.
+Json relative(const Json& times) {
+  const auto measured = times["measured_s"].get<double>();
+  return measured > 0.0 ? Json(times["predicted_s"].get<double>() / measured - 1.0) : Json(nullptr);
+}
+
+void print_equality(const Json& equality, std::ostream& out) {
+  if (equality["equal"].is_null()) {
+    fmt::print(out, "  equality with one rank: {}\n", equality["note"].get<std::string>());
+    return;
+  }
+  fmt::print(
+      out,
+      "  {} with the one-rank step at {:.0e}: loss {:.6f} and {:.6f}, after one update {:.6f} "
+      "and {:.6f}; worst gradient {:.1e} ({})\n",
+      equality["equal"].get<bool>() ? "EQUAL" : "NOT EQUAL",
+      equality["tolerance"].get<double>(),
+      equality["loss"].get<double>(),
+      equality["one_rank_loss"].get<double>(),
+      equality["second_step_loss"].get<double>(),
+      equality["one_rank_second_step_loss"].get<double>(),
+      equality["worst_gradient_error"].get<double>(),
+      equality["worst_gradient"].get<std::string>());
+}
+
+void print_run(const Json& run, std::ostream& out) {
+  const auto layers = run["layers"].get<std::int64_t>();
+  const auto whole = run["model_layers"].get<std::int64_t>();
+  fmt::print(out,
+             "\n{}{} {}: batch {} x {} tokens, micro-batch {}, {}\n",
+             run["model"].get<std::string>(),
+             layers == whole ? "" : fmt::format(" ({} of {} layers)", layers, whole),
+             run["layout"].get<std::string>(),
+             run["batch"].get<std::int64_t>(),
+             run["seq"].get<std::int64_t>(),
+             run["micro_batch"].get<std::int64_t>(),
+             run["precision"].get<std::string>());
+  fmt::print(out, "  {:<18} {:>10} {:>10} {:>8}\n", "", "predicted", "measured", "error");
+  print_row("step", time_text(run["predicted_s"]), time_text(run["measured_s"]), run["error"], out);
+  if (!run["layer_factor"].is_null()) {
+    print_row(fmt::format("  factor {:.3f}", run["layer_factor"].get<double>()),
+              time_text(run["predicted_with_factor_s"]),
+              time_text(run["measured_s"]),
+              run["error_with_factor"],
+              out);
+  }
+  for (const auto& [part, times] : run["parts"].items()) {
+    if (times["predicted_s"] != 0.0 || times["measured_s"] != 0.0) {
+      print_row("  " + part,
+                time_text(times["predicted_s"]),
+                time_text(times["measured_s"]),
+                relative(times),
+                out);
+    }
+  }
+  const Json& memory = run["memory"];
+  print_row("tensor memory",
+            bytes_text(memory["predicted_bytes"]),
+            bytes_text(memory["measured_bytes"]),
+            memory["error"],
+            out);
+  print_equality(run["equality"], out);
+}
+
+void print_errors(const char* name, const Json& errors, std::ostream& out) {
+  fmt::print(out,
+             "{}: mean error {:.1f} %, bias {:+.1f} %, worst {:.1f} %{}\n",
+             name,
+             100.0 * errors["mape"].get<double>(),
+             100.0 * errors["bias"].get<double>(),
+             100.0 * errors["max"].get<double>(),
+             errors["spearman"].is_null()
+                 ? ""
+                 : fmt::format(", Spearman {:.3f}", errors["spearman"].get<double>()));
+}
+
+}  // namespace
+
+void print_rehearsal(const Json& document, std::ostream& out) {
+  for (const Json& run : document["runs"]) {
+    print_run(run, out);
+  }
+  fmt::print(out, "\n");
+  for (const Json& left : document["left_out"]) {
+    fmt::print(out,
+               "left out: {}: {}\n",
+               left["case"].get<std::string>(),
+               left["reason"].get<std::string>());
+  }
+  if (document["runs"].empty()) {
+    return;
+  }
+  print_errors(fmt::format("{} runs, factor 1", document["runs"].size()).c_str(), document, out);
+  if (!document["with_factor"].is_null()) {
+    print_errors("with the machine's factor", document["with_factor"], out);
+  }
+  fmt::print(out, "\n{}\n", document["meaning"].get<std::string>());
+}
+
+}  // namespace forerun

@@ -1,0 +1,174 @@
+// A chart with its title, its data as a table, and a button that saves it.
+import { h } from "./dom.js";
+import { echarts } from "./echarts.js";
+import { on_theme, theme } from "./theme.js";
+import { table } from "./table.js";
+
+// Beyond so many marks SVG becomes slow and a canvas is drawn.
+const most_svg_marks = 2500;
+const charts = [];
+
+function base(colours) {
+  return {
+    animation: false,
+    color: colours.palette,
+    backgroundColor: "transparent",
+    textStyle: { fontFamily: "system-ui, sans-serif", color: colours.ink },
+    aria: { enabled: true },
+    tooltip: {
+      confine: true,
+      backgroundColor: colours.paper,
+      borderColor: colours.line,
+      textStyle: { color: colours.ink, fontSize: 13 },
+    },
+    grid: { left: 8, right: 20, top: 12, bottom: 8, outerBoundsMode: "same" },
+  };
+}
+
+// Height of a line of the legend, width of a sign and of what stands before a name.
+const legend_line = 20;
+const legend_sign = 6.6;
+const legend_mark = 36;
+
+/** A legend that wraps, and the height that its lines need. */
+function legend(colours, names, width) {
+  let lines = 1;
+  let filled = 0;
+  for (const name of names) {
+    const needed = legend_mark + legend_sign * name.length;
+    if (filled > 0 && filled + needed > width) {
+      lines += 1;
+      filled = 0;
+    }
+    filled += needed;
+  }
+  const option = {
+    type: "plain",
+    data: names,
+    top: 0,
+    left: 0,
+    right: 0,
+    itemGap: 12,
+    textStyle: { color: colours.ink, fontSize: 12 },
+    itemWidth: 16,
+    itemHeight: 10,
+  };
+  return { option, height: lines * legend_line + 10 };
+}
+
+/** An axis in the colours of the page. `kind` formats its ticks. */
+export function axis(colours, options) {
+  const { axisLabel, ...rest } = options;
+  return {
+    nameLocation: "middle",
+    nameTextStyle: { color: colours.muted, fontSize: 12 },
+    axisLine: { lineStyle: { color: colours.line } },
+    axisTick: { lineStyle: { color: colours.line } },
+    splitLine: { lineStyle: { color: colours.line, opacity: 0.5 } },
+    axisLabel: { color: colours.ink, hideOverlap: true, fontSize: 11, ...axisLabel },
+    nameGap: 28,
+    ...rest,
+  };
+}
+
+function file_name(title) {
+  return title.toLowerCase().replace(/[^a-z0-9]+/g, "-") || "chart";
+}
+
+function save(link, name) {
+  const anchor = h("a", { href: link, download: name });
+  document.body.append(anchor);
+  anchor.click();
+  anchor.remove();
+}
+
+class Chart {
+  constructor(spec) {
+    this.spec = spec;
+    this.renderer = (spec.marks ?? 0) > most_svg_marks ? "canvas" : "svg";
+    this.box = h("div", { class: "chart", role: "img", "aria-label": spec.title });
+    this.box.style.height = `${spec.height ?? 320}px`;
+    this.element = h(
+      "figure",
+      { class: spec.wide ? "wide" : null },
+      h(
+        "figcaption",
+        {},
+        h("span", { class: "title" }, spec.title),
+        h(
+          "button",
+          { type: "button", class: "save", onclick: () => this.save() },
+          this.renderer === "svg" ? "Save SVG" : "Save PNG",
+        ),
+      ),
+      spec.note ? h("p", { class: "note" }, spec.note) : null,
+      this.box,
+      this.data_table(),
+    );
+  }
+
+  data_table() {
+    const { columns, rows } = this.spec.data;
+    const details = h("details", { class: "data" }, h("summary", {}, "Data as a table"));
+    details.addEventListener("toggle", () => {
+      if (details.open && details.children.length === 1) {
+        details.append(table(columns, rows, this.spec.title));
+      }
+    });
+    return details;
+  }
+
+  draw() {
+    const colours = theme();
+    this.chart?.dispose();
+    this.chart = echarts.init(this.box, null, { renderer: this.renderer });
+    const size = { width: this.box.clientWidth, is_narrow: this.box.clientWidth < 480 };
+    const { legend: wants_legend, ...option } = this.spec.option(colours, size);
+    const whole = { ...base(colours), ...option };
+    whole.tooltip = { ...base(colours).tooltip, ...option.tooltip };
+    whole.grid = { ...base(colours).grid, ...option.grid };
+    this.box.style.height = `${this.spec.height ?? 320}px`;
+    if (wants_legend) {
+      const names = [option.series].flat().flatMap(({ name }) => name ?? []);
+      const made = legend(colours, [...new Set(names)], size.width);
+      whole.legend = made.option;
+      whole.grid.top += made.height - 8;
+      this.box.style.height = `${(this.spec.height ?? 320) + made.height - 30}px`;
+      this.chart.resize();
+    }
+    this.chart.setOption(whole);
+    this.box.forerunChart = this.chart;
+    this.width = this.box.clientWidth;
+  }
+
+  save() {
+    const extension = this.renderer === "svg" ? "svg" : "png";
+    const link = this.chart.getDataURL({
+      type: extension,
+      pixelRatio: 2,
+      backgroundColor: theme().paper,
+    });
+    save(link, `${file_name(this.spec.title)}.${extension}`);
+  }
+}
+
+/**
+ * `spec`: title, note, height, wide, marks (how many are drawn), data { columns, rows }, and
+ * option(colours, size), an ECharts option; its `legend: true` asks for the page's own.
+ */
+export function figure(spec) {
+  const chart = new Chart(spec);
+  charts.push(chart);
+  return chart.element;
+}
+
+export function draw_all() {
+  charts.forEach((chart) => chart.draw());
+  on_theme(() => charts.forEach((chart) => chart.draw()));
+  const watcher = new ResizeObserver(() => {
+    charts
+      .filter((chart) => chart.box.clientWidth !== chart.width)
+      .forEach((chart) => chart.draw());
+  });
+  charts.forEach((chart) => watcher.observe(chart.box));
+}

@@ -1,0 +1,215 @@
+// Chart options that several sections share: waterfalls, stacked bars, error bars.
+import { axis } from "./chart.js";
+import { text_of, ticks } from "./format.js";
+import { tip } from "./dom.js";
+
+/** Rows { part, value } of what is not zero. */
+export function parts_of(breakdown) {
+  return Object.entries(breakdown)
+    .filter(([, value]) => value !== 0 && value !== null)
+    .map(([part, value]) => ({ part, value }));
+}
+
+/**
+ * Bars that begin where the one before ends, down to their sum. `rows`: { part, value }; `total`:
+ * { part, value, band } where `band` is optional [low, high].
+ */
+export function waterfall(rows, total, kind) {
+  return (colours, size) => {
+    let sum = 0;
+    const starts = rows.map(({ value }) => (sum += value) - value);
+    const all = [...rows, total];
+    const share = (value) => text_of(value / total.value, "%");
+    return {
+      grid: { right: size.is_narrow ? 64 : 80 },
+      xAxis: axis(colours, { type: "value", ...steps(kind, total.band?.[1] ?? total.value) }),
+      yAxis: axis(colours, { type: "category", inverse: true, data: all.map(({ part }) => part) }),
+      tooltip: {
+        formatter: ({ dataIndex }) => {
+          const { part, value, band } = all[dataIndex];
+          const lines = [[kind === "s" ? "time" : "size", text_of(value, kind)]];
+          if (dataIndex < rows.length) lines.push(["share", share(value)]);
+          if (band) lines.push(["90 % band", text_of(band, kind)]);
+          return tip(part, lines);
+        },
+      },
+      series: [
+        {
+          type: "bar",
+          stack: "sum",
+          silent: true,
+          tooltip: { show: false },
+          itemStyle: { color: "transparent" },
+          data: [...starts, 0],
+        },
+        {
+          type: "bar",
+          stack: "sum",
+          barMaxWidth: 22,
+          label: {
+            show: true,
+            position: "right",
+            color: colours.ink,
+            formatter: ({ value }) => text_of(value, kind),
+          },
+          data: all.map(({ value }, i) => ({
+            value,
+            label: { show: i < rows.length || !total.band },
+            itemStyle: { color: i < rows.length ? colours.palette[0] : colours.palette[7] },
+          })),
+        },
+        ...(total.band
+          ? [error_bars(colours, [[all.length - 1, ...total.band, text_of(total.value, kind)]])]
+          : []),
+      ],
+    };
+  };
+}
+
+/** Ticks at round numbers of a unit: sizes count in powers of two. */
+export function steps(kind, most) {
+  const base = kind === "B" ? 1024 ** Math.floor(Math.log2(Math.max(most, 1)) / 10) : 1;
+  const rough = most / base / 4;
+  const decade = 10 ** Math.floor(Math.log10(rough));
+  const nice = [1, 2, 5, 10].find((factor) => factor * decade >= rough) * decade;
+  const interval = nice * base;
+  return {
+    interval,
+    max: Math.ceil(most / interval - 1e-9) * interval,
+    axisLabel: ticks(kind),
+  };
+}
+
+/** Whiskers along x, with a text at their end: items [row, low, high, text]. */
+function error_bars(colours, data) {
+  return {
+    type: "custom",
+    silent: true,
+    z: 5,
+    tooltip: { show: false },
+    encode: { x: [1, 2], y: 0 },
+    data,
+    renderItem: (_, api) => {
+      const low = api.coord([api.value(1), api.value(0)]);
+      const high = api.coord([api.value(2), api.value(0)]);
+      const line = (x1, y1, x2, y2) => ({
+        type: "line",
+        shape: { x1, y1, x2, y2 },
+        style: { stroke: colours.ink, lineWidth: 1.5 },
+      });
+      return {
+        type: "group",
+        children: [
+          line(low[0], low[1], high[0], high[1]),
+          line(low[0], low[1] - 6, low[0], low[1] + 6),
+          line(high[0], high[1] - 6, high[0], high[1] + 6),
+          {
+            type: "text",
+            style: {
+              x: high[0] + 6,
+              y: high[1],
+              text: api.value(3),
+              fill: colours.ink,
+              fontSize: 12,
+              fontWeight: 600,
+              verticalAlign: "middle",
+            },
+          },
+        ],
+      };
+    },
+  };
+}
+
+/**
+ * Bars of several parts each. `names`: one a bar; `parts`: { part, values }; `limit`: { value, text }
+ * draws a line across.
+ */
+export function stacked(names, parts, kind, limit = null) {
+  return (colours, size) => {
+    const top = Math.max(
+      ...names.map((_, i) => parts.reduce((sum, { values }) => sum + values[i], 0)),
+    );
+    return {
+      legend: true,
+      grid: { right: 28, top: limit ? 30 : 12 },
+      xAxis: axis(colours, {
+        type: "value",
+        ...(kind === "%"
+          ? { max: 1, interval: 0.25, axisLabel: ticks(kind) }
+          : steps(kind, Math.max(top, limit?.value ?? 0))),
+      }),
+      yAxis: axis(colours, {
+        type: "category",
+        inverse: true,
+        data: names,
+        axisLabel: { width: size.is_narrow ? 90 : 200, overflow: "truncate" },
+      }),
+      tooltip: {
+        formatter: ({ seriesName, dataIndex, value }) =>
+          tip(names[dataIndex], [[seriesName, text_of(value, kind)]]),
+      },
+      series: parts.map(({ part, values }, i) => ({
+        type: "bar",
+        name: part,
+        stack: "sum",
+        barMaxWidth: 26,
+        itemStyle: { borderColor: colours.paper, borderWidth: 1, ...decal(colours, i) },
+        data: values,
+        ...(limit && i === 0 ? { markLine: limit_line(colours, limit) } : {}),
+      })),
+    };
+  };
+}
+
+/** Beyond the palette, hatching tells the colours apart that come again. */
+function decal(colours, index) {
+  if (index < colours.palette.length) return {};
+  return { decal: { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: 0.7 } };
+}
+
+export function limit_line(colours, { value, text }) {
+  return {
+    silent: true,
+    symbol: "none",
+    lineStyle: { color: colours.alarm, width: 2, type: "dashed" },
+    label: {
+      formatter: text,
+      color: colours.alarm,
+      position: "start",
+      distance: 4,
+    },
+    data: [{ xAxis: value }],
+  };
+}
+
+/** Parts that occur in any of `breakdowns`, with the value of each. */
+export function merged_parts(breakdowns, name = (part) => part) {
+  const keys = [...new Set(breakdowns.flatMap((one) => Object.keys(one ?? {})))];
+  return keys
+    .map((key) => ({ part: name(key), values: breakdowns.map((one) => one?.[key] ?? 0) }))
+    .filter(({ values }) => values.some((value) => value !== 0));
+}
+
+/** The same as rows of a table: a column for each name. */
+export function parts_table(names, parts, kind) {
+  return {
+    columns: [
+      { key: "part", label: "part" },
+      ...names.map((name, i) => ({ key: `v${i}`, label: name, kind })),
+    ],
+    rows: parts.map(({ part, values }) =>
+      Object.fromEntries([["part", part], ...values.map((value, i) => [`v${i}`, value])]),
+    ),
+  };
+}
+
+export const part_columns = (kind) => [
+  { key: "part", label: "part" },
+  { key: "value", label: kind === "s" ? "time" : "value", kind },
+  { key: "share", label: "share", kind: "%" },
+];
+
+export function with_share(rows, total) {
+  return rows.map((row) => ({ ...row, share: row.value / total }));
+}

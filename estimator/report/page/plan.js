@@ -1,0 +1,304 @@
+// Plans: the front, the layouts, why the second is not the first.
+import { axis, figure } from "./chart.js";
+import { facts, h, notes, tip } from "./dom.js";
+import { layout_text, text_of, ticks, words } from "./format.js";
+import { merged_parts, parts_table, stacked, steps } from "./marks.js";
+import { comparison, records, table } from "./table.js";
+
+const degrees = ["tp", "pp", "vp", "cp", "ep", "etp", "dp"];
+
+const compared = [
+  ["model", "text", (d) => d.inputs.model],
+  ["cluster", "text", (d) => `${d.inputs.cluster} (${d.inputs.device})`],
+  ["best layout", "text", (d) => layout_text(d.best[0]?.layout)],
+  ["its step", "s", (d) => d.best[0]?.step_time_s],
+  ["candidates", "count", (d) => d.enumerated],
+  ["priced", "count", (d) => d.evaluated],
+  ["feasible", "text", (d) => d.feasible],
+  ["took", "s", (d) => d.elapsed_s],
+];
+
+const layout_columns = [
+  { key: "place", label: "#", kind: "integer" },
+  ...degrees.map((degree) => ({ key: degree, label: degree, kind: "integer" })),
+  { key: "devices", label: "devices", kind: "integer" },
+  { key: "batch", label: "batch", kind: "integer" },
+  { key: "micro_batch", label: "micro-batch", kind: "integer" },
+  { key: "schedule", label: "schedule" },
+  { key: "recompute", label: "recompute" },
+  { key: "zero", label: "zero", kind: "integer" },
+  { key: "sp", label: "sp" },
+  { key: "overlap", label: "overlap" },
+  { key: "step_time_s", label: "step", kind: "s" },
+  { key: "band_low_s", label: "band from", kind: "s" },
+  { key: "band_high_s", label: "to", kind: "s" },
+  { key: "mfu", label: "MFU", kind: "%" },
+  { key: "tokens_per_s", label: "tokens", kind: "tokens/s" },
+  { key: "bubble_fraction", label: "bubble", kind: "%" },
+  { key: "memory_peak_bytes", label: "memory", kind: "B" },
+  { key: "days", label: "run", kind: "days" },
+  { key: "cost_usd", label: "cost", kind: "USD" },
+  { key: "energy_kwh", label: "energy", kind: "kWh" },
+  { key: "slower_because", label: "behind the first by" },
+];
+
+function short(row) {
+  return layout_text(Object.fromEntries(degrees.map((degree) => [degree, row[degree]])));
+}
+
+function lines_of(row) {
+  return [
+    ["step", text_of(row.step_time_s, "s")],
+    ["MFU", text_of(row.mfu, "%")],
+    ["memory", text_of(row.memory_peak_bytes, "B")],
+    ["micro-batch", String(row.micro_batch)],
+    ["schedule", row.schedule],
+    ["recompute", row.recompute],
+    ...(row.days ? [["run", text_of(row.days, "days")]] : []),
+    ...(row.cost_usd ? [["cost", text_of(row.cost_usd, "USD")]] : []),
+  ];
+}
+
+/** What the front is drawn over: cost and time where runs are priced, else memory and time. */
+function axes_of(document) {
+  const wants_cost = ["objective", "second_objective"].some(
+    (key) => document.inputs[key] === "cost",
+  );
+  const rows = records(document.pareto);
+  return wants_cost && rows.every(({ days, cost_usd }) => days && cost_usd)
+    ? { x: ["days", "days", "days of the run"], y: ["cost_usd", "USD", "cost of the run"] }
+    : { x: ["step_time_s", "s", "step time"], y: ["memory_peak_bytes", "B", "peak memory"] };
+}
+
+function front({ name, document: d }, layouts) {
+  const pareto = records(d.pareto);
+  const { x, y } = axes_of(d);
+  const cloud = x[0] === "step_time_s" ? (d.cloud ?? []) : [];
+  const point = (row) => [row[x[0]], row[y[0]]];
+  const sets = [layouts, pareto];
+  const most_memory = Math.max(...sets.flat().map((row) => row.memory_peak_bytes));
+  return figure({
+    title: `Layouts and the front: ${name}`,
+    note:
+      `${pareto.length} on the front, ${layouts.length} layouts beside them` +
+      (cloud.length ? `, small: a sample of ${cloud.length} of all ${d.layouts.total}` : "") +
+      ".",
+    height: 380,
+    marks: layouts.length + cloud.length,
+    data: { columns: layout_columns, rows: pareto.map((row, i) => ({ place: i + 1, ...row })) },
+    option: (colours) => ({
+      legend: true,
+      xAxis: axis(colours, { type: "value", scale: true, name: x[2], axisLabel: ticks(x[1]) }),
+      yAxis: axis(colours, {
+        type: "value",
+        scale: true,
+        name: y[2],
+        nameGap: 62,
+        ...(y[1] === "B" ? { ...steps("B", most_memory), min: 0 } : { axisLabel: ticks(y[1]) }),
+      }),
+      tooltip: {
+        formatter: ({ seriesIndex, dataIndex }) =>
+          seriesIndex < 2
+            ? tip(short(sets[seriesIndex][dataIndex]), lines_of(sets[seriesIndex][dataIndex]))
+            : "",
+      },
+      series: [
+        { type: "scatter", name: "layouts", symbolSize: 7, data: layouts.map(point) },
+        {
+          type: "line",
+          name: "front",
+          symbol: "diamond",
+          symbolSize: 11,
+          step: "end",
+          color: colours.palette[5],
+          data: pareto.map(point).sort((a, b) => a[0] - b[0]),
+        },
+        {
+          type: "scatter",
+          name: "sample of all",
+          silent: true,
+          symbolSize: 2,
+          z: 1,
+          color: colours.muted,
+          data: cloud,
+        },
+      ].slice(0, cloud.length ? 3 : 2),
+    }),
+  });
+}
+
+function parallel(result, layouts) {
+  const shown = layouts.slice(0, 500);
+  const keys = [...degrees, "micro_batch", "zero"].filter((key) =>
+    shown.some((row) => row[key] !== shown[0][key]),
+  );
+  if (keys.length < 2 || shown.length < 2) return null;
+  const axes = [...keys, "step_time_s"];
+  const times = shown.map(({ step_time_s }) => step_time_s);
+  return figure({
+    title: `Degrees of the layouts: ${result.name}`,
+    note: `A line a layout, ${shown.length} of the best; the darker, the faster.`,
+    height: 360,
+    marks: shown.length * axes.length,
+    data: { columns: layout_columns, rows: shown.map((row, i) => ({ place: i + 1, ...row })) },
+    option: (colours, size) => ({
+      parallel: { left: 24, right: size.is_narrow ? 36 : 60, top: 36, bottom: 24 },
+      parallelAxis: axes.map((key, dim) => ({
+        dim,
+        name: key === "step_time_s" ? "step" : words(key),
+        type: key === "step_time_s" ? "value" : "category",
+        scale: true,
+        data:
+          key === "step_time_s"
+            ? undefined
+            : [...new Set(shown.map((row) => row[key]))].sort((a, b) => a - b).map(String),
+        nameTextStyle: { color: colours.ink, fontSize: size.is_narrow ? 9 : 12 },
+        axisLine: { lineStyle: { color: colours.muted } },
+        axisLabel: { color: colours.ink, ...(key === "step_time_s" ? ticks("s") : {}) },
+      })),
+      visualMap: {
+        show: false,
+        dimension: axes.length - 1,
+        min: Math.min(...times),
+        max: Math.max(...times) || 1,
+        inRange: { color: [colours.palette[0], colours.palette[4], colours.line] },
+      },
+      tooltip: {
+        formatter: ({ dataIndex }) => tip(short(shown[dataIndex]), lines_of(shown[dataIndex])),
+      },
+      series: [
+        {
+          type: "parallel",
+          lineStyle: { width: 1.5, opacity: 0.6 },
+          data: shown.map((row) =>
+            axes.map((key) => (key === "step_time_s" ? row[key] : String(row[key]))),
+          ),
+        },
+      ],
+    }),
+  });
+}
+
+function runner_up({ name, document: d }) {
+  if (d.best.length < 2) return null;
+  const names = d.best.map((one, i) => `${i + 1}. ${layout_text(one.layout)}`);
+  const parts = merged_parts(
+    d.best.map((one) => one.breakdown_s),
+    words,
+  );
+  return figure({
+    title: `Why the runner-up lost: ${name}`,
+    note: `The second is behind the first by ${d.best[1].slower_because ?? "nothing"}.`,
+    height: 110 + 34 * names.length,
+    data: parts_table(names, parts, "s"),
+    option: stacked(names, parts, "s"),
+  });
+}
+
+function rejected({ name, document: d }) {
+  const rows = [
+    ...Object.entries(d.rejected).map(([rule, count]) => ({ part: words(rule), value: count })),
+    ...Object.entries(d.not_modelled ?? {}).map(([rule, count]) => ({
+      part: `not modelled: ${rule}`,
+      value: count,
+    })),
+    { part: "priced", value: d.evaluated },
+  ].filter(({ value }) => value > 0);
+  return figure({
+    title: `What became of ${text_of(d.enumerated, "count")} candidates: ${name}`,
+    height: 60 + 28 * rows.length,
+    data: {
+      columns: [
+        { key: "part", label: "rule" },
+        { key: "value", label: "layouts", kind: "count" },
+      ],
+      rows,
+    },
+    option: (colours, size) => ({
+      grid: { right: 60 },
+      xAxis: axis(colours, {
+        type: "log",
+        min: 1,
+        axisLabel: ticks("count"),
+        name: "",
+      }),
+      yAxis: axis(colours, {
+        type: "category",
+        inverse: true,
+        data: rows.map(({ part }) => part),
+        axisLabel: { width: size.is_narrow ? 90 : 220, overflow: "truncate" },
+      }),
+      tooltip: {
+        formatter: ({ dataIndex }) =>
+          tip(rows[dataIndex].part, [["layouts", String(rows[dataIndex].value)]]),
+      },
+      series: [
+        {
+          type: "bar",
+          barMaxWidth: 20,
+          label: {
+            show: true,
+            position: "right",
+            color: colours.ink,
+            formatter: ({ value }) => text_of(value, "count"),
+          },
+          data: rows.map(({ part, value }) => ({
+            value,
+            itemStyle: { color: part === "priced" ? colours.palette[2] : colours.palette[7] },
+          })),
+        },
+      ],
+    }),
+  });
+}
+
+function one(result) {
+  const { name, document: d } = result;
+  const layouts = records(d.layouts).map((row, i) => ({ place: i + 1, ...row }));
+  const [best] = layouts;
+  return h(
+    "section",
+    { class: "result" },
+    h("h3", {}, name),
+    h(
+      "p",
+      {},
+      `${d.inputs.model} on ${d.inputs.cluster} (${d.inputs.device}), ${d.inputs.seq} tokens a ` +
+        `sequence, ${d.inputs.precision}, ${d.inputs.software}; best by ${d.inputs.objective}.`,
+    ),
+    d.feasible ? null : h("p", { class: "alarm" }, `Nothing fits: ${d.infeasible_reason}.`),
+    best
+      ? facts([
+          ["best layout", short(best)],
+          ["its step", text_of(best.step_time_s, "s")],
+          ["90 % band", text_of([best.band_low_s, best.band_high_s], "s")],
+          ["MFU", text_of(best.mfu, "%")],
+          ["memory", text_of(best.memory_peak_bytes, "B")],
+          ["candidates", text_of(d.enumerated, "count")],
+          ["priced", text_of(d.evaluated, "count")],
+          ["in", text_of(d.elapsed_s, "s")],
+        ])
+      : null,
+    h(
+      "div",
+      { class: "charts" },
+      best ? front(result, layouts) : null,
+      best ? runner_up(result) : null,
+      best ? parallel(result, layouts) : null,
+      rejected(result),
+    ),
+    best ? h("h4", {}, "Layouts, the best first") : null,
+    d.layouts.total > layouts.length
+      ? h("p", { class: "note" }, `The best ${layouts.length} of ${d.layouts.total} in the file.`)
+      : null,
+    best ? table(layout_columns, layouts, `Layouts of ${name}`) : null,
+    notes(d.notes),
+  );
+}
+
+export function plan_section(results) {
+  return [
+    results.length > 1 ? comparison(results, compared, "Plans side by side") : null,
+    results.map(one),
+  ];
+}

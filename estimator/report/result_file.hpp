@@ -1,0 +1,34 @@
+// A result that another verb wrote, and which verb that was.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+namespace forerun {
+
+enum class ResultKind {
+  profile,
+  estimate,
+  trace,  ///< the step's timeline, of `estimate --trace`
+  plan,
+  rehearsal,
+  validation,
+  capacity,
+  forecast,
+};
+
+struct ResultFile {
+  std::string name;  ///< the file's, without folders
+  ResultKind kind = ResultKind::estimate;
+  nlohmann::ordered_json document;
+};
+
+[[nodiscard]] std::string_view name_of(ResultKind kind);
+
+/// Throws InputError when the file cannot be read, is not JSON, is no result of a verb, or has a
+/// schema version that this build does not know.
+[[nodiscard]] ResultFile read_result(const std::string& path);
+
+}  // namespace forerun

@@ -1,0 +1,207 @@
+#include "estimator/step/part_cost.hpp"
+
+#include <algorithm>
+
+#include "estimator/step/backward_split.hpp"
+#include "kernels/kernel_cost.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+
+void PricedTime::add(const Price& price, Seconds time) {
+  const double added = time.in(unit::second);
+  seconds[static_cast<std::size_t>(price.tier)] += added;
+  uncertain_seconds += added * price.relative_error;
+}
+
+PricedTime& PricedTime::operator+=(const PricedTime& other) {
+  for (std::size_t tier = 0; tier < seconds.size(); ++tier) {
+    seconds[tier] += other.seconds[tier];
+  }
+  uncertain_seconds += other.uncertain_seconds;
+  return *this;
+}
+
+PricedTime operator*(double count, PricedTime time) {
+  for (double& seconds : time.seconds) {
+    seconds *= count;
+  }
+  time.uncertain_seconds *= count;
+  return time;
+}
+
+Seconds PassCost::total() const {
+  return compute + recompute + communication() + contention;
+}
+
+PassCost& PassCost::operator+=(const PassCost& other) {
+  compute += other.compute;
+  accumulation += other.accumulation;
+  recompute += other.recompute;
+  tensor_parallel += other.tensor_parallel;
+  context_parallel += other.context_parallel;
+  expert_parallel += other.expert_parallel;
+  wire += other.wire;
+  contention += other.contention;
+  gather += other.gather;
+  reduce += other.reduce;
+  launches += other.launches;
+  flops += other.flops;
+  mix += other.mix;
+  gathered_bytes = std::max(gathered_bytes, other.gathered_bytes);
+  reduced_bytes = std::max(reduced_bytes, other.reduced_bytes);
+  priced += other.priced;
+  sharding += other.sharding;
+  return *this;
+}
+
+PassCost operator*(double count, PassCost pass) {
+  pass.compute *= count;
+  pass.accumulation *= count;
+  pass.recompute *= count;
+  pass.tensor_parallel *= count;
+  pass.context_parallel *= count;
+  pass.expert_parallel *= count;
+  pass.wire *= count;
+  pass.contention *= count;
+  pass.gather *= count;
+  pass.reduce *= count;
+  pass.launches *= count;
+  pass.flops *= count;
+  pass.mix = count * pass.mix;
+  pass.priced = count * pass.priced;
+  pass.sharding = count * pass.sharding;
+  return pass;
+}
+
+const Price& Pricing::of(const KernelKey& key) {
+  if (const auto found = kernels_.find(key); found != kernels_.end()) {
+    return found->second;
+  }
+  const bool is_attention =
+      key.op == KernelOp::attention_forward || key.op == KernelOp::attention_backward;
+  const Price price = is_attention && prices_.attention
+                          ? prices_.attention(key, software_.attention)
+                          : prices_.kernel(key);
+  return kernels_.emplace(key, price).first->second;
+}
+
+const Price& Pricing::of(const CollectiveKey& key) {
+  const auto found = collectives_.find(key);
+  return found != collectives_.end()
+             ? found->second
+             : collectives_.emplace(key, prices_.collective(key)).first->second;
+}
+
+void Pricing::add_kernel(const WorkItem& item, const KernelKey& key, PassCost& cost) {
+  const Price& price = of(key);
+  (item.part == Part::recompute ? cost.recompute : cost.compute) += price.time;
+  if (item.skips_first) {
+    cost.accumulation += price.time;
+  }
+  cost.flops += hardware_flops(key);
+  cost.mix.of(overlap_compute_of(key.op)) += price.time;
+  cost.priced.add(price, price.time);
+}
+
+namespace {
+
+Seconds& exchange_of(Part part, PassCost& cost) {
+  switch (part) {
+    case Part::recompute:
+      return cost.recompute;
+    case Part::context_parallel:
+      return cost.context_parallel;
+    case Part::expert_parallel:
+      return cost.expert_parallel;
+    default:
+      return cost.tensor_parallel;
+  }
+}
+
+}  // namespace
+
+void Pricing::add_collective(const WorkItem& item, const CollectiveWork& work, PassCost& cost) {
+  const Price& price = of(work.key);
+  cost.wire += price.time;
+  if (item.part == Part::data_parallel) {
+    const bool gathers = work.key.op == Collective::all_gather;
+    (gathers ? cost.gather : cost.reduce) += price.time;
+    std::int64_t& largest = gathers ? cost.gathered_bytes : cost.reduced_bytes;
+    largest = std::max(largest, work.key.bytes);
+    cost.sharding.add(price, price.time);
+    return;
+  }
+  Beside split{price.time, Seconds()};
+  // A ring sends while it works, whatever the tensor group does.
+  const bool overlaps = software_.overlaps_tensor_backward || item.part == Part::context_parallel;
+  if (overlap_ == Overlap::on && overlaps && work.hides_under) {
+    const Seconds cover = of(*work.hides_under).time;
+    ComputeMix mix;
+    mix.of(overlap_compute_of(work.hides_under->op)) = cover;
+    split = beside(price.time, cover, speed_beside(mix, work.key.op, work.key.bytes));
+  }
+  exchange_of(item.part, cost) += split.exposed;
+  cost.contention += split.contention;
+  cost.priced.add(price, split.exposed);
+}
+
+void Pricing::add(const WorkItem& item, PassCost& cost) {
+  cost.launches += 1.0;
+  if (const auto* kernel = std::get_if<KernelWork>(&item.work)) {
+    add_kernel(item, kernel->key, cost);
+  } else {
+    add_collective(item, std::get<CollectiveWork>(item.work), cost);
+  }
+}
+
+namespace {
+
+bool reduces_gradients(const WorkItem& item) {
+  const auto* const collective = std::get_if<CollectiveWork>(&item.work);
+  return collective != nullptr && item.part == Part::data_parallel &&
+         collective->key.op != Collective::all_gather;
+}
+
+// A part of its own runs when the kernels of the other have gone: what hid under one of those
+// hides under the next of its own, as far as there is one.
+WorkItem in_weight_part(const std::vector<WorkItem>& items,
+                        const std::vector<bool>& is_weight_part,
+                        std::size_t at) {
+  WorkItem item = items[at];
+  auto* const collective = std::get_if<CollectiveWork>(&item.work);
+  if (collective == nullptr || !collective->hides_under) {
+    return item;
+  }
+  collective->hides_under.reset();
+  for (std::size_t later = at + 1; later < items.size(); ++later) {
+    const auto* const kernel = std::get_if<KernelWork>(&items[later].work);
+    if (is_weight_part[later] && kernel != nullptr) {
+      collective->hides_under = kernel->key;
+      break;
+    }
+  }
+  return item;
+}
+
+}  // namespace
+
+PartCost Pricing::part(const PartWork& work) {
+  PartCost cost;
+  for (const WorkItem& item : work.forward) {
+    add(item, cost.forward);
+  }
+  const auto is_weight_part = weight_part_of(work.backward);
+  for (std::size_t i = 0; i < work.backward.size(); ++i) {
+    const WorkItem& item = work.backward[i];
+    add(item, cost.backward);
+    if (is_weight_part[i]) {
+      add(in_weight_part(work.backward, is_weight_part, i), cost.backward_weight);
+    } else {
+      add(item, reduces_gradients(item) ? cost.backward_weight : cost.backward_input);
+    }
+  }
+  return cost;
+}
+
+}  // namespace forerun

@@ -1,0 +1,198 @@
+#include "estimator/step/part_work.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <stdexcept>
+#include <string>
+
+#include "kernels/operands.hpp"
+
+namespace forerun {
+namespace {
+
+struct Touched {
+  std::vector<TensorId> read;
+  std::vector<TensorId> written;
+};
+
+Touched touched_by(const WorkItem& item) {
+  if (const auto* collective = std::get_if<CollectiveWork>(&item.work)) {
+    return {{collective->from}, {collective->to}};
+  }
+  const auto& kernel = std::get<KernelWork>(item.work);
+  const auto operands = operands_of(kernel.key);
+  if (operands.size() != kernel.operands.size()) {
+    throw std::logic_error(text_of(kernel.key) + " works on " + std::to_string(operands.size()) +
+                           " operands, not " + std::to_string(kernel.operands.size()));
+  }
+  Touched touched;
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    if (operands[i].access != Access::write) {
+      touched.read.push_back(kernel.operands[i]);
+    }
+    if (operands[i].access != Access::read) {
+      touched.written.push_back(kernel.operands[i]);
+    }
+  }
+  return touched;
+}
+
+// What is gathered together: a layer, or every matrix on its own; vectors stay where they are.
+std::vector<std::int64_t> gathered_units(const Job& job, const StageWeights& weights) {
+  if (!job.recipe.software.gathers_by_module) {
+    return {weights.elements};
+  }
+  std::vector<std::int64_t> units;
+  for (const WeightSpec& spec : weights.specs) {
+    if (spec.offset < weights.elements && spec.rows > 1 && spec.columns > 1) {
+      units.push_back(spec.rows * spec.columns);
+    }
+  }
+  return units;
+}
+
+// The first layer of the model whose work equals that of `layer`.
+std::int64_t alike_layer(const ModelShape& model, std::int64_t layer) {
+  const auto found = std::ranges::find(model.kinds, kind_of(model, layer));
+  if (found != model.kinds.end()) {
+    return found - model.kinds.begin();
+  }
+  // Without a list the leading dense layers of a mixture of experts differ from the others.
+  const std::int64_t dense = model.moe ? model.moe->dense_layers : 0;
+  return layer < dense ? 0 : dense;
+}
+
+void add_layer(PartWork& part,
+               const Job& job,
+               const WorkBuilder& builder,
+               std::int64_t layer,
+               bool recomputes) {
+  const StageWeights weights = layer_weights(job, layer);
+  const std::int64_t elements = weights.elements;
+  const std::vector<std::int64_t> units = gathered_units(job, weights);
+  builder.gather_units(part.forward, layer, units);
+  builder.gather_experts(part.forward, layer, weights.expert_elements);
+  builder.layer_forward(part.forward, layer, Part::compute);
+  if (!job.recipe.keeps_gathered_weights) {
+    builder.gather_units(part.backward, layer, units);
+    builder.gather_experts(part.backward, layer, weights.expert_elements);
+  }
+  if (recomputes) {
+    builder.layer_forward(part.backward, layer, Part::recompute);
+  }
+  builder.layer_backward(part.backward, layer);
+  builder.reduce_layer(part.backward, layer, elements);
+  builder.reduce_layer_experts(part.backward, layer, weights.expert_elements);
+}
+
+}  // namespace
+
+std::set<TensorId> read_before_written(const std::vector<WorkItem>& items) {
+  std::set<TensorId> written;
+  std::set<TensorId> read;
+  for (const WorkItem& item : items) {
+    const Touched touched = touched_by(item);
+    for (const TensorId id : touched.read) {
+      if (!written.contains(id)) {
+        read.insert(id);
+      }
+    }
+    written.insert(touched.written.begin(), touched.written.end());
+  }
+  return read;
+}
+
+std::vector<TensorId> kept_for(const std::vector<WorkItem>& backward) {
+  std::vector<TensorId> kept;
+  for (const TensorId id : read_before_written(backward)) {
+    if (is_activation(id) && !id.gradient) {
+      kept.push_back(id);
+    }
+  }
+  return kept;
+}
+
+void mark_releases(std::vector<WorkItem>& items, const std::vector<TensorId>& spared) {
+  std::map<TensorId, std::size_t> last;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const Touched touched = touched_by(items[i]);
+    for (const auto* ids : {&touched.read, &touched.written}) {
+      for (const TensorId id : *ids) {
+        if (is_activation(id)) {
+          last[id] = i;
+        }
+      }
+    }
+  }
+  for (const auto& [id, index] : last) {
+    if (std::ranges::find(spared, id) == spared.end()) {
+      items[index].release.push_back(id);
+    }
+  }
+}
+
+PartKey part_key(const ModelShape& model, PartKind kind, std::int64_t layer) {
+  const bool is_layer = kind == PartKind::layer || kind == PartKind::recomputed_layer;
+  return {kind, is_layer ? alike_layer(model, layer) : 0};
+}
+
+std::int64_t recomputed_layers(const Recipe& recipe, std::int64_t layers) {
+  switch (recipe.recompute.kind) {
+    case Recompute::full:
+      return layers;
+    case Recompute::block:
+      return std::min(layers, recipe.recompute.layers);
+    case Recompute::none:
+    case Recompute::selective:
+      return 0;
+  }
+  return 0;
+}
+
+std::vector<PartRun> parts_of(const Job& job,
+                              ChunkLayers layers,
+                              bool holds_embedding,
+                              bool holds_head) {
+  std::vector<PartRun> runs;
+  if (holds_embedding) {
+    runs.push_back({PartKind::embedding, 0, 1});
+  }
+  const std::int64_t repeated = recomputed_layers(job.recipe, layers.count);
+  if (repeated > 0) {
+    runs.push_back({PartKind::recomputed_layer, layers.first, repeated});
+  }
+  if (layers.count > repeated) {
+    runs.push_back({PartKind::layer, layers.first + repeated, layers.count - repeated});
+  }
+  if (holds_head) {
+    runs.push_back({PartKind::head, job.model.layers, 1});
+  }
+  return runs;
+}
+
+PartWork part_work(const Job& job, const WorkBuilder& builder, PartKind kind, std::int64_t layer) {
+  PartWork part;
+  switch (kind) {
+    case PartKind::embedding:
+      builder.gather_units(part.forward, -1, {embedding_elements(job)});
+      builder.embedding_forward(part.forward);
+      builder.embedding_backward(part.backward);
+      builder.reduce_layer(part.backward, -1, embedding_elements(job));
+      break;
+    case PartKind::layer:
+    case PartKind::recomputed_layer:
+      add_layer(part, job, builder, layer, kind == PartKind::recomputed_layer);
+      break;
+    case PartKind::head:
+      builder.gather_units(part.forward, job.model.layers, {embedding_elements(job)});
+      builder.head_forward(part.forward);
+      builder.head_backward(part.backward);
+      builder.reduce_layer(part.backward, job.model.layers, embedding_elements(job));
+      break;
+  }
+  part.kept = kept_for(part.backward);
+  return part;
+}
+
+}  // namespace forerun

@@ -1,0 +1,159 @@
+// Which jobs have a work list, and which of those can be executed.
+#include <string>
+
+#include "estimator/step/work_list.hpp"
+
+namespace forerun {
+namespace {
+
+bool has_scan(const ModelShape& model) {
+  return model.state_space || model.delta_net;
+}
+
+bool attends_in_chunks(const Job& job) {
+  return job.model.attention.chunked &&
+         job.model.attention.window.value_or(job.recipe.sequence) < job.recipe.sequence;
+}
+
+std::string chunk_reason(const Job& job) {
+  if (!attends_in_chunks(job)) {
+    return {};
+  }
+  const std::int64_t chunk = *job.model.attention.window;
+  if (job.recipe.sequence % chunk != 0) {
+    return job.model.name + " attends in chunks of " + std::to_string(chunk) +
+           " tokens, of which --seq " + std::to_string(job.recipe.sequence) + " is not a multiple";
+  }
+  if (job.layout.context > 1) {
+    return job.model.name + " attends in chunks of " + std::to_string(chunk) +
+           " tokens, which cp above 1 is not modelled for (expected cp=1)";
+  }
+  return {};
+}
+
+std::string scan_reason(const Job& job) {
+  const ModelShape& model = job.model;
+  if (model.state_space && !model.state_space->conv_bias) {
+    return model.name + " has convolutions without bias, for which there is no kernel";
+  }
+  if (has_scan(model) && job.layout.context > 1) {
+    return model.name +
+           " has layers whose state passes from token to token, which cp above 1 is not modelled "
+           "for (expected cp=1)";
+  }
+  return {};
+}
+
+std::string expert_reason(const Job& job) {
+  if (!job.model.moe) {
+    return {};
+  }
+  const bool shards = job.recipe.sequence_parallel == SequenceParallel::on;
+  if (job.layout.tensor > 1 && !shards && job.layout.expert_tensor != job.layout.tensor) {
+    return "experts with tp above 1 and --sp off need every tensor rank to hold a part of them, as "
+           "all route the same tokens (expected etp=" +
+           std::to_string(job.layout.tensor) + ", or --sp on)";
+  }
+  if (job.recipe.expert_dispatch.kind != DispatchKind::plain && job.layout.expert_tensor > 1) {
+    return "--ep-kind " + text_of(job.recipe.expert_dispatch) +
+           " is modelled for whole experts (expected etp=1, or --ep-kind plain)";
+  }
+  if (job.recipe.shard_group > 0) {
+    return "experts with --fsdp hsdp:N are not modelled yet: which of their replicas share shards "
+           "is not settled (expected --fsdp full)";
+  }
+  return {};
+}
+
+std::string context_reason(const Job& job) {
+  if (job.layout.context == 1) {
+    return {};
+  }
+  if (job.recipe.software.attention == AttentionMethod::unfused) {
+    return "cp above 1 needs attention that does not store its scores, which --software " +
+           std::string(job.recipe.software.preset) + " has not";
+  }
+  if (job.model.latent && job.recipe.context_kind != ContextKind::ring) {
+    return "latent attention with cp above 1 is modelled for --cp-kind ring only";
+  }
+  if (job.recipe.context_kind == ContextKind::hierarchical &&
+      job.model.attention.heads / job.layout.tensor % job.layout.context != 0) {
+    // How many of the ranks share a node is the cluster's; all of them is the most.
+    return "--cp-kind hierarchical exchanges the " +
+           std::to_string(job.model.attention.heads / job.layout.tensor) +
+           " heads of a tensor rank within a node, which is modelled where cp divides them, not "
+           "for "
+           "cp=" +
+           std::to_string(job.layout.context);
+  }
+  const std::int64_t heads = job.model.attention.heads / job.layout.tensor;
+  if (job.recipe.context_kind == ContextKind::ulysses && heads % job.layout.context != 0) {
+    return "--cp-kind ulysses gives every rank an equal share of the " + std::to_string(heads) +
+           " heads of a tensor rank, which cp=" + std::to_string(job.layout.context) +
+           " does not divide";
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<std::string> unsupported_because(const Job& job) {
+  if (const std::string reason = scan_reason(job); !reason.empty()) {
+    return reason;
+  }
+  if (const std::string reason = chunk_reason(job); !reason.empty()) {
+    return reason;
+  }
+  if (const std::string reason = expert_reason(job); !reason.empty()) {
+    return reason;
+  }
+  if (const std::string reason = context_reason(job); !reason.empty()) {
+    return reason;
+  }
+  if (job.recipe.precision == Precision::nvfp4) {
+    return "precision nvfp4 is not modelled yet: no rates of its products are known (expected "
+           "bf16, fp16, fp32, fp8 or mxfp8)";
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> left_out_of(const Job& job) {
+  std::vector<std::string> parts;
+  if (job.model.attention.sinks) {
+    parts.emplace_back("the attention sinks");
+  }
+  if (job.model.moe && job.model.moe->expert_bias) {
+    parts.emplace_back("the experts' biases");
+  }
+  if (job.model.moe && job.model.moe->router_bias) {
+    parts.emplace_back("the router's bias");
+  }
+  if (job.model.state_space && job.model.state_space->projection_bias) {
+    parts.emplace_back("the biases of Mamba's projections");
+  }
+  if (job.model.mtp_modules > 0) {
+    parts.emplace_back("the modules that predict further tokens");
+  }
+  return parts;
+}
+
+std::optional<std::string> not_executed_because(const Job& job) {
+  if (job.model.delta_net) {
+    return job.model.name + " has DeltaNet layers, which no kernel here computes";
+  }
+  if (attends_in_chunks(job)) {
+    return job.model.name + " attends in chunks of the sequence, which is estimated only";
+  }
+  if (job.layout.expert_tensor > 1) {
+    return "etp above 1 is estimated only";
+  }
+  if (job.recipe.expert_dispatch.kind != DispatchKind::plain) {
+    return "--ep-kind " + text_of(job.recipe.expert_dispatch) + " is estimated only";
+  }
+  if (const auto parts = left_out_of(job); !parts.empty()) {
+    return job.model.name + " needs " + parts.front() + ", which no kernel here computes";
+  }
+  return std::nullopt;
+}
+
+}  // namespace forerun

@@ -1,0 +1,62 @@
+// What follows the last backward pass of a stage, and what of it the passes hide.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "estimator/step/chunk_cost.hpp"
+#include "estimator/step/work_list.hpp"
+
+namespace forerun {
+
+struct TailCost {
+  Seconds tensor_parallel;
+  Seconds data_parallel;  ///< exposed
+  Seconds optimizer;
+  Seconds contention;  ///< passes slowed by the reductions under them
+  Flops flops;         ///< that the kernels execute
+  PricedTime priced;
+
+  [[nodiscard]] Seconds total() const;
+};
+
+/// An item of a tail with its price: what is left to know is what it hides under.
+struct PricedTailItem {
+  Part part = Part::optimizer;
+  Price price;
+  Flops flops;
+  bool is_kernel = false;
+  bool gathers = false;  ///< weights, under the next forward pass; else gradients, under backward
+  bool hides = false;    ///< the software runs it beside passes
+  CollectiveKey key;     ///< of a collective
+};
+
+[[nodiscard]] std::vector<PricedTailItem> priced_tail(Pricing& pricing,
+                                                      const std::vector<WorkItem>& items);
+
+/// What the reductions and gathers of a tail run beside: all passes of one micro-batch through the
+/// stage in one direction.
+struct Cover {
+  Seconds time;
+  ComputeMix mix;
+
+  Cover& operator+=(const Cover& other);
+};
+
+[[nodiscard]] Cover cover_of(const ChunkPass& pass);
+
+[[nodiscard]] TailCost tail_cost(const Pricing& pricing,
+                                 std::span<const PricedTailItem> items,
+                                 std::int64_t parameters,
+                                 const Cover& forward,
+                                 const Cover& backward);
+
+/// The same from a work list.
+[[nodiscard]] TailCost tail_cost(Pricing& pricing,
+                                 const std::vector<WorkItem>& items,
+                                 std::int64_t parameters,
+                                 const Cover& forward,
+                                 const Cover& backward);
+
+}  // namespace forerun

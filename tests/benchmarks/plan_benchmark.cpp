@@ -1,0 +1,95 @@
+// How fast layouts are priced: whole searches, counters in candidates and priced layouts a second
+// of one core.
+#include <string>
+
+#include <benchmark/benchmark.h>
+
+#include "estimator/plan/layout_search.hpp"
+#include "tests/estimator/plan/small_plan.hpp"
+
+namespace forerun {
+namespace {
+
+/// As `plan` runs it on one rank; `top` 0: without giving up early.
+void search(benchmark::State& state, SmallPlan plan, std::size_t top) {
+  SearchResult result;
+  for (auto _ : state) {
+    const Seconds bound = top > 0 ? bound_of(plan.subject, plan.space, top) : Seconds::infinite();
+    LayoutSearch search(plan.subject, plan.space);
+    result = SearchResult();
+    for (const ParallelLayout& layout : plan.space.layouts) {
+      search.walk(layout, bound, result);
+    }
+    benchmark::DoNotOptimize(result.evaluated);
+  }
+  const auto runs = static_cast<double>(state.iterations());
+  const auto rate = [&](std::int64_t count) {
+    return benchmark::Counter(runs * static_cast<double>(count), benchmark::Counter::kIsRate);
+  };
+  state.counters["enumerated"] = static_cast<double>(result.enumerated);
+  state.counters["evaluated"] = static_cast<double>(result.evaluated);
+  state.counters["best_s"] =
+      result.best.empty() ? 0.0 : fastest(result, 1).front().step_time / Seconds::from_base(1.0);
+  state.counters["enumerated/s"] = rate(result.enumerated);
+  state.counters["evaluated/s"] = rate(result.evaluated);
+}
+
+// Prices everything whatever its memory: what the pricing itself takes.
+void price_all(benchmark::State& state, SmallPlan plan) {
+  plan.subject.capacity = Bytes::infinite();
+  search(state, std::move(plan), 0);
+}
+
+void whole_405b(benchmark::State& state) {
+  search(state, small_plan("llama-3.1-405b", "dgx-h100", 16384, 2048, 8192), 5);
+}
+
+void price_all_405b(benchmark::State& state) {
+  price_all(state, small_plan("llama-3.1-405b", "dgx-h100", 16384, 2048, 8192));
+}
+
+// The models of Calculon's published searches (Korthikanti et al. 2022, arXiv 2205.05198, table 3),
+// on as many A100 and with as large a batch as devices: every layout of tp, pp, vp, dp and
+// micro-batch, recomputation, sequence parallelism, sharding, overlap and schedule, all priced
+// whether they fit or not. Offloading is not in the step yet.
+SmallPlan race(std::int64_t layers, std::int64_t hidden, std::int64_t heads, std::int64_t devices) {
+  SmallPlan plan = small_plan("gpt2", "dgx-a100", devices, devices, 2048);
+  ModelShape& model = plan.subject.model;
+  model.name = "race";
+  model.layers = layers;
+  model.hidden = hidden;
+  model.ffn_hidden = 4 * hidden;
+  model.attention.heads = heads;
+  model.attention.kv_heads = heads;
+  model.attention.head_size = hidden / heads;
+  model.vocabulary = 51200;
+  model.max_positions = 2048;
+  model.tied_embeddings = true;
+  const SpaceLimits limits{.tensor = devices, .context = 1, .micro_batch = devices};
+  plan.space.layouts = every_layout(model, devices, limits);
+  plan.space.micro_batches = every_micro_batch(devices, limits);
+  return plan;
+}
+
+void race_175b_on_64(benchmark::State& state) {
+  price_all(state, race(96, 12288, 96, 64));
+}
+
+void race_1t_on_4096(benchmark::State& state) {
+  price_all(state, race(128, 25600, 160, 4096));
+}
+
+void price_all_8b(benchmark::State& state) {
+  price_all(state, small_plan("llama-3-8b", "dgx-h100", 1024, 1024, 8192));
+}
+
+BENCHMARK(whole_405b)->Unit(benchmark::kMillisecond);
+BENCHMARK(price_all_405b)->Unit(benchmark::kMillisecond);
+BENCHMARK(race_175b_on_64)->Unit(benchmark::kMillisecond)->Iterations(1);
+BENCHMARK(race_1t_on_4096)->Unit(benchmark::kMillisecond)->Iterations(1);
+BENCHMARK(price_all_8b)->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace forerun
+
+BENCHMARK_MAIN();

@@ -1,0 +1,123 @@
+// A cluster of network namespaces with links of known rates: what `measure` says of it.
+#include <cmath>
+#include <cstdlib>
+#include <optional>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include "comm/collective_cost.hpp"
+#include "estimator/profile/profile_json.hpp"
+#include "tests/golden/program.hpp"
+#include "topologies/measured_topology.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+constexpr auto byte_rate = unit::byte / unit::second;
+
+// One layer between large tables: gradients of 5 MB, little to compute.
+const char* const wide_model =
+    R"({"model_type": "llama", "hidden_size": 256, "intermediate_size": 256, "num_hidden_layers": 1,
+"num_attention_heads": 4, "num_key_value_heads": 4, "vocab_size": 2048, "max_position_embeddings": 64})";
+
+/// What `measure` found on hosts that are joined by links of these rates; nothing, with the reason
+/// in `log`, where the machine allows no such hosts.
+struct Measured {
+  std::optional<Profile> profile;
+  std::string log;
+};
+
+Measured measure_on(const std::string& hosts_ranks_rates, int ranks, const TestFolder& folder) {
+  constexpr int is_skipped = 77;
+  folder.write("wide.json", wide_model);
+  const std::string command =
+      "cd '" + folder.path().string() +
+      "' && " FORERUN_SOURCE_DIR "/tests/cluster/on_namespaces.sh " + hosts_ranks_rates +
+      " " FORERUN_BIN_DIR "/forerun measure --model wide.json --layout dp=" +
+      std::to_string(ranks) + " --batch " + std::to_string(ranks) +
+      " --zero 0 --seq 16 --precision fp32 --time-budget 20s --out p.json > out.txt 2> log.txt";
+  const int raw = std::system(command.c_str());
+  Measured measured;
+  measured.log = folder.read("log.txt");
+  if (WIFEXITED(raw) && WEXITSTATUS(raw) == is_skipped) {
+    return measured;
+  }
+  EXPECT_TRUE(WIFEXITED(raw) && WEXITSTATUS(raw) == 0) << measured.log;
+  measured.profile = read_profile((folder.path() / "p.json").string());
+  return measured;
+}
+
+// The record of the largest all-reduce over all ranks.
+const CollectiveRecord& largest_all_reduce(const Profile& profile) {
+  const CollectiveRecord* largest = nullptr;
+  for (const CollectiveRecord& record : profile.collectives) {
+    if (record.key.op == Collective::all_reduce && record.key.group.ranks == profile.ranks &&
+        (largest == nullptr || record.key.bytes > largest->key.bytes)) {
+      largest = &record;
+    }
+  }
+  EXPECT_NE(largest, nullptr);
+  return *largest;
+}
+
+// Two hosts of two ranks, 100 Mbit/s between them: slow enough that processors do not bind. Of the
+// shaped rate TCP's payload gets 1448 of 1514 bytes a frame. The time of a reduction is predicted
+// from the distances of pairs alone. Whoever else uses the processors spoils a run: one of three
+// must be good.
+TEST(NamespacedCluster, IsSeenAsItIsShaped) {
+  constexpr int attempts = 3;
+  double error = 1.0;
+  std::string last;
+  for (int i = 0; i < attempts && error > 0.15; ++i) {
+    const TestFolder folder;
+    const Measured measured = measure_on("2 2 100mbit", 4, folder);
+    if (!measured.profile) {
+      GTEST_SKIP() << measured.log;
+    }
+    const Profile& profile = *measured.profile;
+    EXPECT_THAT(profile.hosts, testing::ElementsAre("node1", "node1", "node2", "node2"));
+    ASSERT_TRUE(profile.topology);
+    const MeasuredTopology& topology = *profile.topology;
+    ASSERT_EQ(topology.levels.size(), 2U);
+    EXPECT_EQ(topology.agreement, HostAgreement::agrees);
+    EXPECT_EQ(topology.levels[0].devices, 2);
+    EXPECT_EQ(topology.levels[1].devices, 4);
+    const BytesPerSecond shaped = 12.5e6 * byte_rate;
+    EXPECT_NEAR(topology.levels[1].bandwidth_alone.value() / shaped, 1.0, 0.15);
+    const CollectiveRecord& reduction = largest_all_reduce(profile);
+    const Seconds predicted = mpi_collective_time(reduction.key, link_levels(topology));
+    error = std::abs(predicted / reduction.timing.median - 1.0);
+    last += text_of(reduction.key) + " predicted " + std::to_string(predicted.in(unit::second)) +
+            " s, measured " + std::to_string(reduction.timing.median.in(unit::second)) + " s\n";
+  }
+  EXPECT_LE(error, 0.15) << last;
+}
+
+// Four hosts, of which the third sends at a fifth of the others' rate: it is named, and no other
+// ever is. As above, one of three runs must be good.
+TEST(NamespacedCluster, NamesTheHostWithTheSlowLink) {
+  constexpr int attempts = 3;
+  bool is_named = false;
+  for (int i = 0; i < attempts && !is_named; ++i) {
+    const TestFolder folder;
+    const Measured measured = measure_on("4 1 300mbit,300mbit,60mbit,300mbit", 4, folder);
+    if (!measured.profile) {
+      GTEST_SKIP() << measured.log;
+    }
+    ASSERT_TRUE(measured.profile->topology);
+    for (const auto& straggler : measured.profile->topology->stragglers) {
+      EXPECT_EQ(straggler.rank, 2);
+      EXPECT_EQ(straggler.host, "node3");
+      EXPECT_GT(straggler.bandwidth_factor, 1.25);
+      is_named = true;
+    }
+  }
+  EXPECT_TRUE(is_named);
+}
+
+}  // namespace
+}  // namespace forerun

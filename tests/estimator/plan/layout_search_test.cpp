@@ -1,0 +1,236 @@
+// The search prices as `estimate` does, counts every candidate once and finds the best of them.
+#include "estimator/plan/layout_search.hpp"
+
+#include <numeric>
+#include <random>
+
+#include <gtest/gtest.h>
+
+#include "tests/estimator/plan/small_plan.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+SearchResult walk_all(const SmallPlan& plan, Seconds give_up_at = Seconds::infinite()) {
+  LayoutSearch search(plan.subject, plan.space);
+  SearchResult result;
+  for (const ParallelLayout& layout : plan.space.layouts) {
+    search.walk(layout, give_up_at, result);
+  }
+  return result;
+}
+
+// The other way to price a candidate: the whole of `estimate`, from nothing.
+StepEstimate estimate_of(const SmallPlan& plan, const Job& job, Overlap overlap) {
+  return estimate_step(
+      job, plan.subject.placement, plan.subject.prices, {overlap, gpu_overheads(job.layout), {}});
+}
+
+Bytes peak_of(const StepEstimate& estimate) {
+  Bytes most;
+  for (const StageMemory& memory : estimate.memory) {
+    most = std::max(most, total_of(memory));
+  }
+  return most;
+}
+
+std::int64_t sum_of_rejects(const SearchResult& result) {
+  return std::accumulate(result.rejected.begin(), result.rejected.end(), std::int64_t{0});
+}
+
+Candidate candidate_of(const SmallPlan& plan,
+                       const ParallelLayout& layout,
+                       const Sharding& sharding,
+                       const RecomputePolicy& policy) {
+  Candidate one;
+  one.layout = layout;
+  one.sharding = sharding;
+  if (sharding.group == node_group) {
+    one.sharding.group = std::max<std::int64_t>(
+        1, plan.subject.placement.devices_per_node / (layout.tensor * layout.context));
+  }
+  one.recompute = policy.kind;
+  one.recomputed_layers = policy.layers;
+  one.modules = bits_of(policy.modules);
+  return one;
+}
+
+// Every candidate of the space by itself, in the plainest loops.
+std::vector<Candidate> all_candidates(const SmallPlan& plan) {
+  std::vector<Candidate> all;
+  for (const ParallelLayout& layout : plan.space.layouts) {
+    const auto policies = policies_of(plan.space.recompute, plan.subject.model.layers, layout);
+    for (const Sharding& sharding : plan.space.shardings) {
+      for (const RecomputePolicy& policy : policies) {
+        Candidate one = candidate_of(plan, layout, sharding, policy);
+        for (const std::int64_t micro_batch : plan.space.micro_batches) {
+          one.micro_batch = micro_batch;
+          for (const Schedule schedule : plan.space.schedules) {
+            one.schedule = schedule;
+            for (const SequenceParallel sequence_parallel : plan.space.sequence_parallel) {
+              one.sequence_parallel = sequence_parallel;
+              for (const Overlap overlap : plan.space.overlaps) {
+                one.overlap = overlap;
+                all.push_back(one);
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+  return all;
+}
+
+Candidate random_candidate(const SmallPlan& plan, std::mt19937& random) {
+  const auto any = [&](const auto& values) { return values[random() % values.size()]; };
+  const SearchSpace& space = plan.space;
+  const ParallelLayout layout = any(space.layouts);
+  const auto policies = policies_of(space.recompute, plan.subject.model.layers, layout);
+  Candidate one = candidate_of(plan, layout, any(space.shardings), any(policies));
+  one.micro_batch = any(space.micro_batches);
+  one.schedule = any(space.schedules);
+  one.sequence_parallel = any(space.sequence_parallel);
+  one.overlap = any(space.overlaps);
+  return one;
+}
+
+void expect_random_layouts_as_estimated(const SmallPlan& plan, int wanted) {
+  const LayoutSearch jobs(plan.subject, plan.space);
+  std::mt19937 random(7);
+  int priced = 0;
+  for (int tried = 0; tried < 100'000 && priced < wanted; ++tried) {
+    const Candidate one = random_candidate(plan, random);
+    const Job job = jobs.job_of(one);
+    if (broken_rule(job) || unsupported_because(job)) {
+      continue;
+    }
+    SmallPlan alone{plan.hardware, plan.subject, {}};
+    alone.subject.capacity = Bytes::infinite();
+    alone.space.layouts = {one.layout};
+    alone.space.micro_batches = {one.micro_batch};
+    alone.space.schedules = {one.schedule};
+    alone.space.sequence_parallel = {one.sequence_parallel};
+    alone.space.shardings = {one.sharding};
+    alone.space.recompute = {{job.recipe.recompute}, false};
+    alone.space.overlaps = {one.overlap};
+    const SearchResult result = walk_all(alone);
+    ASSERT_EQ(result.evaluated, 1) << text_of(one.layout);
+    const StepEstimate estimate = estimate_of(plan, job, one.overlap);
+    const PricedCandidate& found = result.best.begin()->second;
+    EXPECT_NEAR(found.step_time / total_of(estimate.breakdown), 1.0, 1e-9)
+        << text_of(one.layout) << ' ' << name_of(one.schedule);
+    EXPECT_NEAR(found.memory / peak_of(estimate), 1.0, 1e-9) << text_of(one.layout);
+    ++priced;
+  }
+  EXPECT_EQ(priced, wanted);
+}
+
+TEST(LayoutSearch, PricesRandomLayoutsAsEstimateDoes) {
+  expect_random_layouts_as_estimated(small_plan("llama-3-8b", "dgx-h100", 64, 64, 4096), 120);
+}
+
+TEST(LayoutSearch, PricesLayoutsOfExpertsAsEstimateDoes) {
+  expect_random_layouts_as_estimated(small_plan("mixtral-8x7b", "dgx-h100", 64, 64, 4096), 60);
+}
+
+TEST(LayoutSearch, PricesAWholeSpaceAsOneByOne) {
+  SmallPlan plan = small_plan("gpt2", "dgx-a100", 8, 16, 1024);
+  plan.space.recompute.every_block = false;
+  plan.space.layouts = parse_layouts("tp=1|2,pp=1|2|4,vp=1..3", 8);
+  plan.space.micro_batches = {1, 4};
+  const LayoutSearch jobs(plan.subject, plan.space);
+  std::int64_t legal = 0;
+  std::optional<PricedCandidate> best;
+  for (const Candidate& one : all_candidates(plan)) {
+    const Job job = jobs.job_of(one);
+    if (broken_rule(job) || unsupported_because(job)) {
+      continue;
+    }
+    ++legal;
+    const StepEstimate estimate = estimate_of(plan, job, one.overlap);
+    if (peak_of(estimate) > plan.subject.capacity) {
+      continue;
+    }
+    const PricedCandidate priced{total_of(estimate.breakdown), peak_of(estimate), one};
+    if (!best || priced.step_time < best->step_time) {
+      best = priced;
+    }
+  }
+  const SearchResult result = walk_all(plan);
+  ASSERT_TRUE(best);
+  const PricedCandidate found = fastest(result, 1).front();
+  EXPECT_NEAR(found.step_time / best->step_time, 1.0, 1e-9);
+  const auto count = [&](Reject why) { return result.rejected[static_cast<std::size_t>(why)]; };
+  EXPECT_EQ(result.evaluated + count(Reject::memory) + count(Reject::duplicate), legal);
+  EXPECT_EQ(result.enumerated, sum_of_rejects(result) + result.evaluated);
+}
+
+// By hand: 8 devices are (tp, pp, dp) = 2^a 2^b 2^c with a + b + c = 3: ten ways. gpt2 has 12
+// layers, 14 with both ends: pp=1 has one vp; pp=2 seven; pp=4 three; pp=8 one.
+TEST(LayoutSearch, EnumeratesWhatCanBeCountedByHand) {
+  SmallPlan plan = small_plan("gpt2", "dgx-a100", 8, 16, 1024);
+  std::erase_if(plan.space.layouts, [](const auto& layout) { return layout.context > 1; });
+  // pp=1: tp 1, 2, 4, 8; pp=2: tp 1, 2, 4; pp=4: tp 1, 2; pp=8: tp 1.
+  EXPECT_EQ(plan.space.layouts.size(), 4 * 1 + 3 * 7 + 2 * 3 + 1);
+  EXPECT_EQ(plan.space.micro_batches.size(), 5U);  // 1, 2, 4, 8, 16
+  // Others: 5 micro-batches, 6 schedules, sp on and off, 5 shardings, overlap on and off: 600.
+  // Recomputations: none, selective, full and one less than the layers of a chunk: pp=1 14; pp=2 8,
+  // 5, 4, 4, 4, 3, 3 for vp 1 to 7 (6, 3, 2, 2, 2, 1, 1 layers); pp=4 5, 4, 3; pp=8 4.
+  const std::int64_t recomputations =
+      4 * 14 + 3 * (8 + 5 + 4 + 4 + 4 + 3 + 3) + 2 * (5 + 4 + 3) + 4;
+  EXPECT_EQ(size_of(plan.space, plan.subject.model.layers), 600 * recomputations);
+  const SearchResult result = walk_all(plan);
+  EXPECT_EQ(result.enumerated, 600 * recomputations);
+  EXPECT_EQ(result.enumerated, sum_of_rejects(result) + result.evaluated);
+  // tp=8 does not divide gpt2's 12 heads: one layout, 14 recomputations.
+  EXPECT_EQ(result.rejected[static_cast<std::size_t>(Reject::heads)], 600 * 14);
+}
+
+TEST(LayoutSearch, GivingUpEarlyLosesNoneOfTheBest) {
+  const SmallPlan plan = small_plan("gpt2", "dgx-a100", 16, 64, 1024);
+  const SearchResult all = walk_all(plan);
+  const Seconds bound = bound_of(plan.subject, plan.space, 5);
+  const SearchResult pruned = walk_all(plan, bound);
+  EXPECT_GT(pruned.rejected[static_cast<std::size_t>(Reject::lower_bound)], 0);
+  EXPECT_LT(pruned.evaluated, all.evaluated);
+  EXPECT_EQ(fastest(pruned, 5), fastest(all, 5));
+}
+
+TEST(LayoutSearch, PartsJoinedAreTheWhole) {
+  const SmallPlan plan = small_plan("gpt2", "dgx-a100", 8, 32, 1024);
+  const SearchResult whole = walk_all(plan);
+  for (const std::size_t parts : {2U, 3U}) {
+    SearchResult joined;
+    for (std::size_t part = 0; part < parts; ++part) {
+      LayoutSearch search(plan.subject, plan.space);
+      SearchResult one;
+      for (std::size_t i = part; i < plan.space.layouts.size(); i += parts) {
+        search.walk(plan.space.layouts[i], Seconds::infinite(), one);
+      }
+      joined.merge(search_result_from(to_text(one)));
+    }
+    EXPECT_EQ(joined.enumerated, whole.enumerated);
+    EXPECT_EQ(joined.evaluated, whole.evaluated);
+    EXPECT_EQ(joined.rejected, whole.rejected);
+    EXPECT_EQ(joined.not_modelled, whole.not_modelled);
+    EXPECT_EQ(joined.best, whole.best);
+    EXPECT_EQ(joined.front, whole.front);
+    EXPECT_EQ(joined.smallest, whole.smallest);
+  }
+}
+
+TEST(LayoutSearch, KeepsWhatIsNeitherSlowerNorLargerThanAnother) {
+  const SmallPlan plan = small_plan("llama-3-8b", "dgx-h100", 16, 32, 4096);
+  const SearchResult result = walk_all(plan);
+  ASSERT_GT(result.front.size(), 1U);
+  EXPECT_EQ(result.front.front(), fastest(result, 1).front());
+  for (std::size_t i = 1; i < result.front.size(); ++i) {
+    EXPECT_GT(result.front[i].step_time, result.front[i - 1].step_time);
+    EXPECT_LT(result.front[i].memory, result.front[i - 1].memory);
+  }
+}
+
+}  // namespace
+}  // namespace forerun

@@ -1,0 +1,184 @@
+// A planner's questions: which layout, how many devices until a date or for a sum, what if.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "comm/serial/serial_communicator.hpp"
+#include "estimator/plan/launch_flags.hpp"
+#include "estimator/plan/plan.hpp"
+#include "estimator/plan/what_if.hpp"
+#include "jobs/read_model.hpp"
+#include "units/input_error.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+using testing::HasSubstr;
+
+PlanRequest request(const std::string& model, std::vector<std::int64_t> devices) {
+  PlanRequest request;
+  request.model = read_model(model);
+  request.hardware = read_hardware("dgx-h100");
+  request.recipe.sequence = 2048;
+  request.recipe.software = *software_preset("megatron-core");
+  request.recipe.tokens = 100e9;
+  request.devices = std::move(devices);
+  request.batches = {256};
+  request.choices.micro_batches = {1, 2};
+  request.choices.recompute = {{Recompute::none, {}, 0}, {Recompute::full, {}, 0}};
+  request.choices.schedules = {Schedule::one_f_one_b, Schedule::interleaved};
+  return request;
+}
+
+Plan plan_of(const PlanRequest& request) {
+  SerialCommunicator world;
+  return make_plan(request, world);
+}
+
+TEST(MakePlan, ListsShapesOnceBestFirst) {
+  const Plan plan = plan_of(request("llama-3-8b", {16}));
+  ASSERT_EQ(plan.layouts.size(), 5U);
+  std::set<LayoutShape> shapes;
+  for (std::size_t i = 0; i < plan.layouts.size(); ++i) {
+    EXPECT_TRUE(shapes.insert(shape_of(plan.layouts[i].candidate.layout)).second);
+    EXPECT_FALSE(plan.layouts[i].estimate.infeasible_because);
+    if (i > 0) {
+      EXPECT_GE(plan.layouts[i].value, plan.layouts[i - 1].value);
+    }
+  }
+}
+
+// The document keeps what design.md promises, and its parts sum.
+TEST(MakePlan, WritesTheContractsKeys) {
+  const auto json = to_json(plan_of(request("llama-3-8b", {16})));
+  for (const char* key : {"enumerated", "rejected", "evaluated", "feasible", "layouts", "pareto"}) {
+    EXPECT_TRUE(json.contains(key)) << key;
+  }
+  std::int64_t sum = json["evaluated"].get<std::int64_t>();
+  for (const auto& [rule, count] : json["rejected"].items()) {
+    sum += count.get<std::int64_t>();
+  }
+  EXPECT_EQ(json["enumerated"], sum);
+  const auto& best = json["layouts"][0];
+  double parts = 0.0;
+  for (const auto& [part, seconds] : best["breakdown_s"].items()) {
+    parts += seconds.get<double>();
+  }
+  EXPECT_NEAR(parts / best["step_time_s"].get<double>(), 1.0, 1e-9);
+  EXPECT_NEAR(best["memory_peak_bytes"].get<double>() + best["memory_headroom_bytes"].get<double>(),
+              json["inputs"]["memory_per_device_bytes"].get<double>(),
+              1.0);
+  EXPECT_TRUE(json["layouts"][1].contains("slower_because"));
+}
+
+// More devices end sooner and cost more: the deadline picks the fewest that meet it when cost
+// counts.
+TEST(MakePlan, AnswersHowManyDevicesUntilADeadline) {
+  PlanRequest wanted = request("llama-3-8b", {16, 32, 64, 128});
+  wanted.objective = Objective::cost;
+  wanted.second = Objective::time;
+  const Plan free = plan_of(wanted);
+  ASSERT_GE(free.pareto.size(), 2U);
+  for (std::size_t i = 1; i < free.pareto.size(); ++i) {
+    EXPECT_GT(free.pareto[i].estimate.run->cost->expected,
+              free.pareto[i - 1].estimate.run->cost->expected);
+    EXPECT_LT(free.pareto[i].estimate.run->time.expected,
+              free.pareto[i - 1].estimate.run->time.expected);
+  }
+  wanted.deadline = 0.6 * free.layouts.front().estimate.run->time.expected;
+  const Plan pressed = plan_of(wanted);
+  ASSERT_FALSE(pressed.layouts.empty());
+  EXPECT_GT(pressed.layouts.front().estimate.devices, free.layouts.front().estimate.devices);
+  for (const PlannedLayout& one : pressed.layouts) {
+    EXPECT_LE(one.estimate.run->time.expected, *wanted.deadline);
+  }
+}
+
+TEST(MakePlan, NamesTheNearestWhereTheBudgetIsTooSmall) {
+  PlanRequest wanted = request("llama-3-8b", {16, 32});
+  wanted.max_cost = 10.0 * unit::dollar;
+  const Plan plan = plan_of(wanted);
+  EXPECT_TRUE(plan.layouts.empty());
+  ASSERT_TRUE(plan.nearest);
+  EXPECT_THAT(*plan.infeasible_because, HasSubstr("--max-cost is 10"));
+}
+
+TEST(MakePlan, NamesWhatBindsWhereNothingFits) {
+  PlanRequest wanted = request("llama-3.1-405b", {16});
+  const Plan plan = plan_of(wanted);
+  EXPECT_TRUE(plan.layouts.empty());
+  ASSERT_TRUE(plan.nearest);
+  EXPECT_THAT(*plan.infeasible_because, HasSubstr("nothing fits into 80 GiB"));
+  EXPECT_THAT(*plan.infeasible_because, HasSubstr("on stage"));
+  // It is the smallest: every shape's smallest needs at least as much.
+  EXPECT_GT(plan.nearest->estimate.memory_peak, plan.request.hardware.cluster.device.memory);
+}
+
+TEST(MakePlan, RefusesLimitsThatNothingCanBeHeldAgainst) {
+  PlanRequest wanted = request("llama-3-8b", {16});
+  wanted.recipe.tokens.reset();
+  wanted.deadline = 1.0 * unit::day;
+  EXPECT_THROW((void)plan_of(wanted), InputError);
+  wanted = request("llama-3-8b", {16});
+  wanted.hardware.cluster.economics.price_per_device_hour.reset();
+  wanted.objective = Objective::cost;
+  EXPECT_THROW((void)plan_of(wanted), InputError);
+}
+
+TEST(WhatIf, ScalesWhatTheClusterFileSays) {
+  const Cluster before = read_hardware("dgx-h100").cluster;
+  const Cluster after = changed(before, what_if_from("net=0.5,hbm=1.2,flops=2"));
+  EXPECT_DOUBLE_EQ(after.levels[0].bandwidth / before.levels[0].bandwidth, 1.0);
+  EXPECT_DOUBLE_EQ(after.levels[1].bandwidth / before.levels[1].bandwidth, 0.5);
+  EXPECT_DOUBLE_EQ(after.device.memory_bandwidth / before.device.memory_bandwidth, 1.2);
+  EXPECT_DOUBLE_EQ(after.device.peak.at(DataType::bf16) / before.device.peak.at(DataType::bf16),
+                   2.0);
+}
+
+TEST(WhatIf, MakesTheBestStepSlowerWhereTheNetworkIs) {
+  PlanRequest wanted = request("llama-3-8b", {64});
+  const Seconds as_is = plan_of(wanted).layouts.front().estimate.step_time;
+  change_hardware(wanted.hardware, what_if_from("net=0.25"));
+  EXPECT_GT(plan_of(wanted).layouts.front().estimate.step_time, as_is);
+  PlanRequest faster = request("llama-3-8b", {64});
+  change_hardware(faster.hardware, what_if_from("flops=2"));
+  EXPECT_LT(plan_of(faster).layouts.front().estimate.step_time, as_is);
+}
+
+TEST(WhatIf, NamesWhatCanBeChanged) {
+  EXPECT_THROW((void)what_if_from("nett=2"), InputError);
+  EXPECT_THROW((void)what_if_from("net=fast"), InputError);
+  EXPECT_THROW((void)what_if_from("net=-1"), InputError);
+  EXPECT_THROW((void)what_if_from(""), InputError);
+}
+
+TEST(LaunchText, SpellsTheLayoutForEachFramework) {
+  Job job{read_model("llama-3.1-405b"), {}, {}};
+  job.layout = {.tensor = 8, .pipeline = 16, .virtual_pipeline = 8, .data = 128};
+  job.recipe.global_batch = 2048;
+  job.recipe.sequence = 8192;
+  job.recipe.recompute = {Recompute::block, {}, 1};
+  const std::string megatron = launch_text(job, Overlap::on, LaunchFormat::megatron);
+  for (const char* line : {"--tensor-model-parallel-size 8\n",
+                           "--pipeline-model-parallel-size 16\n",
+                           "--num-virtual-stages-per-pipeline-rank 8\n",
+                           "--account-for-embedding-in-pipeline-split\n",
+                           "--sequence-parallel\n",
+                           "--global-batch-size 2048\n",
+                           "--recompute-method block\n",
+                           "--use-distributed-optimizer\n",
+                           "--overlap-grad-reduce\n"}) {
+    EXPECT_THAT(megatron, HasSubstr(line));
+  }
+  const std::string titan = launch_text(job, Overlap::on, LaunchFormat::torchtitan);
+  EXPECT_THAT(titan, HasSubstr("tensor_parallel_degree = 8\n"));
+  EXPECT_THAT(titan, HasSubstr("pipeline_parallel_schedule = \"Interleaved1F1B\"\n"));
+  EXPECT_THAT(titan, HasSubstr("# no setting for ZeRO-1 alone"));
+  const std::string nemo = launch_text(job, Overlap::on, LaunchFormat::nemo);
+  EXPECT_THAT(nemo, HasSubstr("  virtual_pipeline_model_parallel_size: 8\n"));
+  EXPECT_THAT(nemo, HasSubstr("  activations_checkpoint_method: block\n"));
+}
+
+}  // namespace
+}  // namespace forerun

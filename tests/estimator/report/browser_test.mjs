@@ -1,0 +1,258 @@
+// The report in a real browser: every chart draws, tooltips say what the JSON says, tables sort and
+// filter, nothing is loaded, nothing complains, nothing is cut on paper or on a telephone.
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { after, before } from "node:test";
+
+import { open_page } from "./browser.mjs";
+import { evil_name, make_results, run } from "./results.mjs";
+
+const folder = mkdtempSync(join(tmpdir(), "forerun-report-"));
+const report = join(folder, "report.html");
+const document_of = (path) => JSON.parse(readFileSync(path, "utf8"));
+let results;
+let opened;
+
+before(async () => {
+  results = make_results(folder, writeFileSync);
+  run("report", ...Object.values(results), "--out", report, "--quiet");
+  opened = await open_page(report);
+});
+
+after(async () => {
+  await opened?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const figure_of = (title) => opened.page.locator("figure", { hasText: title }).first();
+
+/** Brings the chart into view and the mouse onto a place of its data; what the tooltip says. */
+async function tip_at(title, series, place, up = 0) {
+  const box = figure_of(title).locator(".chart");
+  await box.scrollIntoViewIfNeeded();
+  const [x, y] = await box.evaluate(
+    (element, [index, point]) => element.forerunChart.convertToPixel({ seriesIndex: index }, point),
+    [series, place],
+  );
+  await box.hover({ position: { x: x - 3, y: y - up }, force: true });
+  await box.hover({ position: { x, y: y - up }, force: true });
+  const tip = box.locator(".tip");
+  await tip.waitFor();
+  return tip.innerText();
+}
+
+test("the page is one small file", () => {
+  assert.ok(statSync(report).size < 4e6);
+});
+
+test("every kind of result has its section", async () => {
+  const kinds = await opened.page.$$eval("section.kind", (all) => all.map(({ id }) => id));
+  const wanted = ["estimate", "trace", "plan", "profile", "rehearsal", "capacity", "forecast"];
+  for (const kind of wanted) assert.ok(kinds.includes(kind), kind);
+});
+
+test("every chart has drawn", async () => {
+  const empty = await opened.page.$$eval("figure", (figures) =>
+    figures
+      .filter((figure) => {
+        const marks = figure.querySelectorAll(".chart svg path, .chart svg rect").length;
+        const canvas = figure.querySelector(".chart canvas");
+        const pixels = canvas
+          ?.getContext("2d")
+          .getImageData(0, 0, canvas.width, canvas.height)
+          .data.some((value) => value > 0);
+        return marks < 3 && !pixels;
+      })
+      .map((figure) => figure.querySelector(".title").textContent),
+  );
+  assert.deepEqual(empty, []);
+  assert.ok((await opened.page.locator("figure").count()) > 15);
+});
+
+test("no number is missing or has seventeen digits", async () => {
+  const text = await opened.page.locator("body").innerText();
+  const labels = await opened.page.$$eval(".chart text", (all) =>
+    all.map(({ textContent }) => textContent).join("\n"),
+  );
+  for (const words of [text, labels]) {
+    assert.doesNotMatch(words, /NaN|undefined|Infinity|\[object/);
+    assert.doesNotMatch(words, /\d\.\d{7,}/);
+  }
+});
+
+test("the breakdown's tooltip says what the JSON says", async () => {
+  const { breakdown_s: parts } = document_of(results.estimate);
+  const said = await tip_at("Where the step's time goes: estimate.json", 1, [
+    parts.compute / 2,
+    "compute",
+  ]);
+  assert.match(said, /^compute/);
+  assert.ok(said.includes(`${Number(parts.compute.toPrecision(3))} s`), said);
+});
+
+test("a point of the throughput curve says what the JSON says", async () => {
+  const [first] = document_of(results.capacity).pareto.sort(
+    (a, b) => a.tokens_per_s_per_user - b.tokens_per_s_per_user,
+  );
+  const said = await tip_at("Throughput against interactivity", 0, [
+    first.tokens_per_s_per_user,
+    first.tokens_per_s_per_device,
+  ]);
+  assert.ok(said.includes(`batch ${first.batch}`), said);
+  assert.ok(said.includes(`${Number(first.tokens_per_s_per_user.toPrecision(3))} tokens/s`), said);
+});
+
+test("a step of the rehearsal says what was measured", async () => {
+  const [first] = document_of(results.rehearsal).runs;
+  const name = `${first.model} ${first.layout}`;
+  const said = await tip_at("Steps: rehearsal.json", 0, [first.predicted_s / 2, name], 8);
+  const error = Number((100 * first.error).toPrecision(3));
+  assert.ok(said.includes(`${error > 0 ? "+" : ""}${error} %`), said);
+});
+
+const plan_table = () =>
+  opened.page.locator("#plan .table", { has: opened.page.getByText("micro-batch") }).last();
+
+/** The cells of a column of the plan's table, by its heading. */
+async function column(heading) {
+  const heads = await plan_table().locator("thead th").allInnerTexts();
+  const index = heads.findIndex((text) => text.trim().replace(/[▲▼]/, "") === heading);
+  return plan_table()
+    .locator("tbody tr")
+    .evaluateAll(
+      (rows, i) => rows.map((row) => row.cells[i].title || row.cells[i].innerText),
+      index,
+    );
+}
+
+test("the plan's table sorts by a click on a heading, both ways", async () => {
+  const memory = document_of(results.plan).layouts.map((layout) => layout.memory_peak_bytes);
+  const head = plan_table().locator("thead button", { hasText: /^memory$/ });
+  const sorted = [...memory].sort((a, b) => a - b);
+  await head.click();
+  const ascending = (await column("memory")).map(Number);
+  assert.deepEqual(ascending, sorted.slice(0, ascending.length));
+  await head.click();
+  const descending = (await column("memory")).map(Number);
+  assert.deepEqual(descending, sorted.reverse().slice(0, descending.length));
+});
+
+test("the plan's table keeps the rows that hold every word", async () => {
+  const { layouts } = document_of(results.plan);
+  const [{ schedule }] = layouts;
+  const wanted = layouts.filter((layout) => layout.schedule === schedule).length;
+  const filter = plan_table().getByRole("searchbox");
+  await filter.fill(`${schedule} on`);
+  const left = await column("schedule");
+  assert.ok(left.length > 0 && left.every((name) => name.includes(schedule)));
+  assert.ok(left.length <= wanted);
+  await filter.fill("no such layout");
+  assert.equal(await plan_table().locator("tbody tr").count(), 0);
+  await filter.fill("");
+});
+
+test("every chart's data is a table", async () => {
+  const empty = await opened.page.$$eval("figure", (figures) =>
+    figures
+      .filter((figure) => {
+        const details = figure.querySelector("details.data");
+        details.open = true;
+        details.dispatchEvent(new Event("toggle"));
+        return details.querySelectorAll("tbody tr").length === 0;
+      })
+      .map((figure) => figure.querySelector(".title").textContent),
+  );
+  assert.deepEqual(empty, []);
+  await opened.page.$$eval("details.data", (all) => all.forEach((one) => (one.open = false)));
+});
+
+test("a chart is saved as an image", async () => {
+  const download = opened.page.waitForEvent("download");
+  await figure_of("Where the step's time goes: estimate.json").getByRole("button").first().click();
+  const saved = await download;
+  assert.match(saved.suggestedFilename(), /\.svg$/);
+  assert.match(readFileSync(await saved.path(), "utf8"), /^<svg/);
+});
+
+test("a model called <script> is text", async () => {
+  assert.ok((await opened.page.locator("body").innerText()).includes(evil_name));
+  assert.equal(await opened.page.locator("main script, main img").count(), 0);
+});
+
+test("everything that acts is reached by the keyboard", async () => {
+  await opened.page.reload();
+  await opened.page.keyboard.press("Tab");
+  assert.equal(await opened.page.evaluate(() => document.activeElement.className), "skip");
+  const unreachable = await opened.page.$$eval(
+    "button, input, select, summary, .scroll",
+    (all) => all.filter((element) => element.tabIndex < 0).length,
+  );
+  assert.equal(unreachable, 0);
+});
+
+test("dark and light differ, and both keep text readable", async () => {
+  const contrast = (name) =>
+    opened.page.evaluate(async (value) => {
+      const select = document.querySelector(".theme select");
+      select.value = value;
+      select.dispatchEvent(new Event("change"));
+      const style = getComputedStyle(document.querySelector("figure"));
+      const light = (colour) => {
+        const [r, g, b] = colour.match(/\d+/g).map((part) => {
+          const share = Number(part) / 255;
+          return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+        });
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+      };
+      const two = [light(style.color), light(style.backgroundColor)].sort((a, b) => b - a);
+      return { paper: style.backgroundColor, ratio: (two[0] + 0.05) / (two[1] + 0.05) };
+    }, name);
+  const dark = await contrast("dark");
+  const light = await contrast("light");
+  assert.notEqual(dark.paper, light.paper);
+  // WCAG 2.1, 1.4.6.
+  assert.ok(dark.ratio > 7 && light.ratio > 7);
+});
+
+/** Charts that leave their figure or the page, or are taller than `height`. */
+function cut(height) {
+  return opened.page.$$eval(
+    "figure",
+    (figures, most) =>
+      figures
+        .filter((figure) => {
+          const outer = figure.getBoundingClientRect();
+          const drawn = figure.querySelector(".chart svg, .chart canvas").getBoundingClientRect();
+          const wide = outer.right > document.documentElement.clientWidth + 1;
+          return wide || drawn.right > outer.right + 1 || outer.height > most;
+        })
+        .map((figure) => figure.querySelector(".title").textContent),
+    height,
+  );
+}
+
+test("a narrow screen does not scroll sideways", async () => {
+  await opened.page.setViewportSize({ width: 390, height: 800 });
+  await opened.page.waitForTimeout(500);
+  assert.deepEqual(await cut(Infinity), []);
+  assert.ok(await opened.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+});
+
+test("on paper no chart is cut", async () => {
+  // What A4 leaves between margins of 14 mm, at 96 pixels an inch.
+  await opened.page.setViewportSize({ width: 688, height: 1017 });
+  await opened.page.emulateMedia({ media: "print", colorScheme: "dark" });
+  await opened.page.waitForTimeout(500);
+  assert.deepEqual(await cut(1017), []);
+  const theme = await opened.page.evaluate(() => document.documentElement.dataset.theme);
+  assert.equal(theme, "light");
+  await opened.page.emulateMedia({ media: "screen" });
+});
+
+test("the console stayed silent and nothing was loaded", () => {
+  assert.deepEqual(opened.said, []);
+  const loaded = opened.requests.filter((url) => !url.startsWith("data:"));
+  assert.deepEqual([...new Set(loaded)], [`file://${report}`]);
+});

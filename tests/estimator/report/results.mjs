@@ -1,0 +1,98 @@
+// Results for the page to show: every verb of the program as it is, and two real measurements.
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+export const evil_name = "<script>alert(1)<&script>.json";
+
+export function run(...words) {
+  try {
+    return execFileSync(process.env.FORERUN, words, { encoding: "utf8", stdio: "pipe" });
+  } catch (error) {
+    // 3: nothing that was asked for fits; the answer is written all the same.
+    if (error.status === 3) return error.stdout;
+    throw new Error(`forerun ${words.join(" ")}: ${error.stderr}`);
+  }
+}
+
+const tiny = {
+  model_type: "gpt2",
+  architectures: ["GPT2LMHeadModel"],
+  n_embd: 128,
+  n_layer: 4,
+  n_head: 4,
+  n_positions: 256,
+  vocab_size: 1024,
+};
+
+/** Writes the results into `folder`; { name: path }. */
+export function make_results(folder, write) {
+  const file = (name) => join(folder, name);
+  const json = (name, ...words) => {
+    run(...words, "--format", "json", "--out", file(name), "--quiet");
+    return file(name);
+  };
+  mkdirSync(folder, { recursive: true });
+  write(file(evil_name), JSON.stringify(tiny));
+  const job = ["--model", "llama-3-70b", "--cluster", "dgx-h100", "--seq", "4096"];
+  const run_of = ["--tokens", "1T", "--restart", "10min"];
+  const results = {
+    estimate: json(
+      "estimate.json",
+      "estimate",
+      ...job,
+      ...run_of,
+      ...["--devices", "64", "--layout", "tp=8,pp=4", "--batch", "128"],
+      ...["--trace", file("trace.json")],
+    ),
+    evil: json(
+      "evil.json",
+      ...["estimate", "--model", file(evil_name), "--cluster", "dgx-h100"],
+      ...["--devices", "8", "--layout", "dp=8", "--seq", "64"],
+    ),
+    trace: file("trace.json"),
+    plan: json(
+      "plan.json",
+      "plan",
+      ...job,
+      ...run_of,
+      ...["--devices", "64", "--batch", "64", "--top", "60"],
+    ),
+    capacity: json(
+      "capacity.json",
+      ...["capacity", "--model", "llama-3-70b", "--cluster", "dgx-h100", "--devices", "64"],
+      ...["--precision", "fp8", "--ttft", "500ms", "--tpot", "50ms"],
+    ),
+  };
+  for (const year of [2027, 2030]) {
+    results[`forecast-${year}`] = json(
+      `forecast-${year}.json`,
+      ...["forecast", "--year", String(year), "--scenario", "epoch-trend", "--samples", "20000"],
+    );
+  }
+  const published = join(process.env.FORERUN_REFERENCE_DATA ?? "", "published/training_runs.csv");
+  if (existsSync(published)) {
+    results.validation = json("validation.json", "validate", "--table", published);
+  }
+  for (const name of ["profile", "rehearsal"]) {
+    results[name] = file(`${name}.json`);
+    copyFileSync(join(here, "results", `${name}.json`), results[name]);
+  }
+  results.one_kernel = one_kernel(results.profile, file("one-kernel.json"), write);
+  return results;
+}
+
+/** The smallest profile there can be: one kernel, nothing else. */
+function one_kernel(profile, path, write) {
+  const document = JSON.parse(readFileSync(profile, "utf8"));
+  document.kernels = document.kernels.slice(0, 1);
+  document.collectives = [];
+  document.overlap = null;
+  document.topology.levels = [];
+  document.topology.measured = null;
+  document.skipped = [];
+  write(path, JSON.stringify(document));
+  return path;
+}
