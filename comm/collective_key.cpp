@@ -10,7 +10,7 @@
 namespace forerun {
 namespace {
 
-constexpr auto names = std::to_array<std::pair<Collective, std::string_view>>({
+constexpr auto collective_names = std::to_array<std::pair<Collective, std::string_view>>({
     {Collective::all_reduce, "all_reduce"},
     {Collective::all_gather, "all_gather"},
     {Collective::reduce_scatter, "reduce_scatter"},
@@ -48,7 +48,7 @@ std::optional<std::int64_t> field(std::string_view& text, std::string_view name)
 }  // namespace
 
 std::optional<Collective> collective_from(std::string_view name) {
-  for (const auto& [value, known] : names) {
+  for (const auto& [value, known] : collective_names) {
     if (known == name) {
       return value;
     }
@@ -57,7 +57,7 @@ std::optional<Collective> collective_from(std::string_view name) {
 }
 
 std::string_view name_of(Collective op) {
-  for (const auto& [value, name] : names) {
+  for (const auto& [value, name] : collective_names) {
     if (value == op) {
       return name;
     }

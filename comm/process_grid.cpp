@@ -15,7 +15,7 @@
 namespace forerun {
 namespace {
 
-constexpr auto names = std::to_array<std::pair<GroupKind, std::string_view>>({
+constexpr auto group_kind_names = std::to_array<std::pair<GroupKind, std::string_view>>({
     {GroupKind::tensor, "tensor"},
     {GroupKind::context, "context"},
     {GroupKind::data, "data"},
@@ -358,7 +358,7 @@ std::vector<PlacedGroup> placed_groups(const ProcessGrid& grid,
 }
 
 std::string_view name_of(GroupKind kind) {
-  for (const auto& [value, name] : names) {
+  for (const auto& [value, name] : group_kind_names) {
     if (value == kind) {
       return name;
     }
@@ -368,9 +368,9 @@ std::string_view name_of(GroupKind kind) {
 
 std::span<const GroupKind> all_group_kinds() {
   static constexpr auto kinds = [] {
-    std::array<GroupKind, names.size()> all{};
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      all[i] = names[i].first;
+    std::array<GroupKind, group_kind_names.size()> all{};
+    for (std::size_t i = 0; i < group_kind_names.size(); ++i) {
+      all[i] = group_kind_names[i].first;
     }
     return all;
   }();

@@ -1,13 +1,10 @@
 // The multiply-adds of one token.
 #include "jobs/parameter_count.hpp"
+#include "units/integer.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
 namespace {
-
-double real(std::int64_t n) {
-  return static_cast<double>(n);
-}
 
 // Whole chunks of w see w/2 keys a query on average, the last one half of what is left.
 double chunk_context(double w, double sequence) {

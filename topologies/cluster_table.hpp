@@ -14,6 +14,9 @@
 
 namespace forerun {
 
+/// For numbers of a table that no bound above is known of.
+inline constexpr double no_limit = 1e12;
+
 /// Root of a TOML text; throws InputError with file, line and column where it does not parse.
 [[nodiscard]] toml::table parse_toml(std::string_view text, const std::string& where);
 

@@ -15,6 +15,12 @@ double median_of(std::vector<double> values) {
   return 0.5 * (*middle + *std::max_element(values.begin(), middle));
 }
 
+double upper_median_of(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::ranges::nth_element(values, middle);
+  return *middle;
+}
+
 double robust_deviation(const std::vector<double>& values, double centre) {
   if (values.empty()) {
     return 0.0;

@@ -27,8 +27,6 @@ std::span<const CatalogFile> catalog_cluster_files();
 
 namespace {
 
-constexpr double no_limit = 1e12;
-
 std::map<DataType, FlopsPerSecond> read_peaks(const toml::table& table, const std::string& file) {
   const ClusterTable peaks(
       table, "[device.peak]", file, {"bf16", "fp16", "fp32", "fp8_e4m3", "fp8_e5m2", "int32"});

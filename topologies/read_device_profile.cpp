@@ -12,8 +12,6 @@ std::span<const CatalogFile> catalog_device_files();
 
 namespace {
 
-constexpr double no_limit = 1e12;
-
 double required_number(const ClusterTable& keys, std::string_view key, double low, double high) {
   const auto value = keys.optional_number(key, low, high);
   if (!value) {
@@ -140,7 +138,7 @@ RowsRate read_rows(const ClusterTable& keys) {
           .source = keys.text("source")};
 }
 
-DeviceProfile profile_from(const ClusterTable& keys, const std::string& file) {
+DeviceProfile device_profile_from(const ClusterTable& keys, const std::string& file) {
   DeviceProfile profile;
   profile.name = keys.text("name");
   profile.date = keys.text("date");
@@ -168,7 +166,7 @@ DeviceProfile profile_from(const ClusterTable& keys, const std::string& file) {
   return profile;
 }
 
-ClusterTable root_table(const toml::table& root, const std::string& file) {
+ClusterTable device_keys(const toml::table& root, const std::string& file) {
   return {root,
           "the file",
           file,
@@ -211,14 +209,14 @@ DeviceProfile own_sections(std::string_view name) {
 
 DeviceProfile read_device_profile_text(std::string_view text, const std::string& where) {
   const toml::table root = parse_toml(text, where);
-  return profile_from(root_table(root, where), where);
+  return device_profile_from(device_keys(root, where), where);
 }
 
 DeviceProfile read_device_profile(std::string_view name) {
   const std::string file = std::string(name) + ".toml";
   const toml::table root = parse_toml(catalog_text(catalog_device_files(), name, "profile"), file);
-  const ClusterTable keys = root_table(root, file);
-  DeviceProfile profile = profile_from(keys, file);
+  const ClusterTable keys = device_keys(root, file);
+  DeviceProfile profile = device_profile_from(keys, file);
   if (const auto like = read_likeness(keys)) {
     DeviceProfile other = own_sections(like->name);
     take_over(profile.gemm, std::move(other.gemm), *like);

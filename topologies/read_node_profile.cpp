@@ -33,7 +33,7 @@ FabricReach read_fabric(const toml::table& table, const std::string& file) {
           .source = keys.text("source")};
 }
 
-NodeProfile profile_from(const ClusterTable& keys, const std::string& file) {
+NodeProfile node_profile_from(const ClusterTable& keys, const std::string& file) {
   NodeProfile profile;
   profile.name = keys.text("name");
   profile.date = keys.text("date");
@@ -46,7 +46,7 @@ NodeProfile profile_from(const ClusterTable& keys, const std::string& file) {
   return profile;
 }
 
-ClusterTable root_table(const toml::table& root, const std::string& file) {
+ClusterTable node_keys(const toml::table& root, const std::string& file) {
   return {root,
           "the file",
           file,
@@ -72,15 +72,15 @@ void take_over(NodeProfile& own, NodeProfile other, const Likeness& like) {
 
 NodeProfile read_node_profile_text(std::string_view text, const std::string& where) {
   const toml::table root = parse_toml(text, where);
-  return profile_from(root_table(root, where), where);
+  return node_profile_from(node_keys(root, where), where);
 }
 
 NodeProfile read_node_profile(std::string_view name) {
   const std::string file = std::string(name) + ".toml";
   const std::string_view text = catalog_text(catalog_node_files(), name, "node_profile");
   const toml::table root = parse_toml(text, file);
-  const ClusterTable keys = root_table(root, file);
-  NodeProfile profile = profile_from(keys, file);
+  const ClusterTable keys = node_keys(root, file);
+  NodeProfile profile = node_profile_from(keys, file);
   if (const auto like = read_likeness(keys)) {
     take_over(profile,
               read_node_profile_text(catalog_text(catalog_node_files(), like->name, "like"),

@@ -1,7 +1,8 @@
-// Whole-number divisions that do not round down.
+// Whole-number divisions that do not round down, and whole numbers as real ones.
 #pragma once
 
 #include <concepts>
+#include <cstdint>
 
 namespace forerun {
 
@@ -15,6 +16,10 @@ template <std::integral Integer>
 template <std::integral Integer>
 [[nodiscard]] constexpr Integer rounded_up(Integer value, Integer step) {
   return ceil_div(value, step) * step;
+}
+
+[[nodiscard]] constexpr double real(std::int64_t n) {
+  return static_cast<double>(n);
 }
 
 }  // namespace forerun

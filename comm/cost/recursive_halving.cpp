@@ -4,13 +4,6 @@
 #include "units/unit.hpp"
 
 namespace forerun {
-namespace {
-
-double passes_of(Collective op) {
-  return op == Collective::all_reduce ? 2.0 : 1.0;
-}
-
-}  // namespace
 
 Traffic recursive_halving_traffic(Collective op, Bytes payload, std::int64_t ranks) {
   if (ranks <= 1) {

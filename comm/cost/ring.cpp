@@ -6,14 +6,6 @@
 #include "units/unit.hpp"
 
 namespace forerun {
-namespace {
-
-// All-reduce goes round twice: reduce-scatter, then all-gather.
-double passes_of(Collective op) {
-  return op == Collective::all_reduce ? 2.0 : 1.0;
-}
-
-}  // namespace
 
 Traffic ring_traffic(Collective op, Bytes payload, std::int64_t ranks) {
   if (ranks <= 1) {

@@ -16,6 +16,14 @@
 #include "units/unit.hpp"
 
 namespace forerun {
+
+// What a rank says of itself: "7 1 all_reduce bf16 ...": operations, whether inside a collective.
+struct RankState {
+  std::uint64_t steps = 0;
+  bool is_communicating = false;
+  std::string what;
+};
+
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -27,22 +35,15 @@ double seconds_since(Clock::time_point then) {
   return std::chrono::duration<double>(Clock::now() - then).count();
 }
 
-// What a rank says of itself: "7 1 all_reduce bf16 ...": operations, whether inside a collective.
-struct State {
-  std::uint64_t steps = 0;
-  bool is_communicating = false;
-  std::string what;
-};
-
-State state_from(const std::string& line) {
+RankState state_from(const std::string& line) {
   std::istringstream text(line);
-  State state;
+  RankState state;
   text >> state.steps >> state.is_communicating;
   std::getline(text >> std::ws, state.what);
   return state;
 }
 
-std::string text_of(const State& state) {
+std::string text_of(const RankState& state) {
   return fmt::format("{} {} {}", state.steps, state.is_communicating ? 1 : 0, state.what);
 }
 
@@ -52,7 +53,7 @@ struct RankWatch::Shared {
   Shared(Seconds patience, OnFailure action)
       : limit_s(patience.in(unit::second)), on_failure(std::move(action)) {}
 
-  [[nodiscard]] State own_state() {
+  [[nodiscard]] RankState own_state() {
     const std::lock_guard lock(mutex);
     return {steps.load(std::memory_order_relaxed), is_communicating, what};
   }
@@ -106,7 +107,7 @@ class RankWatch::Line {
 
   [[nodiscard]] bool has_left() const { return has_left_; }
 
-  [[nodiscard]] const State& state() const { return state_; }
+  [[nodiscard]] const RankState& state() const { return state_; }
 
   [[nodiscard]] std::string name() const { return fmt::format("rank {} on {}", rank_, host_); }
 
@@ -114,7 +115,7 @@ class RankWatch::Line {
   int rank_;
   std::string host_;
   LineStream stream_;
-  State state_;
+  RankState state_;
   Clock::time_point heard_ = Clock::now();
   bool has_left_ = false;
 };
@@ -165,7 +166,7 @@ class RankWatch::Root {
  private:
   void watch() {
     do {
-      const State own = shared_.own_state();
+      const RankState own = shared_.own_state();
       for (Line& line : lines_) {
         line.read();
         line.send(text_of(own));
@@ -181,7 +182,7 @@ class RankWatch::Root {
     } while (shared_.pause());
   }
 
-  std::string complaint_of(const State& own) {
+  std::string complaint_of(const RankState& own) {
     for (const Line& line : lines_) {
       if (std::string complaint = complaint_about(line, shared_.limit_s); !complaint.empty()) {
         return complaint;
@@ -191,7 +192,7 @@ class RankWatch::Root {
   }
 
   // Every rank is heard and inside a collective, but nothing has ended for too long.
-  std::string standstill(const State& own) {
+  std::string standstill(const RankState& own) {
     std::uint64_t total = own.steps;
     std::uint64_t least = own.steps;
     bool all_communicate = own.is_communicating;

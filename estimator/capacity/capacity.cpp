@@ -7,15 +7,12 @@
 #include "estimator/capacity/serving_memory.hpp"
 #include "jobs/parameter_count.hpp"
 #include "units/input_error.hpp"
+#include "units/integer.hpp"
 #include "units/quantity_text.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
 namespace {
-
-double real(std::int64_t n) {
-  return static_cast<double>(n);
-}
 
 std::int64_t replicas_of(const ServingPoint& point, std::int64_t devices) {
   return devices / devices_of(point.layout);

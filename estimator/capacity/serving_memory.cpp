@@ -3,14 +3,11 @@
 #include <algorithm>
 
 #include "jobs/parameter_count.hpp"
+#include "units/integer.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
 namespace {
-
-double real(std::int64_t n) {
-  return static_cast<double>(n);
-}
 
 // The largest stage's share of what all layers add up to.
 double stage_share(const ServedModel& served) {

@@ -4,14 +4,11 @@
 #include <cmath>
 
 #include "estimator/capacity/serving_memory.hpp"
+#include "units/integer.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
 namespace {
-
-double real(std::int64_t n) {
-  return static_cast<double>(n);
-}
 
 double mean_context(const Workload& workload) {
   return real(workload.input_tokens) + 0.5 * real(workload.output_tokens);

@@ -15,7 +15,7 @@ bool is_option(std::string_view word) {
 }
 
 // "--name value ..." and "--name=value", underscores as dashes (torchrun takes both).
-ForeignSettings settings_of(const std::vector<ShellWord>& words, const std::string& file) {
+ForeignSettings megatron_settings(const std::vector<ShellWord>& words, const std::string& file) {
   ForeignSettings settings;
   settings.set_file(file);
   for (std::size_t i = 0; i < words.size(); ++i) {
@@ -64,9 +64,9 @@ StatedJob stated_of(ForeignSettings& settings) {
   return stated;
 }
 
-class Reader {
+class MegatronReader {
  public:
-  Reader(ForeignSettings settings, std::int64_t devices)
+  MegatronReader(ForeignSettings settings, std::int64_t devices)
       : settings_(std::move(settings)), devices_(devices) {}
 
   ForeignJob read() {
@@ -191,7 +191,7 @@ ForeignJob read_megatron_job(std::string_view text,
   if (words.empty()) {
     throw InputError(where, "holds no --options (expected Megatron-LM's arguments)");
   }
-  ForeignJob job = Reader(settings_of(words, where), devices).read();
+  ForeignJob job = MegatronReader(megatron_settings(words, where), devices).read();
   for (const std::string& note : reading.notes) {
     job.notes.push_back(note + " is not followed, what depends on it is left out");
   }

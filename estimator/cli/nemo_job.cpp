@@ -88,7 +88,7 @@ class Flattener {
   ForeignSettings settings_;
 };
 
-ForeignSettings settings_of(std::string_view text, const std::string& file) {
+ForeignSettings nemo_settings(std::string_view text, const std::string& file) {
   try {
     const YAML::Node root = YAML::Load(std::string(text));
     if (!root.IsMap()) {
@@ -157,9 +157,9 @@ ForeignSettings as_megatron(ForeignSettings& nemo) {
   return megatron;
 }
 
-class Reader {
+class NemoReader {
  public:
-  explicit Reader(ForeignSettings settings) : settings_(std::move(settings)) {}
+  explicit NemoReader(ForeignSettings settings) : settings_(std::move(settings)) {}
 
   ForeignJob read() {
     add_degrees();
@@ -252,7 +252,7 @@ class Reader {
 }  // namespace
 
 ForeignJob read_nemo_job(std::string_view text, const std::string& where) {
-  return Reader(settings_of(text, where)).read();
+  return NemoReader(nemo_settings(text, where)).read();
 }
 
 }  // namespace forerun

@@ -51,7 +51,7 @@ void flatten(const toml::table& table,
   }
 }
 
-ForeignSettings settings_of(std::string_view text, const std::string& file) {
+ForeignSettings torchtitan_settings(std::string_view text, const std::string& file) {
   toml::table document;
   try {
     document = toml::parse(text, file);
@@ -64,9 +64,9 @@ ForeignSettings settings_of(std::string_view text, const std::string& file) {
   return settings;
 }
 
-class Reader {
+class TorchtitanReader {
  public:
-  explicit Reader(ForeignSettings settings) : settings_(std::move(settings)) {}
+  explicit TorchtitanReader(ForeignSettings settings) : settings_(std::move(settings)) {}
 
   ForeignJob read() {
     add_model();
@@ -263,7 +263,7 @@ class Reader {
 }  // namespace
 
 ForeignJob read_torchtitan_job(std::string_view text, const std::string& where) {
-  return Reader(settings_of(text, where)).read();
+  return TorchtitanReader(torchtitan_settings(text, where)).read();
 }
 
 }  // namespace forerun

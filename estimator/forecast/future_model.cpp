@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "units/integer.hpp"
+
 namespace forerun {
 namespace {
 
@@ -16,10 +18,6 @@ constexpr std::int64_t hidden_step = 1024;
 constexpr double base_year = 2022.79;  // H100, October 2022
 constexpr double utilisation = 0.375;
 constexpr std::int64_t devices_per_node = 8;
-
-double real(std::int64_t n) {
-  return static_cast<double>(n);
-}
 
 // Matrices of one layer: queries and output h^2 each, keys and values, three of the FFN.
 double layer_parameters_of(const FutureModel& model) {

@@ -47,7 +47,7 @@ const Program* program_in(std::string_view text) {
 }
 
 // Whole numbers of one width are moved alike. Elements of eight bytes name no key.
-std::optional<DataType> element_type(const std::string& word) {
+std::optional<DataType> nccl_tests_type(const std::string& word) {
   static const std::map<std::string, DataType> types{{"float", DataType::fp32},
                                                      {"half", DataType::fp16},
                                                      {"bfloat16", DataType::bf16},
@@ -92,9 +92,9 @@ std::optional<Columns> header_in(const std::string& text) {
   return is_whole ? std::optional<Columns>(columns) : std::nullopt;
 }
 
-class Reader {
+class NcclTestsReader {
  public:
-  Reader(const std::string& path, const LogContext& context) : context_(context) {
+  NcclTestsReader(const std::string& path, const LogContext& context) : context_(context) {
     log_.path = path;
     set_program(program_in(path.substr(path.find_last_of('/') + 1)));
   }
@@ -253,7 +253,7 @@ class Reader {
                        "nothing before this row says which collective it is (expected a line, or a "
                        "file name, with all_reduce_perf or the like)");
     }
-    const auto type = element_type(words[columns_->type]);
+    const auto type = nccl_tests_type(words[columns_->type]);
     const double bytes = positive_number_in(words[columns_->size]);
     if (!program_->op) {
       ++log_.skipped[std::string(program_->name) + " is not modelled"];
@@ -324,7 +324,7 @@ Timing timing_of_mean(Seconds mean, std::int64_t samples) {
 ImportedLog read_nccl_tests_text(std::string_view text,
                                  const std::string& path,
                                  const LogContext& context) {
-  Reader reader(path, context);
+  NcclTestsReader reader(path, context);
   for (const LogLine& line : log_lines(text, path)) {
     reader.take(line);
   }

@@ -37,7 +37,7 @@ constexpr auto tests = std::to_array<Test>({
 });
 
 // "# Datatype: MPI_INT."; versions before 7 say none and reduce floats.
-std::optional<DataType> element_type(const std::string& name) {
+std::optional<DataType> osu_type(const std::string& name) {
   static const std::map<std::string, DataType> types{
       {"MPI_CHAR", DataType::uint8}, {"MPI_INT", DataType::int32}, {"MPI_FLOAT", DataType::fp32}};
   const auto found = types.find(name);
@@ -85,9 +85,9 @@ Header columns_of(const std::string& text) {
   return header;
 }
 
-class Reader {
+class OsuReader {
  public:
-  Reader(const std::string& path, const LogContext& context) : context_(context) {
+  OsuReader(const std::string& path, const LogContext& context) : context_(context) {
     log_.path = path;
   }
 
@@ -184,7 +184,7 @@ class Reader {
     if (header_.validation < words.size() && words[header_.validation] == "Fail") {
       throw InputError(line.place, "says that its results are wrong (Validation: Fail)");
     }
-    const auto type = element_type(type_);
+    const auto type = osu_type(type_);
     if (!type) {
       ++log_.skipped["elements of type '" + type_ + "'"];
       return;
@@ -235,7 +235,7 @@ class Reader {
 ImportedLog read_osu_text(std::string_view text,
                           const std::string& path,
                           const LogContext& context) {
-  Reader reader(path, context);
+  OsuReader reader(path, context);
   for (const LogLine& line : log_lines(text, path)) {
     reader.take(line);
   }

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t enough_for_flags = 12;
 
-Seconds median_of(std::vector<Seconds> samples) {
+Seconds median_time(std::vector<Seconds> samples) {
   std::ranges::sort(samples);
   const std::size_t middle = samples.size() / 2;
   return samples.size() % 2 == 1 ? samples[middle] : (samples[middle - 1] + samples[middle]) / 2.0;
@@ -21,14 +21,14 @@ Seconds deviation_of(const std::vector<Seconds>& samples, Seconds median) {
   for (const Seconds sample : samples) {
     deviations.push_back(std::max(sample, median) - std::min(sample, median));
   }
-  return median_of(std::move(deviations));
+  return median_time(std::move(deviations));
 }
 
 bool drifts(const std::vector<Seconds>& samples, Seconds median) {
   constexpr double allowed = 0.02;
   const auto third = static_cast<std::ptrdiff_t>(samples.size() / 3);
-  const Seconds first = median_of({samples.begin(), samples.begin() + third});
-  const Seconds last = median_of({samples.end() - third, samples.end()});
+  const Seconds first = median_time({samples.begin(), samples.begin() + third});
+  const Seconds last = median_time({samples.end() - third, samples.end()});
   return std::abs((last - first) / median) > allowed;
 }
 
@@ -48,7 +48,7 @@ bool has_two_modes(const std::vector<Seconds>& sorted, Seconds median) {
 
 Timing timing_of(std::vector<Seconds> samples, double tolerance) {
   Timing timing;
-  timing.median = median_of(samples);
+  timing.median = median_time(samples);
   timing.mad = deviation_of(samples, timing.median);
   const bool has_enough = samples.size() >= enough_for_flags;
   timing.is_drifting = has_enough && drifts(samples, timing.median);

@@ -10,14 +10,15 @@
 namespace forerun {
 namespace {
 
-constexpr std::int64_t tile_rows = 128;
+constexpr std::int64_t gemm_tile_rows = 128;
 
 double size_at(int half_octaves) {
   return std::exp2(0.5 * half_octaves);
 }
 
 std::int64_t in_whole_tiles(std::int64_t rows) {
-  return rows <= tile_rows ? rows : (rows + tile_rows - 1) / tile_rows * tile_rows;
+  return rows <= gemm_tile_rows ? rows
+                                : (rows + gemm_tile_rows - 1) / gemm_tile_rows * gemm_tile_rows;
 }
 
 // A corner of the table below `size`, and how far towards the next one, in the logarithm.

@@ -10,7 +10,7 @@
 namespace forerun {
 namespace {
 
-struct Fit {
+struct AlphaBetaFit {
   double latency_s = 0.0;
   double seconds_per_byte = 0.0;
   double error = 0.0;
@@ -18,7 +18,7 @@ struct Fit {
 
 // Minimises sum ((alpha steps + wire beta - t) / t)^2 by its normal equations; alpha and beta stay
 // at or above zero.
-Fit fit_alpha_beta(const std::vector<const CollectiveRecord*>& records) {
+AlphaBetaFit fit_alpha_beta(const std::vector<const CollectiveRecord*>& records) {
   double ss = 0.0;
   double sw = 0.0;
   double ww = 0.0;
@@ -34,7 +34,7 @@ Fit fit_alpha_beta(const std::vector<const CollectiveRecord*>& records) {
     s += steps;
     w += wire;
   }
-  Fit fit;
+  AlphaBetaFit fit;
   const double determinant = ss * ww - sw * sw;
   if (determinant > 1e-12 * ss * ww) {
     fit.latency_s = (s * ww - w * sw) / determinant;
@@ -68,7 +68,7 @@ void fit_levels(Profile& profile) {
     if (records.empty()) {
       return;
     }
-    const Fit fit = fit_alpha_beta(records);
+    const AlphaBetaFit fit = fit_alpha_beta(records);
     LinkLevel level;
     level.name = name;
     level.devices = devices;

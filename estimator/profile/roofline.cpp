@@ -46,9 +46,9 @@ double huber_loss(double error) {
   return size <= huber ? 0.5 * size * size : huber * (size - 0.5 * huber);
 }
 
-class Fit {
+class RooflineFit {
  public:
-  Fit(std::vector<Work> points, Limits limits)
+  RooflineFit(std::vector<Work> points, Limits limits)
       : points_(std::move(points)), limits_(limits), start_(first_guess(points_)) {}
 
   Roofline run() {
@@ -143,7 +143,7 @@ std::optional<Roofline> fit_roofline(std::span<const Work> points, Limits limits
   if (points.size() < least_points) {
     return std::nullopt;
   }
-  return Fit(thinned(points), limits).run();
+  return RooflineFit(thinned(points), limits).run();
 }
 
 }  // namespace forerun

@@ -12,7 +12,7 @@
 namespace forerun {
 namespace {
 
-constexpr auto names = std::to_array<std::pair<OverlapCompute, std::string_view>>({
+constexpr auto overlap_names = std::to_array<std::pair<OverlapCompute, std::string_view>>({
     {OverlapCompute::gemm, "gemm"},
     {OverlapCompute::attention, "attention"},
     {OverlapCompute::memory, "memory"},
@@ -36,7 +36,7 @@ double log_of(std::int64_t bytes) {
 }  // namespace
 
 std::string_view name_of(OverlapCompute compute) {
-  for (const auto& [value, name] : names) {
+  for (const auto& [value, name] : overlap_names) {
     if (value == compute) {
       return name;
     }
@@ -45,7 +45,7 @@ std::string_view name_of(OverlapCompute compute) {
 }
 
 std::optional<OverlapCompute> overlap_compute_from(std::string_view name) {
-  for (const auto& [value, known] : names) {
+  for (const auto& [value, known] : overlap_names) {
     if (known == name) {
       return value;
     }

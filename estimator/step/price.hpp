@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string_view>
 
 #include "comm/collective_key.hpp"
 #include "estimator/step/overlap.hpp"
@@ -14,6 +15,20 @@ namespace forerun {
 /// Where a price comes from, best first: this key on this cluster; neighbouring sizes of the same
 /// family; a roofline fitted to this device's measurements; peak times a class efficiency.
 enum class Tier { measured, interpolated, fitted, datasheet };
+
+[[nodiscard]] constexpr std::string_view name_of(Tier tier) {
+  switch (tier) {
+    case Tier::measured:
+      return "measured";
+    case Tier::interpolated:
+      return "interpolated";
+    case Tier::fitted:
+      return "fitted";
+    case Tier::datasheet:
+      return "datasheet";
+  }
+  return {};
+}
 
 struct Price {
   Seconds time;

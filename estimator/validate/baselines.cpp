@@ -7,14 +7,11 @@
 
 #include "estimator/validate/nonnegative_fit.hpp"
 #include "jobs/parameter_count.hpp"
+#include "units/integer.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
 namespace {
-
-double real(std::int64_t n) {
-  return static_cast<double>(n);
-}
 
 /// One device's links, bytes per second.
 struct Links {

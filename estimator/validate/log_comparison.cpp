@@ -195,7 +195,7 @@ std::string size_text(const Json& value) {
   return value.is_null() ? "-" : text_of(value.get<double>() * unit::byte);
 }
 
-std::string percent(const Json& value) {
+std::string signed_percent(const Json& value) {
   return value.is_null() ? "-" : fmt::format("{:+.1f} %", 100.0 * value.get<double>());
 }
 
@@ -219,7 +219,7 @@ void print_log(const Json& document, std::ostream& out) {
              time_text(document["predicted_s"]),
              time_text(document["measured_s"]),
              signed_time(document["gap_s"]),
-             percent(document["error"]),
+             signed_percent(document["error"]),
              document["inside_band"].get<bool>() ? "inside" : "OUTSIDE",
              time_text(document["error_band_s"][0]),
              time_text(document["error_band_s"][1]));
@@ -242,7 +242,7 @@ void print_log(const Json& document, std::ostream& out) {
   constexpr double most = 10.0;  // nothing is that far off by itself
   for (const auto& [name, share] : document["error_if_alone"].items()) {
     if (share.is_null() || std::abs(share.get<double>()) <= most) {
-      fmt::print(out, "  {:<20}{:>12} of its prediction\n", name, percent(share));
+      fmt::print(out, "  {:<20}{:>12} of its prediction\n", name, signed_percent(share));
     }
   }
   const Json& memory = document["memory"];
@@ -251,11 +251,11 @@ void print_log(const Json& document, std::ostream& out) {
              "tensor memory",
              size_text(memory["predicted_tensor_bytes"]),
              size_text(memory["most_allocated_bytes"]),
-             percent(memory["allocated_error"]),
+             signed_percent(memory["allocated_error"]),
              "with fragmentation",
              size_text(memory["predicted_reserved_bytes"]),
              size_text(memory["most_reserved_bytes"]),
-             percent(memory["reserved_error"]));
+             signed_percent(memory["reserved_error"]));
 }
 
 }  // namespace forerun

@@ -19,7 +19,7 @@ struct Hardware {
   PriceList prices;
 };
 
-class Catalog {
+class CatalogHardware {
  public:
   const Hardware& named(const std::string& name) {
     const auto found = known_.find(name);
@@ -87,7 +87,9 @@ Seconds predicted_time(const InferenceRow& row,
   return static_batch(served, workload, *row.batch, prices).latency;
 }
 
-ValidationRow stated_row(const InferenceRow& row, const Published& published, Catalog& catalog) {
+ValidationRow stated_row(const InferenceRow& row,
+                         const Published& published,
+                         CatalogHardware& catalog) {
   ValidationRow result;
   result.id = row.id;
   result.published = published.time;
@@ -127,7 +129,7 @@ std::vector<ServingLayout> layouts_of(const ServedRow& row) {
   return layouts;
 }
 
-ThroughputBound bound_of(const InferenceRow& row, Catalog& catalog) {
+ThroughputBound bound_of(const InferenceRow& row, CatalogHardware& catalog) {
   ThroughputBound bound;
   bound.id = row.id;
   bound.published = *row.tokens_per_s_per_device;
@@ -169,7 +171,7 @@ ValidationRow unusable_row(const InferenceRow& row) {
 }  // namespace
 
 InferenceValidation validate_inference(const std::vector<InferenceRow>& rows) {
-  Catalog catalog;
+  CatalogHardware catalog;
   InferenceValidation result;
   for (const InferenceRow& row : rows) {
     if (const auto published = published_of(row)) {

@@ -7,17 +7,13 @@
 
 #include <fmt/ostream.h>
 
+#include "topologies/median.hpp"
+
 namespace forerun {
 namespace {
 
 using Json = nlohmann::ordered_json;
 using Bounds = std::vector<const ThroughputBound*>;
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  return *middle;
-}
 
 Json summary_of(const Bounds& bounds) {
   std::vector<double> ratios;
@@ -32,7 +28,7 @@ Json summary_of(const Bounds& bounds) {
   Json json{{"priced", priced}, {"total", bounds.size()}};
   json["share_at_or_under"] =
       priced > 0 ? Json(static_cast<double>(under) / static_cast<double>(priced)) : Json();
-  json["median_ratio"] = priced > 0 ? Json(median(ratios)) : Json();
+  json["median_ratio"] = priced > 0 ? Json(upper_median_of(ratios)) : Json();
   json["max_ratio"] = priced > 0 ? Json(*std::ranges::max_element(ratios)) : Json();
   return json;
 }
@@ -49,7 +45,7 @@ Json row_json(const ThroughputBound& bound) {
   return json;
 }
 
-std::string percent(const Json& value) {
+std::string whole_percent(const Json& value) {
   return value.is_null() ? "-" : fmt::format("{:.0f} %", 100.0 * value.get<double>());
 }
 
@@ -63,7 +59,7 @@ void print_bound(const std::string& name, const Json& group, std::ostream& out) 
              name,
              group["priced"].get<std::int64_t>(),
              group["total"].get<std::int64_t>(),
-             percent(group["share_at_or_under"]),
+             whole_percent(group["share_at_or_under"]),
              ratio(group["median_ratio"]),
              ratio(group["max_ratio"]));
 }

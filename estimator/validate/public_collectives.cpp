@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "estimator/validate/csv_table.hpp"
+#include "topologies/median.hpp"
 #include "units/input_error.hpp"
 #include "units/unit.hpp"
 
@@ -185,12 +186,6 @@ std::vector<PublicCollective> read_common(const CsvTable& table, const std::stri
   return timings;
 }
 
-Seconds median_of(std::vector<double> milliseconds) {
-  const auto middle = milliseconds.begin() + static_cast<std::ptrdiff_t>(milliseconds.size() / 2);
-  std::ranges::nth_element(milliseconds, middle);
-  return *middle * unit::millisecond;
-}
-
 // "a100_dgx" of "vidur-net-a100_dgx-all_reduce.csv".
 std::string vidur_device(const std::string& path) {
   const std::string name = fs::path(path).stem().string();
@@ -222,7 +217,7 @@ std::vector<PublicCollective> read_vidur(const CsvTable& table, const std::strin
     timing.machine = timing.source;
     timing.device = device;
     const auto op = collective_named(name);
-    timing.time = median_of(milliseconds);
+    timing.time = upper_median_of(milliseconds) * unit::millisecond;
     if (!op) {
       timing.skip_reason = "'" + name + "' is not modelled";
     } else if (ranks < 2 || bytes < 1 || !(timing.time > Seconds())) {

@@ -12,6 +12,7 @@
 
 #include "estimator/validate/csv_table.hpp"
 #include "kernels/kernel_cost.hpp"
+#include "topologies/median.hpp"
 #include "units/input_error.hpp"
 #include "units/unit.hpp"
 
@@ -45,12 +46,6 @@ std::array<LinearLayer, 4> linear_layers(const CsvTable& table, std::size_t row)
            {"attn_post_proj", hidden, heads / ranks * head_size},
            {"mlp_up_proj", gates * inner, hidden},
            {"mlp_down_proj", hidden, inner}}};
-}
-
-Seconds median_of(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  return *middle * unit::second;
 }
 
 std::optional<DataType> type_of(const std::string& precision) {
@@ -171,7 +166,7 @@ std::vector<PublicTiming> read_vidur_table(const std::string& path) {
                        .family = model,
                        .layer = layer,
                        .key = keys[place],
-                       .time = median_of(values),
+                       .time = upper_median_of(values) * unit::second,
                        .skip_reason = {},
                        .gpu = gpu});
   }

@@ -9,14 +9,11 @@
 #include "estimator/step/work_list.hpp"
 #include "jobs/parameter_count.hpp"
 #include "units/input_error.hpp"
+#include "units/integer.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
 namespace {
-
-double real(std::int64_t n) {
-  return static_cast<double>(n);
-}
 
 double tokens_of(const Job& job) {
   return real(job.recipe.global_batch) * real(job.recipe.sequence);

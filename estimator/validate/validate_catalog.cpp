@@ -39,7 +39,7 @@ constexpr auto spellings = std::to_array<Spelling>({
 });
 
 // Profiles of the clusters that were asked for, read once.
-class Catalog {
+class CatalogProfiles {
  public:
   const CatalogPrices& prices_of(std::string_view cluster) {
     auto& found = prices_[cluster];
@@ -104,7 +104,7 @@ ValidationRow row_of(const PublicTiming& timing,
 }  // namespace
 
 Validation validate_catalog(const std::vector<PublicTiming>& timings) {
-  Catalog catalog;
+  CatalogProfiles catalog;
   Validation validation;
   std::map<std::string_view, Timings> tables;
   for (const PublicTiming& timing : timings) {

@@ -15,7 +15,7 @@
 namespace forerun {
 namespace {
 
-using Timings = std::vector<const PublicCollective*>;
+using CollectiveTimings = std::vector<const PublicCollective*>;
 
 // Mean error of the datasheet tier above 16 MiB on the published tables (this verb's own figure).
 constexpr double datasheet_error = 0.15;
@@ -45,20 +45,6 @@ std::vector<std::string> groups_of(const PublicCollective& timing, const std::st
   return groups;
 }
 
-const char* name_of_tier(Tier tier) {
-  switch (tier) {
-    case Tier::measured:
-      return "measured";
-    case Tier::interpolated:
-      return "interpolated";
-    case Tier::fitted:
-      return "fitted";
-    case Tier::datasheet:
-      return "datasheet";
-  }
-  return "";
-}
-
 ValidationRow row_of(const PublicCollective& timing,
                      const std::string& known,
                      const std::optional<Price>& price,
@@ -70,7 +56,7 @@ ValidationRow row_of(const PublicCollective& timing,
   if (price) {
     row.predicted = price->time;
     row.relative_error = price->relative_error;
-    row.tier = name_of_tier(price->tier);
+    row.tier = name_of(price->tier);
   } else {
     row.skip_reason = reason;
     row.groups.push_back(fmt::format("{}, not priced: {}", known, reason));
@@ -94,7 +80,7 @@ DatasheetPrice datasheet_price(const PublicCollective& timing) {
 // The rows of one machine, and the curves that they make.
 class Machine {
  public:
-  explicit Machine(const Timings& timings) : curves_(records_of(timings)) {
+  explicit Machine(const CollectiveTimings& timings) : curves_(records_of(timings)) {
     for (const PublicCollective* timing : timings) {
       by_curve_[curve_of(timing->key)].push_back(timing);
     }
@@ -122,7 +108,7 @@ class Machine {
   }
 
  private:
-  static std::vector<CollectiveRecord> records_of(const Timings& timings) {
+  static std::vector<CollectiveRecord> records_of(const CollectiveTimings& timings) {
     std::vector<CollectiveRecord> records(timings.size());
     std::ranges::transform(timings, records.begin(), [](const PublicCollective* timing) {
       return record_of(*timing);
@@ -132,7 +118,7 @@ class Machine {
 
   // `others` lacks the whole curve; its other rows are put back.
   static std::optional<Price> without_row(const PublicCollective& left_out,
-                                          const Timings& members,
+                                          const CollectiveTimings& members,
                                           const CollectiveCurves& others) {
     std::vector<SizePoint> points;
     for (const PublicCollective* member : members) {
@@ -147,7 +133,7 @@ class Machine {
   }
 
   CollectiveCurves curves_;
-  std::map<CurveId, Timings> by_curve_;
+  std::map<CurveId, CollectiveTimings> by_curve_;
 };
 
 }  // namespace
@@ -155,12 +141,12 @@ class Machine {
 Validation validate_collectives(const std::vector<PublicCollective>& timings) {
   Validation validation;
   std::vector<std::string> names;
-  std::map<std::string, Timings> machines;
+  std::map<std::string, CollectiveTimings> machines;
   for (const PublicCollective& timing : timings) {
     if (!timing.skip_reason.empty()) {
       continue;
     }
-    Timings& rows = machines[timing.machine];
+    CollectiveTimings& rows = machines[timing.machine];
     if (rows.empty()) {
       names.push_back(timing.machine);
     }

@@ -14,10 +14,6 @@ KernelRecord record_of(const PublicTiming& timing) {
   return {timing.key, {time, time, time, time, time, 1, 0.0}};
 }
 
-const char* name_of_tier(Tier tier) {
-  return tier == Tier::interpolated ? "interpolated" : "fitted";
-}
-
 ValidationRow predict(const PublicTiming& timing, const KernelCurves& curves) {
   ValidationRow row;
   row.id = timing.id;
@@ -26,7 +22,7 @@ ValidationRow predict(const PublicTiming& timing, const KernelCurves& curves) {
   if (const auto price = curves.price(timing.key)) {
     row.predicted = price->time;
     row.relative_error = price->relative_error;
-    row.tier = name_of_tier(price->tier);
+    row.tier = name_of(price->tier);
   } else {
     row.skip_reason = "no other kernel of its kind in the table";
   }

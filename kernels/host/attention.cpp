@@ -9,7 +9,6 @@
 
 #include "kernels/host/one_thread.hpp"
 #include "units/integer.hpp"
-#include "units/multiversion.hpp"
 
 namespace forerun::host {
 namespace {
@@ -134,13 +133,6 @@ void gather(const KernelCall& call,
   std::memset(to.at(rows.length * rows.size),
               0,
               static_cast<std::size_t>((padded - rows.length) * rows.size) * bytes);
-}
-
-FORERUN_MULTIVERSION void scale_run(float* x, float factor, std::int64_t count) {
-#pragma omp simd
-  for (std::int64_t i = 0; i < count; ++i) {
-    x[i] *= factor;
-  }
 }
 
 VisibleKeys visible_columns(const AttentionKeyShape& shape,

@@ -131,8 +131,6 @@ void gather(const KernelCall& call,
             std::int64_t padded,
             const BlockMatrix& to);
 
-void scale_run(float* x, float factor, std::int64_t count);
-
 /// The columns of a score row that its query sees in the block that starts at `key_first`.
 [[nodiscard]] VisibleKeys visible_columns(const AttentionKeyShape& shape,
                                           std::int64_t query,

@@ -13,15 +13,6 @@
 namespace forerun::host {
 namespace {
 
-FORERUN_MULTIVERSION float dot(const float* x, const float* y, std::int64_t count) {
-  float total = 0.0F;
-#pragma omp simd reduction(+ : total)
-  for (std::int64_t i = 0; i < count; ++i) {
-    total += x[i] * y[i];
-  }
-  return total;
-}
-
 struct RowStatistics {
   float lse = 0.0F;
   float delta = 0.0F;  ///< sum of d_out * out

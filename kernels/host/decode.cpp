@@ -90,13 +90,6 @@ FORERUN_MULTIVERSION float exponentiate(float* x, float shift, std::int64_t coun
   return total;
 }
 
-FORERUN_MULTIVERSION void scale(float* x, float factor, std::int64_t count) {
-#pragma omp simd
-  for (std::int64_t i = 0; i < count; ++i) {
-    x[i] *= factor;
-  }
-}
-
 // What one part of the cache says about one query: an output relative to its own maximum.
 struct Partial {
   float largest = -std::numeric_limits<float>::infinity();
@@ -120,9 +113,9 @@ class CachePart {
     values_ = keys_ + piece * s_.head_size;
     scores_ = values_ + piece * v_;
     call.array(0).read_into(queries_, key_head * group_ * s_.head_size, group_ * s_.head_size);
-    scale(queries_,
-          static_cast<float>(1.0 / std::sqrt(static_cast<double>(s_.head_size))),
-          group_ * s_.head_size);
+    scale_run(queries_,
+              static_cast<float>(1.0 / std::sqrt(static_cast<double>(s_.head_size))),
+              group_ * s_.head_size);
   }
 
   void run(std::int64_t first, std::int64_t last) {
@@ -144,7 +137,7 @@ class CachePart {
       if (largest > partial.largest) {
         const float correction = fast_exp_or_zero(partial.largest - largest);
         partial.sum *= correction;
-        scale(partial.out, correction, v_);
+        scale_run(partial.out, correction, v_);
         partial.largest = largest;
       }
       partial.sum += exponentiate(scores_, largest, count);
@@ -200,12 +193,12 @@ void decode_attention(const KernelCall& call) {
       const float largest = std::max(total.largest, other.largest);
       const float keep = fast_exp_or_zero(total.largest - largest);
       const float add = fast_exp_or_zero(other.largest - largest);
-      scale(total.out, keep, v);
+      scale_run(total.out, keep, v);
       add_weighted(other.out, &add, v, 1, total.out);
       total.sum = total.sum * keep + other.sum * add;
       total.largest = largest;
     }
-    scale(total.out, 1.0F / total.sum, v);
+    scale_run(total.out, 1.0F / total.sum, v);
     call.array(3).commit(head * v, v, total.out);
   }
 }

@@ -9,33 +9,9 @@
 #include "kernels/host/expert_kernels.hpp"
 #include "kernels/host/parallel_ranges.hpp"
 #include "kernels/host/reductions.hpp"
-#include "units/multiversion.hpp"
 
 namespace forerun::host {
 namespace {
-
-FORERUN_MULTIVERSION void add_scaled(const float* x, float factor, float* y, std::int64_t count) {
-#pragma omp simd
-  for (std::int64_t i = 0; i < count; ++i) {
-    y[i] += factor * x[i];
-  }
-}
-
-FORERUN_MULTIVERSION void scale_to(const float* x, float factor, float* y, std::int64_t count) {
-#pragma omp simd
-  for (std::int64_t i = 0; i < count; ++i) {
-    y[i] = factor * x[i];
-  }
-}
-
-FORERUN_MULTIVERSION float dot(const float* x, const float* y, std::int64_t count) {
-  float total = 0.0F;
-#pragma omp simd reduction(+ : total)
-  for (std::int64_t i = 0; i < count; ++i) {
-    total += x[i] * y[i];
-  }
-  return total;
-}
 
 // The first of the largest logits that is not chosen yet; chosen ones are -infinity. Twice through
 // the row, but the first time vectorised. Rows without a number end at the last expert.

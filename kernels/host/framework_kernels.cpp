@@ -6,6 +6,7 @@
 
 #include "kernels/dropout_draw.hpp"
 #include "kernels/host/fast_exp.hpp"
+#include "kernels/host/gelu.hpp"
 #include "kernels/host/parallel_ranges.hpp"
 #include "kernels/host/reductions.hpp"
 #include "kernels/host/row_kernels.hpp"
@@ -71,9 +72,6 @@ void drop(const KernelScalars& scalars,
     values[i] = is_kept ? values[i] / keep : 0.0F;
   }
 }
-
-constexpr float root_two_over_pi = 0.797884560802865356F;
-constexpr float cubic = 0.044715F;
 
 FORERUN_MULTIVERSION void biased_gelu(const float* u,
                                       const float* bias,

@@ -1,5 +1,6 @@
 // The activations between the two matrices of an MLP, and the cap on logits.
 #include "kernels/host/fast_exp.hpp"
+#include "kernels/host/gelu.hpp"
 #include "kernels/host/parallel_ranges.hpp"
 #include "kernels/host/row_kernels.hpp"
 #include "units/multiversion.hpp"
@@ -30,9 +31,6 @@ FORERUN_MULTIVERSION void gate_gradient(const float* u,
     d_up[i] = dy[i] * silu;
   }
 }
-
-constexpr float root_two_over_pi = 0.797884560802865356F;
-constexpr float cubic = 0.044715F;
 
 FORERUN_MULTIVERSION void gelu(const float* u, float* y, std::int64_t count) {
 #pragma omp simd

@@ -1,27 +1,12 @@
 // Sigmoid gates, one a row or one an element, and runs of columns in and out of wider rows.
 #include "kernels/host/fast_exp.hpp"
 #include "kernels/host/parallel_ranges.hpp"
+#include "kernels/host/reductions.hpp"
 #include "kernels/host/row_kernels.hpp"
 #include "units/multiversion.hpp"
 
 namespace forerun::host {
 namespace {
-
-FORERUN_MULTIVERSION void scale_run(const float* x, float factor, float* y, std::int64_t count) {
-#pragma omp simd
-  for (std::int64_t i = 0; i < count; ++i) {
-    y[i] = factor * x[i];
-  }
-}
-
-FORERUN_MULTIVERSION float dot_run(const float* x, const float* y, std::int64_t count) {
-  float total = 0.0F;
-#pragma omp simd reduction(+ : total)
-  for (std::int64_t i = 0; i < count; ++i) {
-    total += x[i] * y[i];
-  }
-  return total;
-}
 
 FORERUN_MULTIVERSION void gate_run(const float* x,
                                    const float* gate,
@@ -65,7 +50,7 @@ void row_gate_forward(const KernelCall& call) {
       const float* x = call.array(0).read(row * n, n, buffer.data());
       const float gate = *call.array(1).read(row, 1, buffer.data() + 2 * n);
       float* out = y.target(row * n, buffer.data() + n);
-      scale_run(x, fast_sigmoid(gate), out, n);
+      scale_to(x, fast_sigmoid(gate), out, n);
       y.commit(row * n, n, out);
     }
   });
@@ -82,9 +67,9 @@ void row_gate_backward(const KernelCall& call) {
       const float* x = call.array(0).read(row * n, n, buffer.data());
       const float s = fast_sigmoid(*call.array(1).read(row, 1, buffer.data() + 3 * n));
       const float* dy = call.array(2).read(row * n, n, buffer.data() + n);
-      const float gradient = dot_run(x, dy, n) * s * (1.0F - s);
+      const float gradient = dot(x, dy, n) * s * (1.0F - s);
       float* out = dx.target(row * n, buffer.data() + 2 * n);
-      scale_run(dy, s, out, n);
+      scale_to(dy, s, out, n);
       dx.commit(row * n, n, out);
       d_gate.commit(row, 1, &gradient);
     }

@@ -3,20 +3,11 @@
 
 #include "kernels/host/decode_kernels.hpp"
 #include "kernels/host/parallel_ranges.hpp"
+#include "kernels/host/reductions.hpp"
 #include "units/multiversion.hpp"
 
 namespace forerun::host {
 namespace {
-
-// Four sums at once: one alone waits for its own additions.
-FORERUN_MULTIVERSION float dot(const float* x, const float* y, std::int64_t count) {
-  float total = 0.0F;
-#pragma omp simd reduction(+ : total)
-  for (std::int64_t i = 0; i < count; ++i) {
-    total += x[i] * y[i];
-  }
-  return total;
-}
 
 FORERUN_MULTIVERSION float dot_bf16(const float* x, const Bf16* y, std::int64_t count) {
   float total = 0.0F;

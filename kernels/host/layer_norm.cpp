@@ -82,7 +82,7 @@ FORERUN_MULTIVERSION void differentiate(const LayerNormRow& row, const LayerNorm
 }
 
 // Operands of the plain kernel and of the one behind an addition, by position.
-struct Forward {
+struct LayerOperands {
   bool has_sum{};  ///< x is formed here, from operands 0 and 1
   std::size_t x{};
   std::size_t weight{};
@@ -91,7 +91,7 @@ struct Forward {
   std::size_t stats{};
 };
 
-void normalise_rows(const KernelCall& call, const Forward& at) {
+void layer_normalise_rows(const KernelCall& call, const LayerOperands& at) {
   const auto& shape = call.shape<RowsShape>();
   const std::int64_t n = shape.columns;
   const TypedArray y = call.array(at.y);
@@ -117,7 +117,7 @@ void normalise_rows(const KernelCall& call, const Forward& at) {
 }
 
 // As for RMSNorm: operand 4 is the gradient that reaches the sum past the norm.
-void differentiate_rows(const KernelCall& call, bool has_sum, bool has_bias) {
+void layer_differentiate_rows(const KernelCall& call, bool has_sum, bool has_bias) {
   const auto& shape = call.shape<RowsShape>();
   const std::int64_t n = shape.columns;
   const float* means = call.floats(2);
@@ -153,27 +153,29 @@ void differentiate_rows(const KernelCall& call, bool has_sum, bool has_bias) {
 }  // namespace
 
 void layer_norm_forward(const KernelCall& call) {
-  normalise_rows(call, {.has_sum = false, .x = 0, .weight = 1, .bias = 2, .y = 3, .stats = 4});
+  layer_normalise_rows(call,
+                       {.has_sum = false, .x = 0, .weight = 1, .bias = 2, .y = 3, .stats = 4});
 }
 
 void add_layer_norm_forward(const KernelCall& call) {
-  normalise_rows(call, {.has_sum = true, .x = 4, .weight = 2, .bias = 3, .y = 5, .stats = 6});
+  layer_normalise_rows(call, {.has_sum = true, .x = 4, .weight = 2, .bias = 3, .y = 5, .stats = 6});
 }
 
 void layer_norm_nobias_forward(const KernelCall& call) {
-  normalise_rows(call, {.has_sum = false, .x = 0, .weight = 1, .bias = {}, .y = 2, .stats = 3});
+  layer_normalise_rows(call,
+                       {.has_sum = false, .x = 0, .weight = 1, .bias = {}, .y = 2, .stats = 3});
 }
 
 void layer_norm_backward(const KernelCall& call) {
-  differentiate_rows(call, false, true);
+  layer_differentiate_rows(call, false, true);
 }
 
 void add_layer_norm_backward(const KernelCall& call) {
-  differentiate_rows(call, true, true);
+  layer_differentiate_rows(call, true, true);
 }
 
 void layer_norm_nobias_backward(const KernelCall& call) {
-  differentiate_rows(call, false, false);
+  layer_differentiate_rows(call, false, false);
 }
 
 }  // namespace forerun::host

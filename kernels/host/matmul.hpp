@@ -1,6 +1,7 @@
 // One oneDNN matrix product of fixed shape, prepared once and run on changing addresses.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -8,6 +9,22 @@
 #include "units/data_type.hpp"
 
 namespace forerun::host {
+
+/// The shape of C = A B.
+[[nodiscard]] inline GemmShape product(std::int64_t m,
+                                       std::int64_t n,
+                                       std::int64_t k,
+                                       GemmLayout layout) {
+  return {m, n, k, layout, GemmOutput::store};
+}
+
+/// The shape of C += A B, in fp32.
+[[nodiscard]] inline GemmShape sum_of_products(std::int64_t m,
+                                               std::int64_t n,
+                                               std::int64_t k,
+                                               GemmLayout layout) {
+  return {m, n, k, layout, GemmOutput::accumulate_fp32};
+}
 
 /// Owns its scratch memory, so an object serves one thread at a time; the product itself uses the
 /// OpenMP threads that were available when it was made (one, inside a parallel region).

@@ -11,7 +11,7 @@ namespace forerun::host {
 namespace {
 
 // Operands of the plain kernel and of the one behind an addition, by position.
-struct Forward {
+struct RmsOperands {
   bool has_sum;  ///< x is formed here, from operands 0 and 1
   std::size_t x;
   std::size_t weight;
@@ -19,7 +19,7 @@ struct Forward {
   std::size_t rstd;
 };
 
-void normalise_rows(const KernelCall& call, const Forward& at) {
+void rms_normalise_rows(const KernelCall& call, const RmsOperands& at) {
   const auto& shape = call.shape<RowsShape>();
   const std::int64_t n = shape.columns;
   const TypedArray x = call.array(at.x);
@@ -41,7 +41,7 @@ void normalise_rows(const KernelCall& call, const Forward& at) {
 
 // The gradient of the sum that reaches it past the norm is operand 4 of the kernel behind an
 // addition, which has all that follows one place later.
-void differentiate_rows(const KernelCall& call, bool has_sum) {
+void rms_differentiate_rows(const KernelCall& call, bool has_sum) {
   const auto& shape = call.shape<RowsShape>();
   const std::int64_t n = shape.columns;
   const TypedArray x = call.array(0);
@@ -72,19 +72,19 @@ void differentiate_rows(const KernelCall& call, bool has_sum) {
 }  // namespace
 
 void rms_norm_forward(const KernelCall& call) {
-  normalise_rows(call, {.has_sum = false, .x = 0, .weight = 1, .y = 2, .rstd = 3});
+  rms_normalise_rows(call, {.has_sum = false, .x = 0, .weight = 1, .y = 2, .rstd = 3});
 }
 
 void add_rms_norm_forward(const KernelCall& call) {
-  normalise_rows(call, {.has_sum = true, .x = 3, .weight = 2, .y = 4, .rstd = 5});
+  rms_normalise_rows(call, {.has_sum = true, .x = 3, .weight = 2, .y = 4, .rstd = 5});
 }
 
 void rms_norm_backward(const KernelCall& call) {
-  differentiate_rows(call, false);
+  rms_differentiate_rows(call, false);
 }
 
 void add_rms_norm_backward(const KernelCall& call) {
-  differentiate_rows(call, true);
+  rms_differentiate_rows(call, true);
 }
 
 }  // namespace forerun::host

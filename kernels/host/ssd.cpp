@@ -6,6 +6,7 @@
 
 #include "kernels/host/fast_exp.hpp"
 #include "kernels/host/parallel_ranges.hpp"
+#include "kernels/host/reductions.hpp"
 #include "kernels/host/ssd_chunk.hpp"
 #include "units/integer.hpp"
 #include "units/multiversion.hpp"
@@ -24,31 +25,6 @@ FORERUN_MULTIVERSION void mask_row(const float* products,
   for (std::int64_t j = 0; j <= i; ++j) {
     masked[j] = products[j] * fast_exp_or_zero(static_cast<float>(sum - sums[j])) * dt[j];
   }
-}
-
-FORERUN_MULTIVERSION void scale_row(const float* from,
-                                    float factor,
-                                    std::int64_t count,
-                                    float* to) {
-#pragma omp simd
-  for (std::int64_t i = 0; i < count; ++i) {
-    to[i] = factor * from[i];
-  }
-}
-
-FORERUN_MULTIVERSION void add_scaled(const float* x, float factor, float* y, std::int64_t count) {
-#pragma omp simd
-  for (std::int64_t i = 0; i < count; ++i) {
-    y[i] += factor * x[i];
-  }
-}
-
-GemmShape product(std::int64_t m, std::int64_t n, std::int64_t k, GemmLayout layout) {
-  return {m, n, k, layout, GemmOutput::store};
-}
-
-GemmShape sum_of_products(std::int64_t m, std::int64_t n, std::int64_t k, GemmLayout layout) {
-  return {m, n, k, layout, GemmOutput::accumulate_fp32};
 }
 
 // Y = M X + (exp(sums) C) S^T + D X, then the state moves on.
@@ -153,7 +129,7 @@ void mask_products(const SsdChunk& chunk, const float* products, float* masked) 
 void scale_rows(
     const float* from, const float* factors, std::int64_t rows, std::int64_t width, float* to) {
   for (std::int64_t i = 0; i < rows; ++i) {
-    scale_row(from + i * width, factors[i], width, to + i * width);
+    scale_to(from + i * width, factors[i], to + i * width, width);
   }
 }
 
@@ -164,7 +140,7 @@ void advance_state(ChunkProducts& products, const SsdChunk& chunk, float* scratc
     weights[j] = chunk.decay_after(j) * chunk.dt[j];
   }
   scale_rows(chunk.x, weights, z.chunk, z.head_size, scratch);
-  scale_row(state, chunk.kept(), z.states(), state);
+  scale_to(state, chunk.kept(), state, z.states());
   products.run(
       sum_of_products(z.head_size, z.state, z.chunk, GemmLayout::tn), scratch, chunk.b, state);
 }

@@ -11,27 +11,12 @@
 
 #include "kernels/host/fast_exp.hpp"
 #include "kernels/host/parallel_ranges.hpp"
+#include "kernels/host/reductions.hpp"
 #include "kernels/host/ssd_chunk.hpp"
 #include "units/multiversion.hpp"
 
 namespace forerun::host {
 namespace {
-
-FORERUN_MULTIVERSION float dot(const float* x, const float* y, std::int64_t count) {
-  float total = 0.0F;
-#pragma omp simd reduction(+ : total)
-  for (std::int64_t i = 0; i < count; ++i) {
-    total += x[i] * y[i];
-  }
-  return total;
-}
-
-FORERUN_MULTIVERSION void add_scaled(const float* x, float factor, float* y, std::int64_t count) {
-#pragma omp simd
-  for (std::int64_t i = 0; i < count; ++i) {
-    y[i] += factor * x[i];
-  }
-}
 
 // What a decay gives to one step's sum it takes from another's: over a chunk the terms cancel all
 // but a small rest, and only their sums in double leave fp32's accuracy to that rest.
@@ -64,20 +49,13 @@ FORERUN_MULTIVERSION double differentiate_row(const SsdChunk& chunk,
   return total;
 }
 
-GemmShape shape_of(std::int64_t m,
-                   std::int64_t n,
-                   std::int64_t k,
-                   GemmLayout layout,
-                   GemmOutput output = GemmOutput::store) {
-  return {m, n, k, layout, output};
-}
-
-constexpr GemmOutput add = GemmOutput::accumulate_fp32;
-
 // One head of one sequence, chunk by chunk from the last to the first.
-class BackwardHead {
+class SsdBackwardHead {
  public:
-  BackwardHead(const SsdHead& head, const SsdSizes& sizes, ChunkProducts& products, float* memory)
+  SsdBackwardHead(const SsdHead& head,
+                  const SsdSizes& sizes,
+                  ChunkProducts& products,
+                  float* memory)
       : head_(head),
         z_(sizes),
         products_(products),
@@ -157,23 +135,23 @@ class BackwardHead {
   // Y = M X: dX, dC, dB, and what dt and the decays did.
   void inside() {
     const std::int64_t n = z_.chunk;
-    products_.run(shape_of(n, n, z_.state, GemmLayout::nt), chunk_.c, chunk_.b, plain_);
+    products_.run(product(n, n, z_.state, GemmLayout::nt), chunk_.c, chunk_.b, plain_);
     mask_products(chunk_, plain_, masked_);
-    products_.run(shape_of(n, z_.head_size, n, GemmLayout::tn), masked_, dy_, dx_);
-    products_.run(shape_of(n, n, z_.head_size, GemmLayout::nt), dy_, chunk_.x, d_masked_);
+    products_.run(product(n, z_.head_size, n, GemmLayout::tn), masked_, dy_, dx_);
+    products_.run(product(n, n, z_.head_size, GemmLayout::nt), dy_, chunk_.x, d_masked_);
     for (std::int64_t i = 0; i < n; ++i) {
       float* const row = d_masked_ + i * n;
       d_sums_[at(i)] += differentiate_row(chunk_, i, plain_ + i * n, row, {d_dt_, d_sums_.data()});
       std::fill(row + i + 1, row + n, 0.0F);
     }
-    products_.run(shape_of(n, z_.state, n, GemmLayout::nn), d_masked_, chunk_.b, d_c_);
-    products_.run(shape_of(n, z_.state, n, GemmLayout::tn), d_masked_, chunk_.c, d_b_);
+    products_.run(product(n, z_.state, n, GemmLayout::nn), d_masked_, chunk_.b, d_c_);
+    products_.run(product(n, z_.state, n, GemmLayout::tn), d_masked_, chunk_.c, d_b_);
   }
 
   // Y += (E C) S^T: `passed` = dY S is the gradient of E C.
   void from_state(const float* state) {
     const std::int64_t n = z_.chunk;
-    products_.run(shape_of(n, z_.state, z_.head_size, GemmLayout::nn), dy_, state, passed_);
+    products_.run(product(n, z_.state, z_.head_size, GemmLayout::nn), dy_, state, passed_);
     for (std::int64_t i = 0; i < n; ++i) {
       weights_[i] = chunk_.decay_until(i);
       const float* const row = passed_ + i * z_.state;
@@ -190,7 +168,7 @@ class BackwardHead {
     auto d_last = static_cast<double>(kept * dot(d_state_, state, z_.states()));
     // dR applied to B: [chunk x head_size], what w x is multiplied with.
     products_.run(
-        shape_of(n, z_.head_size, z_.state, GemmLayout::nt), chunk_.b, d_state_, by_position_);
+        product(n, z_.head_size, z_.state, GemmLayout::nt), chunk_.b, d_state_, by_position_);
     for (std::int64_t j = 0; j < n; ++j) {
       const float decay = chunk_.decay_after(j);
       const float weight = decay * chunk_.dt[j];
@@ -206,14 +184,15 @@ class BackwardHead {
     d_sums_[at(n - 1)] += d_last;
     scale_rows(chunk_.x, weights_, n, z_.head_size, by_position_);
     products_.run(
-        shape_of(n, z_.state, z_.head_size, GemmLayout::nn, add), by_position_, d_state_, d_b_);
+        sum_of_products(n, z_.state, z_.head_size, GemmLayout::nn), by_position_, d_state_, d_b_);
     // dS = E_last dR + dY^T (E C).
     for (std::int64_t i = 0; i < n; ++i) {
       weights_[i] = chunk_.decay_until(i);
     }
     scale_rows(chunk_.c, weights_, n, z_.state, passed_);
     add_scaled(d_state_, kept - 1.0F, d_state_, z_.states());
-    products_.run(shape_of(z_.head_size, z_.state, n, GemmLayout::tn, add), dy_, passed_, d_state_);
+    products_.run(
+        sum_of_products(z_.head_size, z_.state, n, GemmLayout::tn), dy_, passed_, d_state_);
   }
 
   void skip() {
@@ -279,11 +258,11 @@ void Ssd::run_backward(const KernelCall& call) {
   ColumnSums d_c(projected);
   parallel_ranges(s.heads, s.batch * s.length * s.head_size, [&](const ThreadRange& range) {
     Worker& worker = all[static_cast<std::size_t>(range.thread)];
-    float* const memory = worker.memory.at_least(BackwardHead::floats(z));
+    float* const memory = worker.memory.at_least(SsdBackwardHead::floats(z));
     for (std::int64_t head = range.first; head < range.last; ++head) {
       for (std::int64_t sequence = 0; sequence < s.batch; ++sequence) {
         const SsdHead one(call, sequence * s.heads + head);
-        BackwardHead(one, z, worker.products, memory)
+        SsdBackwardHead(one, z, worker.products, memory)
             .run(d_b.of(range.thread), d_c.of(range.thread));
       }
     }

@@ -9,10 +9,6 @@
 namespace forerun::host {
 namespace {
 
-GemmShape product(std::int64_t m, std::int64_t n, std::int64_t k, GemmLayout layout) {
-  return {m, n, k, layout, GemmOutput::accumulate_fp32};
-}
-
 // One key-value head of one sequence and the query heads that share it.
 class Group {
  public:
@@ -168,12 +164,18 @@ class Group {
 
 UnfusedAttention::Worker::Worker(const AttentionKeyShape& s, DataType product_type)
     : type(product_type),
-      keyed_scores(product(s.length, key_length(s), s.head_size, GemmLayout::nt), product_type),
-      valued_scores(product(s.length, key_length(s), value_size(s), GemmLayout::nt), product_type),
-      weighted(product(s.length, value_size(s), key_length(s), GemmLayout::nn), product_type),
-      to_values(product(key_length(s), value_size(s), s.length, GemmLayout::tn), product_type),
-      to_queries(product(s.length, s.head_size, key_length(s), GemmLayout::nn), product_type),
-      to_keys(product(key_length(s), s.head_size, s.length, GemmLayout::tn), product_type) {}
+      keyed_scores(sum_of_products(s.length, key_length(s), s.head_size, GemmLayout::nt),
+                   product_type),
+      valued_scores(sum_of_products(s.length, key_length(s), value_size(s), GemmLayout::nt),
+                    product_type),
+      weighted(sum_of_products(s.length, value_size(s), key_length(s), GemmLayout::nn),
+               product_type),
+      to_values(sum_of_products(key_length(s), value_size(s), s.length, GemmLayout::tn),
+                product_type),
+      to_queries(sum_of_products(s.length, s.head_size, key_length(s), GemmLayout::nn),
+                 product_type),
+      to_keys(sum_of_products(key_length(s), s.head_size, s.length, GemmLayout::tn), product_type) {
+}
 
 std::vector<UnfusedAttention::Worker>& UnfusedAttention::workers_for(const KernelCall& call) {
   const auto& shape = call.shape<AttentionKeyShape>();

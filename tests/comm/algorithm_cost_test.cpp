@@ -14,29 +14,13 @@
 #include "comm/cost/recursive_halving.hpp"
 #include "comm/cost/ring.hpp"
 #include "comm/cost/switch_reduced.hpp"
+#include "tests/comm/made_levels.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
 namespace {
 
 constexpr Bytes payload = 80.0 * unit::megabyte;
-
-LinkLevel link(std::int64_t devices, double gigabytes_per_second, double latency_us) {
-  LinkLevel level;
-  level.devices = devices;
-  level.bandwidth = gigabytes_per_second * unit::gigabyte / unit::second;
-  level.latency = latency_us * unit::microsecond;
-  return level;
-}
-
-// Nodes of 8 with 400 GB/s links, 50 GB/s per device between them.
-std::vector<LinkLevel> two_levels() {
-  return {link(8, 400.0, 2.0), link(4096, 50.0, 10.0)};
-}
-
-CollectiveKey key_of(Collective op, GroupShape group, std::int64_t bytes = 80'000'000) {
-  return {op, bytes, DataType::bf16, group};
-}
 
 double us(Seconds time) {
   return time.in(unit::microsecond);
@@ -66,7 +50,7 @@ TEST(Traffic, OfARingIsTheLowerBound) {
   expect_traffic(ring_traffic(Collective::reduce_scatter, payload, 8), 7.0, 70.0);
   expect_traffic(ring_traffic(Collective::broadcast, payload, 8), 7.0, 80.0);
   for (const std::int64_t ranks : {2, 3, 8, 100}) {
-    const double least = wire_bytes(key_of(Collective::all_reduce, {ranks, ranks, 1}));
+    const double least = wire_bytes(key_of(Collective::all_reduce, 80'000'000, {ranks, ranks, 1}));
     EXPECT_DOUBLE_EQ(ring_traffic(Collective::all_reduce, payload, ranks).wire.in(unit::byte),
                      least);
     EXPECT_GE(double_binary_tree_traffic(payload, ranks).wire.in(unit::byte), least * (1 - 1e-12));
@@ -89,10 +73,12 @@ TEST(Traffic, OfTheOthers) {
 
 // 3 (2 us + 80e6 / 400e9) inside a node; 2 steps of 10 us + 80e6 / 50e9 more over 4 nodes.
 TEST(RecursiveDoubling, SendsTheWholeVectorEachStep) {
-  EXPECT_NEAR(us(recursive_doubling_time(key_of(Collective::all_reduce, {8, 8, 1}), two_levels())),
+  EXPECT_NEAR(us(recursive_doubling_time(key_of(Collective::all_reduce, 80'000'000, {8, 8, 1}),
+                                         two_levels())),
               6.0 + 600.0,
               1e-9);
-  EXPECT_NEAR(us(recursive_doubling_time(key_of(Collective::all_reduce, {32, 8, 1}), two_levels())),
+  EXPECT_NEAR(us(recursive_doubling_time(key_of(Collective::all_reduce, 80'000'000, {32, 8, 1}),
+                                         two_levels())),
               606.0 + 20.0 + 3200.0,
               1e-9);
 }
@@ -100,18 +86,19 @@ TEST(RecursiveDoubling, SendsTheWholeVectorEachStep) {
 // Inside 6 steps and 140 MB over 400 GB/s; between 4 nodes an eighth is left: 2 * 3/4 * 10 MB over
 // 50 GB/s, 4 steps.
 TEST(RecursiveHalving, LeavesTheNetworkAnEighth) {
-  EXPECT_NEAR(us(recursive_halving_time(key_of(Collective::all_reduce, {32, 8, 1}), two_levels())),
+  EXPECT_NEAR(us(recursive_halving_time(key_of(Collective::all_reduce, 80'000'000, {32, 8, 1}),
+                                        two_levels())),
               12.0 + 350.0 + 40.0 + 300.0,
               1e-9);
-  EXPECT_NEAR(
-      us(recursive_halving_time(key_of(Collective::reduce_scatter, {8, 8, 1}), two_levels())),
-      6.0 + 175.0,
-      1e-9);
+  EXPECT_NEAR(us(recursive_halving_time(key_of(Collective::reduce_scatter, 80'000'000, {8, 8, 1}),
+                                        two_levels())),
+              6.0 + 175.0,
+              1e-9);
 }
 
 // Rounds 3 and 2; a rank holds 1/32 -> 1/4 -> all of the tensor: 17.5 MB at 400 GB/s, 60 at 50.
 TEST(Bruck, GathersTheMostLast) {
-  EXPECT_NEAR(us(bruck_time(key_of(Collective::all_gather, {32, 8, 1}), two_levels())),
+  EXPECT_NEAR(us(bruck_time(key_of(Collective::all_gather, 80'000'000, {32, 8, 1}), two_levels())),
               6.0 + 43.75 + 20.0 + 1200.0,
               1e-9);
 }
@@ -120,8 +107,8 @@ TEST(Bruck, GathersTheMostLast) {
 // two steps of 10 us more; where only the nodes reduce, 6 steps and 3/2 * 10 MB between them.
 TEST(SwitchReduced, TakesOnePass) {
   auto levels = two_levels();
-  const CollectiveKey inside = key_of(Collective::all_reduce, {8, 8, 1});
-  const CollectiveKey across = key_of(Collective::all_reduce, {32, 8, 1});
+  const CollectiveKey inside = key_of(Collective::all_reduce, 80'000'000, {8, 8, 1});
+  const CollectiveKey across = key_of(Collective::all_reduce, 80'000'000, {32, 8, 1});
   EXPECT_EQ(switch_reduced_time(across, levels), Seconds::infinite());
   levels[0].in_network_reduction = true;
   EXPECT_NEAR(us(switch_reduced_time(inside, levels)), 4.0 + 225.0, 1e-9);
@@ -130,7 +117,7 @@ TEST(SwitchReduced, TakesOnePass) {
   EXPECT_NEAR(us(switch_reduced_time(across, levels)), 24.0 + 250.0, 1e-9);
   // The cluster says so: it is what an all-reduce takes, and only an all-reduce.
   EXPECT_EQ(collective_time(across, levels), switch_reduced_time(across, levels));
-  const CollectiveKey gathered = key_of(Collective::all_gather, {32, 8, 1});
+  const CollectiveKey gathered = key_of(Collective::all_gather, 80'000'000, {32, 8, 1});
   EXPECT_EQ(collective_time(gathered, levels), collective_time(gathered, two_levels()));
 }
 
@@ -148,14 +135,14 @@ TEST(SwitchReduced, GainsAtMostTwoNMinusOneOverNPlusOne) {
 // 16.1 ms between the nodes; measured 22.05 ms. The flat rings take 2 * 31/32 * 4 GiB / 400 GB/s.
 TEST(Hierarchical, MeetsTheWorkedCheckOfFourNodes) {
   const std::vector<LinkLevel> levels{link(8, 682.0, 0.0), link(4096, 50.0, 0.0)};
-  const CollectiveKey key = key_of(Collective::all_reduce, {32, 8, 1}, 4'294'967'296);
+  const CollectiveKey key = key_of(Collective::all_reduce, 4'294'967'296, {32, 8, 1});
   EXPECT_NEAR(hierarchical_parts(key, levels).between.in(unit::millisecond), 16.1, 0.05);
   EXPECT_NEAR(hierarchical_time(key, levels).in(unit::millisecond), 22.05, 0.1);
   EXPECT_NEAR(ring_time(key, levels).in(unit::millisecond), 20.8, 0.05);
 }
 
 TEST(Hierarchical, IsTheRingInsideOneNode) {
-  const CollectiveKey key = key_of(Collective::all_reduce, {8, 8, 1});
+  const CollectiveKey key = key_of(Collective::all_reduce, 80'000'000, {8, 8, 1});
   EXPECT_NEAR(us(hierarchical_time(key, two_levels())), us(ring_time(key, two_levels())), 1e-9);
 }
 
@@ -163,21 +150,21 @@ TEST(Hierarchical, IsTheRingInsideOneNode) {
 TEST(MpiCollectiveTime, GoesRoundTheRingWithLargeMessages) {
   for (const Collective op :
        {Collective::all_reduce, Collective::all_gather, Collective::reduce_scatter}) {
-    const CollectiveKey key = key_of(op, {32, 8, 1}, 100'000'000);
+    const CollectiveKey key = key_of(op, 100'000'000, {32, 8, 1});
     EXPECT_EQ(mpi_collective_time(key, two_levels()), ring_time(key, two_levels()));
   }
 }
 
 TEST(MpiCollectiveTime, HalvesSmallSumsThatStayInParts) {
-  const CollectiveKey small = key_of(Collective::reduce_scatter, {32, 8, 1}, 100'000);
+  const CollectiveKey small = key_of(Collective::reduce_scatter, 100'000, {32, 8, 1});
   EXPECT_EQ(mpi_collective_time(small, two_levels()), recursive_halving_time(small, two_levels()));
-  const CollectiveKey odd = key_of(Collective::reduce_scatter, {24, 8, 1}, 100'000);
+  const CollectiveKey odd = key_of(Collective::reduce_scatter, 100'000, {24, 8, 1});
   EXPECT_EQ(mpi_collective_time(odd, two_levels()), ring_time(odd, two_levels()));
 }
 
 // A few bytes over 8 ranks: 3 steps of 2 us instead of the ring's 14.
 TEST(MpiCollectiveTime, DoublesForSmallMessages) {
-  EXPECT_NEAR(us(mpi_collective_time(key_of(Collective::all_reduce, {8, 8, 1}, 0), two_levels())),
+  EXPECT_NEAR(us(mpi_collective_time(key_of(Collective::all_reduce, 0, {8, 8, 1}), two_levels())),
               6.0,
               1e-9);
 }
@@ -185,7 +172,7 @@ TEST(MpiCollectiveTime, DoublesForSmallMessages) {
 // Oversubscription by 7 above the leaves, 4 nodes each: 60 MB over 16 nodes' worth of uplinks.
 TEST(GroupPlacement, OversubscriptionDividesTheRate) {
   std::vector<LinkLevel> levels{link(8, 400.0, 0.0), link(32, 50.0, 0.0), link(4096, 50.0, 0.0)};
-  const CollectiveKey key = key_of(Collective::send_recv, {16, 1, 8});
+  const CollectiveKey key = key_of(Collective::send_recv, 80'000'000, {16, 1, 8});
   const Seconds full = send_recv_time(key, levels);
   levels[2].oversubscription = 7.0;
   EXPECT_NEAR(send_recv_time(key, levels) / full, 7.0, 1e-9);
@@ -200,21 +187,22 @@ TEST(GroupPlacement, RailsAvoidTheOversubscribedSpine) {
   std::vector<LinkLevel> rails = levels;
   rails[1].rails = 8;
   for (const Collective op : {Collective::all_reduce, Collective::send_recv}) {
-    const CollectiveKey key = key_of(op, {4, 1, 8});
+    const CollectiveKey key = key_of(op, 80'000'000, {4, 1, 8});
     EXPECT_NEAR(us(collective_time(key, rails)), us(collective_time(key, two_levels())), 1e-9);
     EXPECT_GT(collective_time(key, levels), 3.0 * collective_time(key, rails));
   }
   rails[0].bandwidth = 1.0 * unit::gigabyte / unit::second;
-  EXPECT_NEAR(us(pairwise_time(key_of(Collective::all_to_all, {32, 8, 1}), rails)),
+  EXPECT_NEAR(us(pairwise_time(key_of(Collective::all_to_all, 80'000'000, {32, 8, 1}), rails)),
               7.0 * 2.0 + 24.0 * 10.0 + (7.0 + 21.0) * 2500.0,
               1e-6);
 }
 
 // All-to-all on 4 nodes of 8: 24/32 of the buffer over 50 GB/s, 7/32 at 400 GB/s beside it.
 TEST(Pairwise, SplitsItsBufferOverTheLevels) {
-  EXPECT_NEAR(us(pairwise_time(key_of(Collective::all_to_all, {32, 8, 1}), two_levels())),
-              7.0 * 2.0 + 24.0 * 10.0 + 1200.0,
-              1e-9);
+  EXPECT_NEAR(
+      us(pairwise_time(key_of(Collective::all_to_all, 80'000'000, {32, 8, 1}), two_levels())),
+      7.0 * 2.0 + 24.0 * 10.0 + 1200.0,
+      1e-9);
 }
 
 // TPU v5e: 256 on a torus of 16 x 16, 200 GB/s a device over four ports of 50. A group of 16 fills

@@ -7,37 +7,14 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/comm/made_levels.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
 namespace {
 
-constexpr std::array every_operation{Collective::all_reduce,
-                                     Collective::all_gather,
-                                     Collective::reduce_scatter,
-                                     Collective::broadcast,
-                                     Collective::all_to_all,
-                                     Collective::send_recv};
-
 constexpr std::array<GroupShape, 6> several_shapes{
     {{2, 2, 4}, {8, 8, 1}, {16, 8, 1}, {128, 1, 8}, {24, 8, 1}, {512, 4, 2}}};
-
-LinkLevel link(std::int64_t devices, double gigabytes_per_second, Seconds latency) {
-  LinkLevel level;
-  level.devices = devices;
-  level.bandwidth = gigabytes_per_second * unit::gigabyte / unit::second;
-  level.latency = latency;
-  return level;
-}
-
-// Nodes of 8 with 400 GB/s links, 50 GB/s per device between them.
-std::vector<LinkLevel> two_levels() {
-  return {link(8, 400.0, 2.0 * unit::microsecond), link(4096, 50.0, 10.0 * unit::microsecond)};
-}
-
-CollectiveKey key_of(Collective op, std::int64_t bytes, GroupShape group) {
-  return {op, bytes, DataType::bf16, group};
-}
 
 double microseconds(const CollectiveKey& key, const std::vector<LinkLevel>& levels) {
   return collective_time(key, levels).in(unit::microsecond);
@@ -209,7 +186,7 @@ TEST(SendRecv, BetweenNodes) {
 TEST(SendRecv, UsesTheLevelThatTheGroupSpans) {
   std::vector<LinkLevel> levels = two_levels();
   levels[1].devices = 32;
-  levels.push_back(link(4096, 25.0, 20.0 * unit::microsecond));
+  levels.push_back(link(4096, 25.0, 20.0));
   EXPECT_NEAR(
       microseconds(key_of(Collective::send_recv, 40'000'000, {2, 1, 8}), levels), 810.0, 1e-9);
   EXPECT_NEAR(
@@ -221,7 +198,7 @@ TEST(SendRecv, UsesTheLevelThatTheGroupSpans) {
 TEST(RingAllGather, OverThreeLevels) {
   std::vector<LinkLevel> levels = two_levels();
   levels[1].devices = 32;
-  levels.push_back(link(4096, 25.0, 20.0 * unit::microsecond));
+  levels.push_back(link(4096, 25.0, 20.0));
   EXPECT_NEAR(microseconds(key_of(Collective::all_gather, 80'000'000, {16, 1, 8}), levels),
               12.0 * 10.0 + 3.0 * 20.0 + 1500.0,
               1e-9);
@@ -230,32 +207,30 @@ TEST(RingAllGather, OverThreeLevels) {
 // modelling.md 3.2: 4 nodes of 8 B200, 4 GiB, 50 GB/s per device: measured 22.05 ms; the flat
 // multi-ring at full rate takes 2 * 31/32 * 4 GiB / 400 GB/s = 20.8 ms. Measured inside one node:
 // 10.15 ms, 682 of 900 GB/s by ring.
-std::vector<LinkLevel> b200_nodes() {
-  std::vector<LinkLevel> levels{link(8, 900.0, 3.4 * unit::microsecond),
-                                link(4096, 50.0, 14.0 * unit::microsecond)};
+std::vector<LinkLevel> measured_b200_nodes() {
+  std::vector<LinkLevel> levels{link(8, 900.0, 3.4), link(4096, 50.0, 14.0)};
   levels[0].efficiency = 682.0 / 900.0;
   return levels;
 }
 
 TEST(HierarchicalAllReduce, IsWithinAFifthOfTheMeasuredFourNodes) {
-  const double time =
-      collective_time(key_of(Collective::all_reduce, 4'294'967'296, {32, 8, 1}), b200_nodes())
-          .in(unit::millisecond);
+  const double time = collective_time(key_of(Collective::all_reduce, 4'294'967'296, {32, 8, 1}),
+                                      measured_b200_nodes())
+                          .in(unit::millisecond);
   EXPECT_GT(time, 20.8);
   EXPECT_NEAR(time, 22.05, 0.2 * 22.05);
 }
 
 TEST(HierarchicalAllReduce, IsWithinAFifthOfTheMeasuredNode) {
-  const double time =
-      collective_time(key_of(Collective::all_reduce, 4'294'967'296, {8, 8, 1}), b200_nodes())
-          .in(unit::millisecond);
+  const double time = collective_time(key_of(Collective::all_reduce, 4'294'967'296, {8, 8, 1}),
+                                      measured_b200_nodes())
+                          .in(unit::millisecond);
   EXPECT_NEAR(time, 10.15, 0.2 * 10.15);
 }
 
 // 4 DGX A100: 192 GB/s of bus bandwidth on 8 * 25 GB/s (NVIDIA GTC 2025, nccl-tests).
 TEST(HierarchicalAllReduce, ReachesTheBusBandwidthOfFourDgxA100) {
-  std::vector<LinkLevel> levels{link(8, 300.0, 3.5 * unit::microsecond),
-                                link(4096, 25.0, 14.0 * unit::microsecond)};
+  std::vector<LinkLevel> levels{link(8, 300.0, 3.5), link(4096, 25.0, 14.0)};
   levels[0].efficiency = 235.0 / 300.0;
   const CollectiveKey key = key_of(Collective::all_reduce, 8'000'000'000, {32, 8, 1});
   const BytesPerSecond bus = wire_bytes(key) * unit::byte / collective_time(key, levels);

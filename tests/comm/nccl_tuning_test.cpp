@@ -6,17 +6,11 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/comm/made_levels.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
 namespace {
-
-LinkLevel link(std::int64_t devices, double gigabytes_per_second) {
-  LinkLevel level;
-  level.devices = devices;
-  level.bandwidth = gigabytes_per_second * unit::gigabyte / unit::second;
-  return level;
-}
 
 const std::vector<LinkLevel> h100_nodes{link(8, 450.0), link(4096, 50.0)};
 const std::vector<LinkLevel> a100_nodes{link(8, 300.0), link(4096, 25.0)};
@@ -27,10 +21,6 @@ constexpr NcclMachine ampere{NcclArchitecture::ampere, true, false};
 constexpr NcclMachine blackwell{NcclArchitecture::blackwell, true, true};
 
 constexpr std::int64_t gibibyte = std::int64_t{1} << 30;
-
-CollectiveKey key_of(Collective op, std::int64_t bytes, GroupShape group) {
-  return {op, bytes, DataType::bf16, group};
-}
 
 double bus_bandwidth(const CollectiveKey& key,
                      const std::vector<LinkLevel>& levels,
@@ -99,18 +89,12 @@ TEST(NcclChoice, ReducesInTheSwitchWhereThereIsOne) {
   EXPECT_NE(nccl_choice(key, h100_nodes, off).algorithm, NcclAlgorithm::nvls);
 }
 
-constexpr std::array every_operation{Collective::all_reduce,
-                                     Collective::all_gather,
-                                     Collective::reduce_scatter,
-                                     Collective::broadcast,
-                                     Collective::all_to_all,
-                                     Collective::send_recv};
-constexpr std::array<GroupShape, 5> several_shapes{
+constexpr std::array<GroupShape, 5> nccl_shapes{
     {{2, 2, 4}, {8, 8, 1}, {16, 8, 1}, {128, 1, 8}, {512, 4, 2}}};
 
 TEST(NcclChoice, MoreBytesAreNeverFaster) {
   for (const Collective op : every_operation) {
-    for (const GroupShape& shape : several_shapes) {
+    for (const GroupShape& shape : nccl_shapes) {
       Seconds before;
       for (std::int64_t bytes = 1; bytes < 16 * gibibyte; bytes *= 3) {
         const Seconds time = nccl_choice(key_of(op, bytes, shape), h100_nodes, hopper).time;
@@ -126,7 +110,7 @@ TEST(NcclChoice, MoreBandwidthIsNeverSlower) {
     std::vector<LinkLevel> faster = h100_nodes;
     faster[improved].bandwidth *= 2.0;
     for (const Collective op : every_operation) {
-      for (const GroupShape& shape : several_shapes) {
+      for (const GroupShape& shape : nccl_shapes) {
         const CollectiveKey key = key_of(op, 100'000'000, shape);
         EXPECT_LE(nccl_choice(key, faster, hopper).time, nccl_choice(key, h100_nodes, hopper).time);
       }

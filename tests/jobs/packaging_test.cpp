@@ -13,7 +13,7 @@ namespace {
 
 using testing::HasSubstr;
 
-std::string text_of(const std::string& path) {
+std::string source_text(const std::string& path) {
   std::ifstream file(std::string(FORERUN_SOURCE_DIR) + "/" + path);
   EXPECT_TRUE(file) << path;
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
@@ -28,11 +28,11 @@ std::string found(const std::string& text, const std::string& pattern) {
 
 class Packaging : public testing::Test {
  protected:
-  std::string readme_ = text_of("README.md");
-  std::string build_ = text_of("CMakeLists.txt");
-  std::string dependencies_ = text_of("cmake/dependencies.cmake");
-  std::string container_ = text_of("jobs/apptainer/forerun.def");
-  std::string spack_ = text_of("jobs/spack/packages/forerun/package.py");
+  std::string readme_ = source_text("README.md");
+  std::string build_ = source_text("CMakeLists.txt");
+  std::string dependencies_ = source_text("cmake/dependencies.cmake");
+  std::string container_ = source_text("jobs/apptainer/forerun.def");
+  std::string spack_ = source_text("jobs/spack/packages/forerun/package.py");
 };
 
 TEST_F(Packaging, OfTheContainerIsOnTheSystemOfTheReadme) {

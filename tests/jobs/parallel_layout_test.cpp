@@ -56,7 +56,7 @@ TEST(LayoutText, WritesAllDegreesInTheOrderOfTheGrammar) {
 }
 
 TEST(LayoutText, NamesOneDevice) {
-  EXPECT_EQ(text_of({}), "dp=1");
+  EXPECT_EQ(text_of(ParallelLayout{}), "dp=1");
 }
 
 TEST(ParseLayout, ReadsEveryDegree) {

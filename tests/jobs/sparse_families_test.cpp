@@ -5,23 +5,13 @@
 #include <gtest/gtest.h>
 
 #include "jobs/model_family.hpp"
-#include "tests/jobs/input_error_text.hpp"
+#include "tests/jobs/family_config.hpp"
 
 namespace forerun {
 namespace {
 
-ModelShape shape(const std::string& text) {
-  return shape_from(ConfigFields(text, "config.json"));
-}
-
-std::string config(const std::string& model_type, const std::string& more = "") {
-  return R"({"hidden_size": 128, "intermediate_size": 200, "num_hidden_layers": 16,
-"num_attention_heads": 16, "vocab_size": 1000, "model_type": ")" +
-         model_type + "\"" + (more.empty() ? "" : ",\n" + more) + "}";
-}
-
-std::string error_of(const std::string& text) {
-  return error_text([&] { (void)shape(text); });
+std::string sparse_config(const std::string& model_type, const std::string& more = "") {
+  return config_of({.hidden = 128, .layers = 16}, model_type, more);
 }
 
 std::int64_t count_mixers(const ModelShape& model, Mixer mixer) {
@@ -33,7 +23,7 @@ std::int64_t count_ffns(const ModelShape& model, FeedForward ffn) {
 }
 
 TEST(Qwen2Moe, HasAGatedSharedExpert) {
-  const ModelShape model = shape(config("qwen2_moe"));
+  const ModelShape model = shape_of(sparse_config("qwen2_moe"));
   EXPECT_EQ(model.moe->experts, 60);
   EXPECT_EQ(model.moe->top_k, 4);
   EXPECT_EQ(model.moe->expert_hidden, 1408);
@@ -44,14 +34,14 @@ TEST(Qwen2Moe, HasAGatedSharedExpert) {
 }
 
 TEST(KimiK2, IsReadAsDeepSeekV3) {
-  const ModelShape kimi = shape(config("kimi_k2"));
+  const ModelShape kimi = shape_of(sparse_config("kimi_k2"));
   EXPECT_EQ(kimi.family, "kimi_k2");
   EXPECT_EQ(kimi.moe->experts, 256);
   EXPECT_EQ(kimi.latent->kv_rank, 512);
 }
 
 TEST(Glm4Moe, HasBiasesOnQueriesKeysAndValuesOnly) {
-  const ModelShape model = shape(config("glm4_moe", R"("attention_bias": true)"));
+  const ModelShape model = shape_of(sparse_config("glm4_moe", R"("attention_bias": true)"));
   EXPECT_TRUE(model.attention.qkv_bias);
   EXPECT_FALSE(model.attention.output_bias || model.attention.qk_norm);
   EXPECT_EQ(model.attention.rotary_size, 4);
@@ -60,7 +50,7 @@ TEST(Glm4Moe, HasBiasesOnQueriesKeysAndValuesOnly) {
 }
 
 TEST(GptOss, HasSinksBiasesAndAWindowInEveryOtherLayer) {
-  const ModelShape model = shape(config("gpt_oss"));
+  const ModelShape model = shape_of(sparse_config("gpt_oss"));
   EXPECT_TRUE(model.attention.sinks);
   EXPECT_TRUE(model.attention.qkv_bias && model.attention.output_bias);
   EXPECT_TRUE(model.moe->router_bias && model.moe->expert_bias);
@@ -73,7 +63,7 @@ TEST(GptOss, HasSinksBiasesAndAWindowInEveryOtherLayer) {
 }
 
 TEST(Llama4, HasChunksWithRopeAndEveryFourthLayerWithout) {
-  const ModelShape model = shape(config("llama4_text"));
+  const ModelShape model = shape_of(sparse_config("llama4_text"));
   EXPECT_TRUE(model.attention.chunked);
   EXPECT_EQ(window_of(model, 0), 8192);
   EXPECT_TRUE(kind_of(model, 2).rope);
@@ -85,7 +75,8 @@ TEST(Llama4, HasChunksWithRopeAndEveryFourthLayerWithout) {
 }
 
 TEST(Llama4, HasWideDenseLayersBetweenThoseWithExperts) {
-  const ModelShape model = shape(config("llama4_text", R"("interleave_moe_layer_step": 2)"));
+  const ModelShape model =
+      shape_of(sparse_config("llama4_text", R"("interleave_moe_layer_step": 2)"));
   EXPECT_EQ(kind_of(model, 0).ffn, FeedForward::dense);
   EXPECT_EQ(kind_of(model, 1).ffn, FeedForward::experts);
   EXPECT_EQ(model.ffn_hidden, 16384);
@@ -93,16 +84,17 @@ TEST(Llama4, HasWideDenseLayersBetweenThoseWithExperts) {
 }
 
 TEST(Llama4, HasExpertsInTheLayersListedEvenInNone) {
-  EXPECT_EQ(
-      count_ffns(shape(config("llama4_text", R"("moe_layers": [1, 3])")), FeedForward::experts), 2);
-  EXPECT_EQ(count_ffns(
-                shape(config("llama4_text", R"("moe_layers": [], "interleave_moe_layer_step": 0)")),
-                FeedForward::experts),
+  EXPECT_EQ(count_ffns(shape_of(sparse_config("llama4_text", R"("moe_layers": [1, 3])")),
+                       FeedForward::experts),
+            2);
+  EXPECT_EQ(count_ffns(shape_of(sparse_config(
+                           "llama4_text", R"("moe_layers": [], "interleave_moe_layer_step": 0)")),
+                       FeedForward::experts),
             0);
 }
 
 TEST(GraniteMoe, HasExpertsOfItsIntermediateSize) {
-  const ModelShape model = shape(config("granitemoe"));
+  const ModelShape model = shape_of(sparse_config("granitemoe"));
   EXPECT_EQ(model.moe->experts, 8);
   EXPECT_EQ(model.moe->top_k, 2);
   EXPECT_EQ(model.moe->expert_hidden, 200);
@@ -110,7 +102,7 @@ TEST(GraniteMoe, HasExpertsOfItsIntermediateSize) {
 }
 
 TEST(Mamba, HasTwiceTheWidthAndASixteenthOfItForDt) {
-  const ModelShape model = shape(
+  const ModelShape model = shape_of(
       R"({"model_type": "mamba", "hidden_size": 100, "num_hidden_layers": 3, "vocab_size": 50,
 "time_step_rank": "auto"})");
   EXPECT_EQ(model.state_space->inner, 200);
@@ -125,14 +117,14 @@ TEST(Mamba, HasTwiceTheWidthAndASixteenthOfItForDt) {
 }
 
 TEST(Mamba2, RefusesHeadsThatDoNotMakeUpTheWidth) {
-  EXPECT_EQ(error_of(R"({"model_type": "mamba2", "hidden_size": 128, "num_hidden_layers": 3,
+  EXPECT_EQ(config_error(R"({"model_type": "mamba2", "hidden_size": 128, "num_hidden_layers": 3,
 "vocab_size": 50,
 "num_heads": 5})"),
             "config.json:3: num_heads 5 times head_dim 64 is not expand times hidden_size, 256");
 }
 
 TEST(Jamba, HasOneLayerOfAttentionInEightAndExpertsInEveryOther) {
-  const ModelShape model = shape(config("jamba"));
+  const ModelShape model = shape_of(sparse_config("jamba"));
   EXPECT_EQ(count_mixers(model, Mixer::attention), 2);
   EXPECT_EQ(kind_of(model, 4).mixer, Mixer::attention);
   EXPECT_EQ(kind_of(model, 12).mixer, Mixer::attention);
@@ -145,7 +137,7 @@ TEST(Jamba, HasOneLayerOfAttentionInEightAndExpertsInEveryOther) {
 }
 
 TEST(Jamba, RefusesAnOffsetBeyondItsPeriod) {
-  EXPECT_EQ(error_of(config("jamba", R"("attn_layer_offset": 8)")),
+  EXPECT_EQ(config_error(sparse_config("jamba", R"("attn_layer_offset": 8)")),
             "config.json:3: attn_layer_offset 8 is not below attn_layer_period 8");
 }
 
@@ -157,7 +149,7 @@ std::string nemotron(const std::string& pattern, const std::string& more = "") {
 }
 
 TEST(NemotronH, HasTheLayersOfItsPattern) {
-  const ModelShape model = shape(nemotron("M-*-"));
+  const ModelShape model = shape_of(nemotron("M-*-"));
   EXPECT_EQ(kind_of(model, 0), (LayerKind{.mixer = Mixer::mamba2, .ffn = FeedForward::none}));
   EXPECT_EQ(kind_of(model, 1), (LayerKind{.mixer = Mixer::none, .ffn = FeedForward::dense}));
   EXPECT_EQ(kind_of(model, 2).mixer, Mixer::attention);
@@ -169,8 +161,8 @@ TEST(NemotronH, HasTheLayersOfItsPattern) {
 }
 
 TEST(NemotronH, HasExpertsWhereItsPatternSaysSo) {
-  const ModelShape model = shape(nemotron("MEM*",
-                                          R"(, "n_routed_experts": 8, "num_experts_per_tok": 2,
+  const ModelShape model = shape_of(nemotron("MEM*",
+                                             R"(, "n_routed_experts": 8, "num_experts_per_tok": 2,
 "moe_intermediate_size": 32, "moe_shared_expert_intermediate_size": 64)"));
   EXPECT_EQ(model.moe->experts, 8);
   EXPECT_EQ(model.moe->shared_hidden, 64);
@@ -178,15 +170,15 @@ TEST(NemotronH, HasExpertsWhereItsPatternSaysSo) {
 }
 
 TEST(NemotronH, RefusesPatternsThatDoNotFit) {
-  EXPECT_EQ(error_of(nemotron("M-*")),
+  EXPECT_EQ(config_error(nemotron("M-*")),
             "config.json:3: hybrid_override_pattern has 3 letters for 4 layers");
-  EXPECT_EQ(error_of(nemotron("M-A-")),
+  EXPECT_EQ(config_error(nemotron("M-A-")),
             "config.json:3: hybrid_override_pattern has 'A'; expected M (Mamba-2), * (attention), "
             "- (FFN) or E (experts) for each layer");
 }
 
 TEST(Qwen3Next, HasThreeLayersOfDeltaNetToOneOfAttention) {
-  const ModelShape model = shape(config("qwen3_next"));
+  const ModelShape model = shape_of(sparse_config("qwen3_next"));
   EXPECT_EQ(count_mixers(model, Mixer::delta_net), 12);
   EXPECT_EQ(kind_of(model, 3).mixer, Mixer::attention);
   EXPECT_TRUE(model.attention.output_gate && model.attention.qk_norm);

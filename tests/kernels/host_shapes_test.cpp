@@ -101,7 +101,7 @@ Texts attentions(Draw& draw) {
   return texts;
 }
 
-Texts rows(Draw& draw) {
+Texts row_ops(Draw& draw) {
   Texts texts;
   // A single column has no variance, and its gradients through LayerNorm are zero but for
   // roundings.
@@ -228,7 +228,7 @@ TEST(RandomShapes, OfAttentionAgree) {
 }
 
 TEST(RandomShapes, OfRowsAgree) {
-  expect_random_shapes_agree(rows, 5);
+  expect_random_shapes_agree(row_ops, 5);
 }
 
 TEST(RandomShapes, OfExpertsAgree) {
@@ -245,7 +245,7 @@ const Texts& wide_keys() {
   static const Texts texts = [] {
     Texts all;
     Draw draw(7);
-    for (const std::string& text : rows(draw)) {
+    for (const std::string& text : row_ops(draw)) {
       const std::string op = text.substr(0, text.find(' '));
       if (text.find(" rows=") != std::string::npos) {
         add(all, {op.c_str()}, "rows=103 columns=333");

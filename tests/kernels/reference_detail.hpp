@@ -1,6 +1,11 @@
 // The parts of the reference, by kind of shape.
 #pragma once
 
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
 #include "tests/kernels/reference.hpp"
 
 namespace forerun {
@@ -13,6 +18,15 @@ struct ReferenceCall {
 
   [[nodiscard]] std::vector<double>& at(std::size_t index) const { return operands[index]; }
 };
+
+/// An index as a subscript.
+[[nodiscard]] constexpr std::size_t place(std::int64_t index) {
+  return static_cast<std::size_t>(index);
+}
+
+[[nodiscard]] inline double sigmoid(double x) {
+  return 1.0 / (1.0 + std::exp(-x));
+}
 
 /// The kernels that only some frameworks launch; false for others.
 void reference_stored_attention(const ReferenceCall& call, const AttentionKeyShape& shape);

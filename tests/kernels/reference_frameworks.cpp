@@ -9,10 +9,6 @@
 namespace forerun {
 namespace {
 
-std::size_t index(std::int64_t i) {
-  return static_cast<std::size_t>(i);
-}
-
 // One query head of one sequence, as formulas: scores S, probabilities P, values V.
 class StoredHead {
  public:
@@ -111,7 +107,7 @@ class StoredHead {
 
   [[nodiscard]] std::size_t packed(std::int64_t position, std::int64_t head, std::int64_t d) const {
     const std::int64_t width = (s_.heads + 2 * s_.kv_heads) * s_.head_size;
-    return index((position * s_.batch + sequence_) * width + head * s_.head_size + d);
+    return place((position * s_.batch + sequence_) * width + head * s_.head_size + d);
   }
 
   [[nodiscard]] std::int64_t kv_head() const { return head_ / (s_.heads / s_.kv_heads); }
@@ -127,15 +123,15 @@ class StoredHead {
   }
 
   [[nodiscard]] std::size_t out(std::int64_t i, std::int64_t d) const {
-    return index(((i * s_.batch + sequence_) * s_.heads + head_) * value_size(s_) + d);
+    return place(((i * s_.batch + sequence_) * s_.heads + head_) * value_size(s_) + d);
   }
 
   [[nodiscard]] std::size_t dv(std::int64_t j, std::int64_t d) const {
-    return index(((j * s_.batch + sequence_) * s_.kv_heads + kv_head()) * value_size(s_) + d);
+    return place(((j * s_.batch + sequence_) * s_.kv_heads + kv_head()) * value_size(s_) + d);
   }
 
   [[nodiscard]] std::size_t pair(std::int64_t i, std::int64_t j) const {
-    return index(((sequence_ * s_.heads + head_) * s_.length + i) * key_length(s_) + j);
+    return place(((sequence_ * s_.heads + head_) * s_.length + i) * key_length(s_) + j);
   }
 
   const ReferenceCall& call_;
@@ -199,8 +195,8 @@ void reference_stored_attention(const ReferenceCall& call, const AttentionKeySha
 }
 
 bool reference_framework_rows(const ReferenceCall& call, const RowsShape& s) {
-  for (std::size_t i = 0; i < index(s.rows * s.columns); ++i) {
-    const std::size_t column = i % index(s.columns);
+  for (std::size_t i = 0; i < place(s.rows * s.columns); ++i) {
+    const std::size_t column = i % place(s.columns);
     const double kept = is_kept(call.scalars, i) ? 1.0 : 0.0;
     switch (call.op) {
       case KernelOp::dropout_forward:

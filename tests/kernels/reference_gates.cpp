@@ -10,14 +10,6 @@
 namespace forerun {
 namespace {
 
-std::size_t index(std::int64_t i) {
-  return static_cast<std::size_t>(i);
-}
-
-double sigmoid(double x) {
-  return 1.0 / (1.0 + std::exp(-x));
-}
-
 // A pair (i, i + size/2) of a run turned by its position's angle; `direction` as in the kernels.
 void turn(std::vector<double>& values,
           std::int64_t first,
@@ -28,8 +20,8 @@ void turn(std::vector<double>& values,
   for (std::int64_t i = 0; i < size / 2; ++i) {
     const double angle =
         position * std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(size));
-    double& a = values[index(first + i)];
-    double& b = values[index(first + i + size / 2)];
+    double& a = values[place(first + i)];
+    double& b = values[place(first + i + size / 2)];
     const double lower = a;
     a = lower * std::cos(angle) - b * direction * std::sin(angle);
     b = b * std::cos(angle) + lower * direction * std::sin(angle);
@@ -50,8 +42,8 @@ bool reference_gate(const ReferenceCall& call, const RowsShape& shape) {
   }
   for (std::int64_t row = 0; row < shape.rows; ++row) {
     for (std::int64_t column = 0; column < shape.columns; ++column) {
-      const std::size_t at = index(row * shape.columns + column);
-      const std::size_t gate = is_row ? index(row) : at;
+      const std::size_t at = place(row * shape.columns + column);
+      const std::size_t gate = is_row ? place(row) : at;
       const double s = sigmoid(call.at(1)[gate]);
       if (is_forward) {
         call.at(2)[at] = s * call.at(0)[at];
@@ -73,8 +65,8 @@ void reference(const ReferenceCall& call, const GroupedRowsShape& shape) {
     const std::int64_t first = run * size;
     const std::int64_t column = first % shape.columns;
     const auto gated = [&](std::int64_t i) {
-      const double z = call.at(1)[index(first + i)];
-      return call.at(0)[index(first + i)] * z * sigmoid(z);
+      const double z = call.at(1)[place(first + i)];
+      return call.at(0)[place(first + i)] * z * sigmoid(z);
     };
     double squares = 0.0;
     for (std::int64_t i = 0; i < size; ++i) {
@@ -83,28 +75,28 @@ void reference(const ReferenceCall& call, const GroupedRowsShape& shape) {
     const double mean = squares / static_cast<double>(size);
     const double rstd = 1.0 / std::sqrt(mean + call.scalars.norm_epsilon);
     if (forward) {
-      call.at(4)[index(run)] = rstd;
+      call.at(4)[place(run)] = rstd;
       for (std::int64_t i = 0; i < size; ++i) {
-        call.at(3)[index(first + i)] = gated(i) * rstd * call.at(2)[index(column + i)];
+        call.at(3)[place(first + i)] = gated(i) * rstd * call.at(2)[place(column + i)];
       }
       continue;
     }
     double along = 0.0;
     for (std::int64_t i = 0; i < size; ++i) {
-      along += call.at(4)[index(first + i)] * call.at(2)[index(column + i)] * gated(i) * rstd;
+      along += call.at(4)[place(first + i)] * call.at(2)[place(column + i)] * gated(i) * rstd;
     }
     along /= static_cast<double>(size);
     for (std::int64_t i = 0; i < size; ++i) {
-      const std::size_t at = index(first + i);
+      const std::size_t at = place(first + i);
       const double normed = gated(i) * rstd;
       const double gradient =
-          rstd * (call.at(4)[at] * call.at(2)[index(column + i)] - normed * along);
+          rstd * (call.at(4)[at] * call.at(2)[place(column + i)] - normed * along);
       const double x = call.at(0)[at];
       const double z = call.at(1)[at];
       const double s = sigmoid(z);
       call.at(5)[at] = gradient * z * s;
       call.at(6)[at] = gradient * x * (s + z * s * (1.0 - s));
-      call.at(7)[index(column + i)] += call.at(4)[at] * normed;
+      call.at(7)[place(column + i)] += call.at(4)[at] * normed;
     }
   }
 }
@@ -112,8 +104,8 @@ void reference(const ReferenceCall& call, const GroupedRowsShape& shape) {
 void reference(const ReferenceCall& call, const ColumnsShape& shape) {
   for (std::int64_t row = 0; row < shape.rows; ++row) {
     for (std::int64_t column = 0; column < shape.columns; ++column) {
-      const std::size_t wide = index(row * shape.width + shape.first + column);
-      const std::size_t part = index(row * shape.columns + column);
+      const std::size_t wide = place(row * shape.width + shape.first + column);
+      const std::size_t part = place(row * shape.columns + column);
       if (call.op == KernelOp::take_columns) {
         call.at(1)[part] = call.at(0)[wide];
       } else {
@@ -129,7 +121,7 @@ void reference(const ReferenceCall& call, const LatentHeadsShape& s) {
   const std::int64_t size = s.nope_size + s.rope_size;
   for (std::int64_t token = 0; token < s.tokens; ++token) {
     const auto position = static_cast<double>((call.scalars.first + token) / s.batch);
-    std::vector<double> shared(index(s.rope_size), 0.0);
+    std::vector<double> shared(place(s.rope_size), 0.0);
     for (std::int64_t head = 0; head < s.heads; ++head) {
       const std::int64_t at = token * s.heads + head;
       const std::int64_t turned = at * size + s.nope_size;
@@ -146,16 +138,16 @@ void reference(const ReferenceCall& call, const LatentHeadsShape& s) {
         (forward ? whole : part) = forward ? part : whole;
       };
       for (std::int64_t i = 0; i < s.nope_size; ++i) {
-        move(kv[index(at * own + i)], keys[index(at * size + i)]);
+        move(kv[place(at * own + i)], keys[place(at * size + i)]);
       }
       for (std::int64_t i = 0; i < s.value_size; ++i) {
-        move(kv[index(at * own + s.nope_size + i)], values[index(at * s.value_size + i)]);
+        move(kv[place(at * own + s.nope_size + i)], values[place(at * s.value_size + i)]);
       }
       for (std::int64_t i = 0; i < s.rope_size; ++i) {
         if (forward) {
-          keys[index(turned + i)] = call.at(1)[index(token * s.rope_size + i)];
+          keys[place(turned + i)] = call.at(1)[place(token * s.rope_size + i)];
         } else {
-          shared[index(i)] += keys[index(turned + i)];
+          shared[place(i)] += keys[place(turned + i)];
         }
       }
       if (forward) {
@@ -165,7 +157,7 @@ void reference(const ReferenceCall& call, const LatentHeadsShape& s) {
     if (call.op == KernelOp::latent_keys_backward) {
       turn(shared, 0, s.rope_size, position, -1.0, theta);
       for (std::int64_t i = 0; i < s.rope_size; ++i) {
-        call.at(3)[index(token * s.rope_size + i)] = shared[index(i)];
+        call.at(3)[place(token * s.rope_size + i)] = shared[place(i)];
       }
     }
   }

@@ -8,14 +8,6 @@
 namespace forerun {
 namespace {
 
-std::size_t at(std::int64_t index) {
-  return static_cast<std::size_t>(index);
-}
-
-double sigmoid(double x) {
-  return 1.0 / (1.0 + std::exp(-x));
-}
-
 double softplus(double x) {
   return std::log1p(std::exp(x));
 }
@@ -28,10 +20,10 @@ double convolved(const ReferenceCall& call,
                  const ConvShape& s,
                  std::int64_t token,
                  std::int64_t c) {
-  double sum = call.at(2)[at(c)];
+  double sum = call.at(2)[place(c)];
   for (std::int64_t lag = 0; lag < s.width && token - lag * s.batch >= 0; ++lag) {
-    sum += call.at(0)[at((token - lag * s.batch) * s.channels + c)] *
-           call.at(1)[at(c * s.width + s.width - 1 - lag)];
+    sum += call.at(0)[place((token - lag * s.batch) * s.channels + c)] *
+           call.at(1)[place(c * s.width + s.width - 1 - lag)];
   }
   return sum;
 }
@@ -53,49 +45,49 @@ struct Channel {
   double d_dt_bias = 0.0;
   double d_skip = 0.0;
 
-  [[nodiscard]] double dt(std::int64_t p) const { return softplus(raw_dt[at(p)] + dt_bias); }
+  [[nodiscard]] double dt(std::int64_t p) const { return softplus(raw_dt[place(p)] + dt_bias); }
 
-  [[nodiscard]] double a(std::int64_t n) const { return -std::exp(a_log[at(n)]); }
+  [[nodiscard]] double a(std::int64_t n) const { return -std::exp(a_log[place(n)]); }
 
   void forward() {
-    history.assign(at((length + 1) * states), 0.0);
-    y.assign(at(length), 0.0);
+    history.assign(place((length + 1) * states), 0.0);
+    y.assign(place(length), 0.0);
     for (std::int64_t p = 0; p < length; ++p) {
-      y[at(p)] = skip * x[at(p)];
+      y[place(p)] = skip * x[place(p)];
       for (std::int64_t n = 0; n < states; ++n) {
-        double& next = history[at((p + 1) * states + n)];
-        next = std::exp(dt(p) * a(n)) * history[at(p * states + n)] +
-               dt(p) * x[at(p)] * b[at(p * states + n)];
-        y[at(p)] += next * c[at(p * states + n)];
+        double& next = history[place((p + 1) * states + n)];
+        next = std::exp(dt(p) * a(n)) * history[place(p * states + n)] +
+               dt(p) * x[place(p)] * b[place(p * states + n)];
+        y[place(p)] += next * c[place(p * states + n)];
       }
     }
   }
 
   void backward(const std::vector<double>& dy) {
-    dx.assign(at(length), 0.0);
-    d_raw_dt.assign(at(length), 0.0);
-    db.assign(at(length * states), 0.0);
-    dc.assign(at(length * states), 0.0);
-    da_log.assign(at(states), 0.0);
-    std::vector<double> adjoint(at(states), 0.0);
+    dx.assign(place(length), 0.0);
+    d_raw_dt.assign(place(length), 0.0);
+    db.assign(place(length * states), 0.0);
+    dc.assign(place(length * states), 0.0);
+    da_log.assign(place(states), 0.0);
+    std::vector<double> adjoint(place(states), 0.0);
     for (std::int64_t p = length - 1; p >= 0; --p) {
-      dx[at(p)] += skip * dy[at(p)];
-      d_skip += x[at(p)] * dy[at(p)];
+      dx[place(p)] += skip * dy[place(p)];
+      d_skip += x[place(p)] * dy[place(p)];
       double d_dt = 0.0;
       for (std::int64_t n = 0; n < states; ++n) {
-        const double before = history[at(p * states + n)];
+        const double before = history[place(p * states + n)];
         const double decay = std::exp(dt(p) * a(n));
-        double& g = adjoint[at(n)];
-        g += dy[at(p)] * c[at(p * states + n)];
-        dc[at(p * states + n)] = dy[at(p)] * history[at((p + 1) * states + n)];
-        d_dt += g * (before * decay * a(n) + x[at(p)] * b[at(p * states + n)]);
-        da_log[at(n)] += g * before * decay * dt(p) * a(n);
-        dx[at(p)] += g * dt(p) * b[at(p * states + n)];
-        db[at(p * states + n)] = g * dt(p) * x[at(p)];
+        double& g = adjoint[place(n)];
+        g += dy[place(p)] * c[place(p * states + n)];
+        dc[place(p * states + n)] = dy[place(p)] * history[place((p + 1) * states + n)];
+        d_dt += g * (before * decay * a(n) + x[place(p)] * b[place(p * states + n)]);
+        da_log[place(n)] += g * before * decay * dt(p) * a(n);
+        dx[place(p)] += g * dt(p) * b[place(p * states + n)];
+        db[place(p * states + n)] = g * dt(p) * x[place(p)];
         g *= decay;
       }
-      d_raw_dt[at(p)] = d_dt * sigmoid(raw_dt[at(p)] + dt_bias);
-      d_dt_bias += d_raw_dt[at(p)];
+      d_raw_dt[place(p)] = d_dt * sigmoid(raw_dt[place(p)] + dt_bias);
+      d_dt_bias += d_raw_dt[place(p)];
     }
   }
 };
@@ -110,7 +102,7 @@ class SsdColumn {
     Channel channel = load(column);
     channel.forward();
     for (std::int64_t p = 0; p < s_.length; ++p) {
-      call_.at(7)[value(p, column)] = channel.y[at(p)];
+      call_.at(7)[value(p, column)] = channel.y[place(p)];
     }
   }
 
@@ -123,32 +115,34 @@ class SsdColumn {
     }
     channel.backward(dy);
     for (std::int64_t p = 0; p < s_.length; ++p) {
-      call_.at(8)[value(p, column)] = channel.dx[at(p)];
-      call_.at(9)[per_head(p)] += channel.d_raw_dt[at(p)];
+      call_.at(8)[value(p, column)] = channel.dx[place(p)];
+      call_.at(9)[per_head(p)] += channel.d_raw_dt[place(p)];
       for (std::int64_t n = 0; n < s_.state; ++n) {
-        call_.at(10)[projected(p, n)] += channel.db[at(p * s_.state + n)];
-        call_.at(11)[projected(p, n)] += channel.dc[at(p * s_.state + n)];
+        call_.at(10)[projected(p, n)] += channel.db[place(p * s_.state + n)];
+        call_.at(11)[projected(p, n)] += channel.dc[place(p * s_.state + n)];
       }
     }
-    call_.at(12)[at(head_)] += channel.d_dt_bias;
+    call_.at(12)[place(head_)] += channel.d_dt_bias;
     for (const double da : channel.da_log) {
-      call_.at(13)[at(head_)] += da;
+      call_.at(13)[place(head_)] += da;
     }
-    call_.at(14)[at(head_)] += channel.d_skip;
+    call_.at(14)[place(head_)] += channel.d_skip;
   }
 
  private:
   [[nodiscard]] std::int64_t row(std::int64_t p) const { return p * s_.batch + sequence_; }
 
   [[nodiscard]] std::size_t value(std::int64_t p, std::int64_t column) const {
-    return at((row(p) * s_.heads + head_) * s_.head_size + column);
+    return place((row(p) * s_.heads + head_) * s_.head_size + column);
   }
 
-  [[nodiscard]] std::size_t per_head(std::int64_t p) const { return at(row(p) * s_.heads + head_); }
+  [[nodiscard]] std::size_t per_head(std::int64_t p) const {
+    return place(row(p) * s_.heads + head_);
+  }
 
   [[nodiscard]] std::size_t projected(std::int64_t p, std::int64_t n) const {
     const std::int64_t group = head_ / (s_.heads / s_.groups);
-    return at((row(p) * s_.groups + group) * s_.state + n);
+    return place((row(p) * s_.groups + group) * s_.state + n);
   }
 
   [[nodiscard]] Channel load(std::int64_t column) const {
@@ -158,9 +152,9 @@ class SsdColumn {
                     .raw_dt = {},
                     .b = {},
                     .c = {},
-                    .a_log = std::vector<double>(at(s_.state), call_.at(5)[at(head_)]),
-                    .dt_bias = call_.at(4)[at(head_)],
-                    .skip = call_.at(6)[at(head_)]};
+                    .a_log = std::vector<double>(place(s_.state), call_.at(5)[place(head_)]),
+                    .dt_bias = call_.at(4)[place(head_)],
+                    .skip = call_.at(6)[place(head_)]};
     for (std::int64_t p = 0; p < s_.length; ++p) {
       channel.x.push_back(call_.at(0)[value(p, column)]);
       channel.raw_dt.push_back(call_.at(1)[per_head(p)]);
@@ -190,7 +184,7 @@ class ScanChannel {
     channel.forward();
     for (std::int64_t p = 0; p < s_.length; ++p) {
       const double z = call_.at(4)[value(p)];
-      call_.at(8)[value(p)] = channel.y[at(p)] * z * sigmoid(z);
+      call_.at(8)[value(p)] = channel.y[place(p)] * z * sigmoid(z);
     }
   }
 
@@ -202,31 +196,31 @@ class ScanChannel {
       const double z = call_.at(4)[value(p)];
       const double d_out = call_.at(8)[value(p)];
       dy.push_back(d_out * z * sigmoid(z));
-      call_.at(13)[value(p)] = d_out * channel.y[at(p)] * silu_slope(z);
+      call_.at(13)[value(p)] = d_out * channel.y[place(p)] * silu_slope(z);
     }
     channel.backward(dy);
     for (std::int64_t p = 0; p < s_.length; ++p) {
-      call_.at(9)[value(p)] = channel.dx[at(p)];
-      call_.at(10)[value(p)] = channel.d_raw_dt[at(p)];
+      call_.at(9)[value(p)] = channel.dx[place(p)];
+      call_.at(10)[value(p)] = channel.d_raw_dt[place(p)];
       for (std::int64_t n = 0; n < s_.state; ++n) {
-        call_.at(11)[projected(p, n)] += channel.db[at(p * s_.state + n)];
-        call_.at(12)[projected(p, n)] += channel.dc[at(p * s_.state + n)];
+        call_.at(11)[projected(p, n)] += channel.db[place(p * s_.state + n)];
+        call_.at(12)[projected(p, n)] += channel.dc[place(p * s_.state + n)];
       }
     }
-    call_.at(14)[at(c_)] += channel.d_dt_bias;
+    call_.at(14)[place(c_)] += channel.d_dt_bias;
     for (std::int64_t n = 0; n < s_.state; ++n) {
-      call_.at(15)[at(c_ * s_.state + n)] += channel.da_log[at(n)];
+      call_.at(15)[place(c_ * s_.state + n)] += channel.da_log[place(n)];
     }
-    call_.at(16)[at(c_)] += channel.d_skip;
+    call_.at(16)[place(c_)] += channel.d_skip;
   }
 
  private:
   [[nodiscard]] std::int64_t row(std::int64_t p) const { return p * s_.batch + sequence_; }
 
-  [[nodiscard]] std::size_t value(std::int64_t p) const { return at(row(p) * s_.channels + c_); }
+  [[nodiscard]] std::size_t value(std::int64_t p) const { return place(row(p) * s_.channels + c_); }
 
   [[nodiscard]] std::size_t projected(std::int64_t p, std::int64_t n) const {
-    return at(row(p) * s_.state + n);
+    return place(row(p) * s_.state + n);
   }
 
   [[nodiscard]] Channel load() const {
@@ -237,10 +231,10 @@ class ScanChannel {
                     .b = {},
                     .c = {},
                     .a_log = {},
-                    .dt_bias = call_.at(5)[at(c_)],
-                    .skip = call_.at(7)[at(c_)]};
+                    .dt_bias = call_.at(5)[place(c_)],
+                    .skip = call_.at(7)[place(c_)]};
     for (std::int64_t n = 0; n < s_.state; ++n) {
-      channel.a_log.push_back(call_.at(6)[at(c_ * s_.state + n)]);
+      channel.a_log.push_back(call_.at(6)[place(c_ * s_.state + n)]);
     }
     for (std::int64_t p = 0; p < s_.length; ++p) {
       channel.x.push_back(call_.at(0)[value(p)]);
@@ -276,14 +270,14 @@ void reference(const ReferenceCall& call, const ConvShape& s) {
     for (std::int64_t c = 0; c < s.channels; ++c) {
       const double sum = convolved(call, s, token, c);
       if (call.op == KernelOp::conv1d_forward) {
-        call.at(3)[at(token * s.channels + c)] = sum * sigmoid(sum);
+        call.at(3)[place(token * s.channels + c)] = sum * sigmoid(sum);
         continue;
       }
-      const double gradient = call.at(3)[at(token * s.channels + c)] * silu_slope(sum);
-      call.at(6)[at(c)] += gradient;
+      const double gradient = call.at(3)[place(token * s.channels + c)] * silu_slope(sum);
+      call.at(6)[place(c)] += gradient;
       for (std::int64_t lag = 0; lag < s.width && token - lag * s.batch >= 0; ++lag) {
-        const std::size_t tap = at(c * s.width + s.width - 1 - lag);
-        const std::size_t read = at((token - lag * s.batch) * s.channels + c);
+        const std::size_t tap = place(c * s.width + s.width - 1 - lag);
+        const std::size_t read = place((token - lag * s.batch) * s.channels + c);
         call.at(4)[read] += gradient * call.at(1)[tap];
         call.at(5)[tap] += gradient * call.at(0)[read];
       }

@@ -3,12 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include "units/unit.hpp"
+#include "tests/topologies/gigabyte_rate.hpp"
 
 namespace forerun {
 namespace {
-
-constexpr auto gigabyte_rate = unit::gigabyte / unit::second;
 
 LinkLevel torus(double per_device_gbs, std::vector<std::int64_t> axes, bool wraps = true) {
   LinkLevel level;

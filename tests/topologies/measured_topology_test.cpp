@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/topologies/gigabyte_rate.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -17,8 +18,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-constexpr auto gigabyte_rate = unit::gigabyte / unit::second;
 
 struct Link {
   double latency_us = 1.0;

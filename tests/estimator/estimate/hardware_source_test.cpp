@@ -12,14 +12,13 @@
 
 #include "estimator/profile/profile_json.hpp"
 #include "tests/estimator/profile/made_profile.hpp"
+#include "tests/topologies/gigabyte_rate.hpp"
 #include "units/input_error.hpp"
 
 namespace forerun {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr auto gigabyte_rate = unit::gigabyte / unit::second;
 
 // Nodes of two devices; inside 50 GB/s, 12.5 GB/s up to 64 devices, 5 GB/s up to 1,024.
 constexpr const char* cluster_text = R"(name = "planned"

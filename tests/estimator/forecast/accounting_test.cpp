@@ -5,6 +5,7 @@
 
 #include "jobs/parameter_count.hpp"
 #include "jobs/read_model.hpp"
+#include "units/integer.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -24,10 +25,6 @@ ModelShape plain(std::int64_t layers, std::int64_t hidden) {
   model.attention.head_size = 128;
   model.activation = Activation::gelu;
   return model;
-}
-
-double real(std::int64_t n) {
-  return static_cast<double>(n);
 }
 
 // Forward FLOP of a sequence, all layers, with full attention: the count for training is three

@@ -5,14 +5,13 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/estimator/forecast/months.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
 namespace {
 
-constexpr double months_per_year = 12.0;
-
-Flops flop(double count) {
+Flops flop_of(double count) {
   return count * unit::flop;
 }
 
@@ -20,26 +19,18 @@ FlopsPerSecond rate(double per_second) {
   return per_second * unit::flop / unit::second;
 }
 
-Seconds months(double count) {
-  return count / months_per_year * unit::year;
-}
-
-double months_of(Seconds time) {
-  return time / unit::year * months_per_year;
-}
-
 // 355.36 V100-years = 3.115e6 h at 28 TFLOP/s; $1.50 an hour makes $4.673M, published "at least
 // $4.6M".
 TEST(Money, G1Gpt3) {
-  EXPECT_NEAR(device_time(flop(3.14e23), rate(28e12), 1.0) / unit::year, 355.36, 0.01);
-  const Dollars cost = rent(flop(3.14e23), rate(28e12), 1.0, 1.5 * unit::dollar);
+  EXPECT_NEAR(device_time(flop_of(3.14e23), rate(28e12), 1.0) / unit::year, 355.36, 0.01);
+  const Dollars cost = rent(flop_of(3.14e23), rate(28e12), 1.0, 1.5 * unit::dollar);
   EXPECT_NEAR(cost.in(unit::dollar) / 4.673e6, 1.0, 1e-3);
   EXPECT_NEAR(cost.in(unit::dollar) / 4.6e6, 1.0, 0.02);
 }
 
 // 25,000 A100 for 2,280 h at 0.34 of 312 TFLOP/s: 2.177e25; published 2.1e25.
 TEST(Money, G2Gpt4) {
-  const double hours = device_time(flop(2.177e25), rate(312e12), 0.34) / unit::hour;
+  const double hours = device_time(flop_of(2.177e25), rate(312e12), 0.34) / unit::hour;
   EXPECT_NEAR(hours / (25'000.0 * 2'280.0), 1.0, 1e-3);
   EXPECT_NEAR(2.177e25 / 2.1e25, 1.0, 0.05);
 }
@@ -72,7 +63,7 @@ TEST(Money, G4EnergyOfGpt4) {
 // $2 an hour at 40 % of 989.4 TFLOP/s: 1.4038e-18 $/FLOP; 1e26, 1e27, 1e28, 2e29.
 TEST(Money, G5AndG6PriceOfAFlop) {
   const auto cost = [](double count) {
-    return rent(flop(count), rate(989.4e12), 0.4, 2.0 * unit::dollar).in(unit::dollar);
+    return rent(flop_of(count), rate(989.4e12), 0.4, 2.0 * unit::dollar).in(unit::dollar);
   };
   EXPECT_NEAR(cost(1.0) / 1.4038e-18, 1.0, 5e-5);
   EXPECT_NEAR(cost(1e26) / 140e6, 1.0, 5e-3);

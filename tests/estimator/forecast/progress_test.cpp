@@ -5,23 +5,18 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/estimator/forecast/months.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
 namespace {
 
-constexpr double months_per_year = 12.0;
-
-double months(Seconds time) {
-  return time / unit::year * months_per_year;
-}
-
 // E1: 11.97 years. E2: 9.24 months. E3: 8.68 months, 2.61 a year.
 TEST(Progress, E1ToE3OfThePointEstimate) {
   EXPECT_NEAR(term_doubling(ho_parameters) / unit::year, 11.97, 0.005);
-  EXPECT_NEAR(months(term_doubling(ho_data)), 9.24, 0.005);
+  EXPECT_NEAR(months_of(term_doubling(ho_data)), 9.24, 0.005);
   const Seconds both = compute_doubling(ho_parameters, ho_data);
-  EXPECT_NEAR(months(both), 8.68, 0.005);
+  EXPECT_NEAR(months_of(both), 8.68, 0.005);
   EXPECT_NEAR(factor_per_year(both), 2.61, 0.005);
 }
 
@@ -44,22 +39,18 @@ TEST(Progress, E4AndE6AgreeWithWhatIsPublished) {
   }
 }
 
-Seconds of_months(double count) {
-  return count / months_per_year * unit::year;
-}
-
 // E7: factors a year at 4.5, 8.4 and 14.3 months; published as "about 3".
 TEST(Progress, E7FactorsPerYear) {
-  EXPECT_NEAR(factor_per_year(of_months(4.5)), 6.350, 0.0005);
-  EXPECT_NEAR(factor_per_year(of_months(8.4)), 2.692, 0.0005);
-  EXPECT_NEAR(factor_per_year(of_months(14.3)), 1.789, 0.0005);
+  EXPECT_NEAR(factor_per_year(months(4.5)), 6.350, 0.0005);
+  EXPECT_NEAR(factor_per_year(months(8.4)), 2.692, 0.0005);
+  EXPECT_NEAR(factor_per_year(months(14.3)), 1.789, 0.0005);
 }
 
 // E8: GPT-3 (2020.41) to 2030.
 TEST(Progress, E8FromGpt3To2030) {
   const Seconds elapsed = (2030.0 - 2020.41) * unit::year;
   const auto gain = [&](double doubling) {
-    return effective(unit::flop, of_months(doubling), elapsed).in(unit::flop);
+    return effective(unit::flop, months(doubling), elapsed).in(unit::flop);
   };
   EXPECT_NEAR(gain(4.5) / 4.99e7, 1.0, 1e-3);
   EXPECT_NEAR(gain(8.4) / 13'308.0, 1.0, 1e-4);
@@ -68,7 +59,7 @@ TEST(Progress, E8FromGpt3To2030) {
 
 // E9: nine years at 8.4 months are 12.86 doublings, 7,420-fold: 37 % of 22e9 in the logarithm.
 TEST(Progress, E9NineYears) {
-  const double gain = effective(unit::flop, of_months(8.4), 9.0 * unit::year).in(unit::flop);
+  const double gain = effective(unit::flop, months(8.4), 9.0 * unit::year).in(unit::flop);
   EXPECT_NEAR(std::log2(gain), 12.86, 0.005);
   EXPECT_NEAR(gain / 7'420.0, 1.0, 2e-3);
   EXPECT_NEAR(std::log10(gain) / std::log10(22e9), 0.37, 0.005);

@@ -25,7 +25,7 @@ std::string replaced(std::string text, const std::string& what, const std::strin
   return text;
 }
 
-std::string complaint(const std::string& text, const LogContext& context = {}) {
+std::string nccl_complaint(const std::string& text, const LogContext& context = {}) {
   const WrittenFile file("all.log", text);
   try {
     (void)read_nccl_tests(file.path(), context);
@@ -104,7 +104,7 @@ TEST(NcclTestsLog, TakesTheProgramFromTheFilesNameWhereTheLogHasNone) {
   ASSERT_EQ(log.records.size(), 1U);
   EXPECT_EQ(text_of(log.records[0].key),
             "reduce_scatter fp32 bytes=8388608 ranks=2 ranks_per_node=2 concurrent=1");
-  EXPECT_THAT(complaint(old_log), HasSubstr("all.log:5: nothing before this row says which"));
+  EXPECT_THAT(nccl_complaint(old_log), HasSubstr("all.log:5: nothing before this row says which"));
 }
 
 TEST(NcclTestsLog, TakesInPlaceTimesWhereThereAreNoOthers) {
@@ -117,13 +117,15 @@ TEST(NcclTestsLog, TakesInPlaceTimesWhereThereAreNoOthers) {
 }
 
 TEST(NcclTestsLog, NamesTheLineThatDoesNotFit) {
-  EXPECT_THAT(complaint(replaced(nccl_log, "   92.15   11.38   17.07      0", "")),
+  EXPECT_THAT(nccl_complaint(replaced(nccl_log, "   92.15   11.38   17.07      0", "")),
               HasSubstr("all.log:15: has 9 fields (expected 13"));
-  EXPECT_THAT(complaint(replaced(nccl_log, "92.79", "fast")), HasSubstr("all.log:15: time 'fast'"));
-  EXPECT_THAT(complaint(replaced(nccl_log, "16.95      0", "16.95      7")),
+  EXPECT_THAT(nccl_complaint(replaced(nccl_log, "92.79", "fast")),
+              HasSubstr("all.log:15: time 'fast'"));
+  EXPECT_THAT(nccl_complaint(replaced(nccl_log, "16.95      0", "16.95      7")),
               HasSubstr("all.log:15: reports 7 wrong results"));
-  EXPECT_THAT(complaint(replaced(nccl_log, "[0000:0b:00] NVIDIA A100", "[0000:0b:00] NVIDIA H100")),
-              HasSubstr("expected one kind of device"));
+  EXPECT_THAT(
+      nccl_complaint(replaced(nccl_log, "[0000:0b:00] NVIDIA A100", "[0000:0b:00] NVIDIA H100")),
+      HasSubstr("expected one kind of device"));
 }
 
 // NCCL_TESTS_SPLIT: two groups of four on one node, or four of two across two nodes.
@@ -159,28 +161,31 @@ TEST(NcclTestsLog, CountsTheRanksOfAGroup) {
       "all.log",
       split_log({{0, 1}, {1, 1}, {2, 1}, {3, 1}, {0, 2}, {1, 2}, {2, 2}, {3, 2}}, "11.30   11.30"));
   EXPECT_EQ(read_nccl_tests(across.path(), {}).records.at(0).key.group, (GroupShape{2, 1, 4}));
-  EXPECT_THAT(complaint(split_log({{0, 1}, {0, 1}, {1, 1}}, "11.30   11.30")),
+  EXPECT_THAT(nccl_complaint(split_log({{0, 1}, {0, 1}, {1, 1}}, "11.30   11.30")),
               HasSubstr("list groups of 2 and of 1 ranks"));
 }
 
 TEST(NcclTestsLog, RefusesRatesThatAreNotThoseOfItsRanks) {
   const std::string log =
       split_log({{0, 1}, {0, 1}, {0, 1}, {0, 1}, {0, 1}, {0, 1}, {0, 1}, {0, 1}}, "11.30   16.95");
-  EXPECT_THAT(complaint(log), HasSubstr("all.log:11: busbw 16.95 is not 1.75 times algbw 11.30"));
-  EXPECT_EQ(complaint(replaced(log,
-                               "11.30   16.95       0    92.15   11.30   16.95",
-                               "11.30   19.77       0    92.15   11.30   19.78")),
+  EXPECT_THAT(nccl_complaint(log),
+              HasSubstr("all.log:11: busbw 16.95 is not 1.75 times algbw 11.30"));
+  EXPECT_EQ(nccl_complaint(replaced(log,
+                                    "11.30   16.95       0    92.15   11.30   16.95",
+                                    "11.30   19.77       0    92.15   11.30   19.78")),
             "none");
   // In place too; and rates too small for their digits say nothing.
-  EXPECT_THAT(complaint(replaced(log, "11.30   16.95", "11.30   19.78")), HasSubstr("busbw 16.95"));
-  EXPECT_EQ(complaint(split_log({{0, 1}, {0, 1}}, "0.00   0.01")), "none");
+  EXPECT_THAT(nccl_complaint(replaced(log, "11.30   16.95", "11.30   19.78")),
+              HasSubstr("busbw 16.95"));
+  EXPECT_EQ(nccl_complaint(split_log({{0, 1}, {0, 1}}, "0.00   0.01")), "none");
 }
 
 TEST(NcclTestsLog, RefusesWrongResultsWhereverTheyAreSaid) {
-  EXPECT_THAT(complaint(replaced(nccl_log, "17.07      0", "17.07      3")),
+  EXPECT_THAT(nccl_complaint(replaced(nccl_log, "17.07      0", "17.07      3")),
               HasSubstr("all.log:15: reports 3 wrong results"));
-  EXPECT_THAT(complaint(replaced(nccl_log, "bounds values : 0 OK", "bounds values : 2 FAILED")),
-              HasSubstr("all.log:18: says that 2 values were out of bounds"));
+  EXPECT_THAT(
+      nccl_complaint(replaced(nccl_log, "bounds values : 0 OK", "bounds values : 2 FAILED")),
+      HasSubstr("all.log:18: says that 2 values were out of bounds"));
   const WrittenFile small("reduce_scatter_perf.txt",
                           replaced(old_log, "24.31  0e+00", "24.31  5e-07"));
   EXPECT_EQ(read_nccl_tests(small.path(), {}).records.size(), 1U);
@@ -244,7 +249,7 @@ TEST(NcclTestsLog, AsksForTheRanksThatItDoesNotList) {
 }
 
 TEST(NcclTestsLog, RefusesWhatIsNoLog) {
-  EXPECT_THAT(complaint("hello\n"), HasSubstr("holds no table of nccl-tests"));
+  EXPECT_THAT(nccl_complaint("hello\n"), HasSubstr("holds no table of nccl-tests"));
   EXPECT_THROW((void)read_nccl_tests("/nonexistent.log", {}), InputError);
 }
 

@@ -11,7 +11,7 @@
 namespace forerun {
 namespace {
 
-std::string complaint(const std::string& text, const LogContext& context) {
+std::string osu_complaint(const std::string& text, const LogContext& context) {
   const WrittenFile file("osu.log", text);
   try {
     (void)read_osu(file.path(), context);
@@ -50,18 +50,18 @@ TEST(OsuLog, TakesThePairOfTheLatencyTest) {
 }
 
 TEST(OsuLog, NamesTheLineThatDoesNotFit) {
-  EXPECT_THAT(complaint(osu_log, {}), testing::HasSubstr("osu.log:5: an OSU log does not say"));
+  EXPECT_THAT(osu_complaint(osu_log, {}), testing::HasSubstr("osu.log:5: an OSU log does not say"));
   EXPECT_THAT(
-      complaint("# OSU MPI Allreduce Latency Test v7.3\n# Size  Avg Latency(us)\n4\n", {2, 2}),
+      osu_complaint("# OSU MPI Allreduce Latency Test v7.3\n# Size  Avg Latency(us)\n4\n", {2, 2}),
       testing::HasSubstr("osu.log:3: has 1 fields (expected at least 2"));
-  EXPECT_THAT(complaint("# OSU MPI Allreduce Latency Test v7.3\n4 1.0\n", {2, 2}),
+  EXPECT_THAT(osu_complaint("# OSU MPI Allreduce Latency Test v7.3\n4 1.0\n", {2, 2}),
               testing::HasSubstr("osu.log:2: numbers before a header"));
-  EXPECT_THAT(
-      complaint("# OSU MPI Allreduce Latency Test v7.3\n# Size  Avg Latency(us)\n4 x\n", {2, 2}),
-      testing::HasSubstr("osu.log:3: time 'x'"));
-  EXPECT_THAT(complaint("4 1.0\n", {2, 2}),
+  EXPECT_THAT(osu_complaint("# OSU MPI Allreduce Latency Test v7.3\n# Size  Avg Latency(us)\n4 x\n",
+                            {2, 2}),
+              testing::HasSubstr("osu.log:3: time 'x'"));
+  EXPECT_THAT(osu_complaint("4 1.0\n", {2, 2}),
               testing::HasSubstr("osu.log:1: numbers before a title"));
-  EXPECT_THAT(complaint("nothing\n", {2, 2}), testing::HasSubstr("holds no table of the OSU"));
+  EXPECT_THAT(osu_complaint("nothing\n", {2, 2}), testing::HasSubstr("holds no table of the OSU"));
 }
 
 std::string titled(const std::string& title,
@@ -83,7 +83,7 @@ TEST(OsuLog, TakesWholeTitlesOnly) {
                             "MPI Broadcast Latency Test",
                             "NCCL-CUDA All-to-All Personalized Exchange Latency Test",
                             "MPI All-to-All Personalized Exchange Latency Test"}) {
-    EXPECT_EQ(complaint(titled(title), {4, 4}), "none") << title;
+    EXPECT_EQ(osu_complaint(titled(title), {4, 4}), "none") << title;
   }
   for (const char* title : {"MPI Persistent Allreduce Latency Test",
                             "MPI Reduce_scatter Persistent Latency Test",
@@ -94,31 +94,33 @@ TEST(OsuLog, TakesWholeTitlesOnly) {
                             "MPI Multi Latency Test",
                             "UPC++ Broadcast Latency Test",
                             "MPI One Sided Allreduce Latency Test"}) {
-    EXPECT_THAT(complaint(titled(title), {4, 4}),
+    EXPECT_THAT(osu_complaint(titled(title), {4, 4}),
                 testing::HasSubstr("'OSU " + std::string(title) + " v7.5' is not modelled"))
         << title;
   }
 }
 
 TEST(OsuLog, LeavesOutNonBlockingTests) {
-  EXPECT_THAT(complaint("# OSU MPI Non-blocking Allreduce Latency Test v5.6.3\n"
-                        "# Overall = Coll. Init + Compute + MPI_Test + MPI_Wait\n\n"
-                        "# Size           Overall(us)       Compute(us)    Pure Comm.(us)        "
-                        "Overlap(%)\n"
-                        "4                       8.77              5.32              4.43         "
-                        "    22.08\n",
-                        {4, 4}),
-              testing::HasSubstr("Non-blocking Allreduce Latency Test v5.6.3' is not modelled"));
+  EXPECT_THAT(
+      osu_complaint("# OSU MPI Non-blocking Allreduce Latency Test v5.6.3\n"
+                    "# Overall = Coll. Init + Compute + MPI_Test + MPI_Wait\n\n"
+                    "# Size           Overall(us)       Compute(us)    Pure Comm.(us)        "
+                    "Overlap(%)\n"
+                    "4                       8.77              5.32              4.43         "
+                    "    22.08\n",
+                    {4, 4}),
+      testing::HasSubstr("Non-blocking Allreduce Latency Test v5.6.3' is not modelled"));
 }
 
 TEST(OsuLog, RefusesRowsWhoseValidationFailed) {
   const std::string header = "# Size       Avg Latency(us)        Validation";
-  EXPECT_EQ(complaint(titled("MPI Allreduce Latency Test", header, "64  1.5  Pass"), {4, 4}),
+  EXPECT_EQ(osu_complaint(titled("MPI Allreduce Latency Test", header, "64  1.5  Pass"), {4, 4}),
             "none");
-  EXPECT_THAT(complaint(titled("MPI Allreduce Latency Test", header, "64  1.5  Fail"), {4, 4}),
+  EXPECT_THAT(osu_complaint(titled("MPI Allreduce Latency Test", header, "64  1.5  Fail"), {4, 4}),
               testing::HasSubstr("osu.log:3: says that its results are wrong"));
-  EXPECT_THAT(complaint(titled("MPI Allreduce Latency Test", "# Size  Bandwidth (MB/s)"), {4, 4}),
-              testing::HasSubstr("osu.log:2: has no column of latencies"));
+  EXPECT_THAT(
+      osu_complaint(titled("MPI Allreduce Latency Test", "# Size  Bandwidth (MB/s)"), {4, 4}),
+      testing::HasSubstr("osu.log:2: has no column of latencies"));
 }
 
 TEST(OsuLog, TakesTheTypeOfTheElements) {
@@ -133,9 +135,9 @@ TEST(OsuLog, TakesTheTypeOfTheElements) {
     ASSERT_EQ(log.records.size(), 1U);
     EXPECT_EQ(log.records[0].key.type, type);
   }
-  EXPECT_THAT(complaint(titled("MPI Allreduce Latency Test",
-                               "# Datatype: MPI_DOUBLE.\n# Size       Avg Latency(us)"),
-                        {4, 4}),
+  EXPECT_THAT(osu_complaint(titled("MPI Allreduce Latency Test",
+                                   "# Datatype: MPI_DOUBLE.\n# Size       Avg Latency(us)"),
+                            {4, 4}),
               testing::HasSubstr("elements of type 'MPI_DOUBLE'"));
 }
 

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/estimator/validate/group_error.hpp"
 #include "tests/estimator/validate/written_file.hpp"
 #include "units/unit.hpp"
 
@@ -32,16 +33,6 @@ TEST(ValidateCatalog, PricesOnlyDevicesOfTheCatalog) {
     const ValidationRow& row = validation.rows[i];
     EXPECT_NEAR(*row.predicted / *row.published, 1.0, 0.05) << row.id;
   }
-}
-
-double error_in(const Validation& validation, const std::string& name) {
-  for (const auto& [group, statistics] : groups_of(validation)) {
-    if (group == name) {
-      return statistics.mape;
-    }
-  }
-  ADD_FAILURE() << "no group " << name;
-  return 1.0;
 }
 
 // No worse on the rows that the profile was fitted to than the error that it states for others.

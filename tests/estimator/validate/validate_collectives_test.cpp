@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "estimator/validate/collective_datasheet.hpp"
+#include "tests/estimator/validate/group_error.hpp"
 #include "tests/estimator/validate/written_file.hpp"
 #include "units/input_error.hpp"
 #include "units/unit.hpp"
@@ -139,16 +140,6 @@ TEST(ValidateCollectives, DoNotSeeTheRowThatTheyPredict) {
       EXPECT_EQ(row.tier, "datasheet");
     }
   }
-}
-
-double error_in(const Validation& validation, const std::string& name) {
-  for (const auto& [group, statistics] : groups_of(validation)) {
-    if (group == name) {
-      return statistics.mape;
-    }
-  }
-  ADD_FAILURE() << "no group " << name;
-  return 1.0;
 }
 
 // The aims that issue and design set; what is reached is less (README).

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/kernel_cost.hpp"
+#include "tests/estimator/validate/group_error.hpp"
 #include "tests/estimator/validate/written_file.hpp"
 #include "units/input_error.hpp"
 #include "units/unit.hpp"
@@ -101,16 +102,6 @@ TEST(ValidateKernels, LeaveTheWholeFamilyOut) {
   ASSERT_EQ(groups.size(), 2U);  // products and layers; every m is a multiple of 128
   EXPECT_EQ(groups[0].second.total, 40);
   EXPECT_EQ(groups[1].second.total, 10);
-}
-
-double error_in(const Validation& validation, const std::string& name) {
-  for (const auto& [group, statistics] : groups_of(validation)) {
-    if (group == name) {
-      return statistics.mape;
-    }
-  }
-  ADD_FAILURE() << "no group " << name;
-  return 1.0;
 }
 
 // modelling.md 10.5 and the aims that follow from it.
