@@ -7,7 +7,9 @@ target_include_directories(forerun_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(forerun_flags INTERFACE
   # CMake 3.25.1 cannot request CUDA C++20 by feature or property.
   $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;-Xcompiler=-Wall,-Wextra>
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wconversion;-Wsign-conversion;-Wshadow;-Wnon-virtual-dtor;-Woverloaded-virtual>
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wconversion;-Wsign-conversion;-Wnon-virtual-dtor;-Woverloaded-virtual>
+  # In a unity build a local name may be that of another source's constant.
+  $<$<COMPILE_LANGUAGE:CXX>:$<IF:$<BOOL:$<TARGET_PROPERTY:UNITY_BUILD>>,-Wshadow=local,-Wshadow>>
   # g++ 12 warns of overlapping copies inside its own std::string (GCC bug 105651).
   $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict>
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${FORERUN_WARNINGS_AS_ERRORS}>>:-Werror>)

@@ -81,16 +81,23 @@ run_checked_tests() {
   return "$status"
 }
 
-# Every .cpp that the build compiles, but for tests and generated files.
-linted_sources() {
-  sed -n 's/^ *"file": "\(.*\.cpp\)",\{0,1\}$/\1/p' build/ci/compile_commands.json | sort -u |
-    grep -vE "^$root/(tests|build)/"
+# compiled_by PRESET: every source that its build compiles, but for tests.
+compiled_by() {
+  sed -n 's/^ *"file": "\(.*\.c[px][px]\)",\{0,1\}$/\1/p' "build/$1/compile_commands.json" |
+    sort -u | grep -vE "^$root/(build/$1/)?(tests|generated)/"
 }
 
-# The extra argument: the flags name warnings of g++ that clang does not know.
+# lint PRESET, a list of sources on its input. The extra argument: the flags name warnings of g++
+# that clang does not know. A unity build includes sources, on purpose.
+lint() {
+  xargs -d '\n' -P "$jobs" -n 1 clang-tidy-14 -p "build/$1" --quiet \
+    --checks=-bugprone-suspicious-include --extra-arg=-Wno-unknown-warning-option
+}
+
+# In the unity build the headers are read once for a dozen sources; it has no CUDA.
 check_lint() {
-  linted_sources | xargs -d '\n' -P "$jobs" -n 1 clang-tidy-14 -p build/ci --quiet \
-    --extra-arg=-Wno-unknown-warning-option
+  compiled_by sanitize | lint sanitize &&
+    compiled_by ci | grep -E "^$root/(kernels/cuda|comm/nccl)/" | lint ci
 }
 
 if [[ $install == yes ]]; then
