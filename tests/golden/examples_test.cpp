@@ -3,8 +3,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "estimator/cli/help.hpp"
 #include "estimator/report/report.hpp"
@@ -16,30 +18,29 @@ namespace fs = std::filesystem;
 
 class Examples : public testing::TestWithParam<Verb> {
  protected:
-  void SetUp() override {
+  static void SetUpTestSuite() {
     const fs::path results = fs::path(FORERUN_SOURCE_DIR) / "tests/estimator/report/results";
     fs::create_directories(folder());
     for (const char* const name : {"profile.json", "rehearsal.json"}) {
-      fs::copy_file(results / name, folder() / name, fs::copy_options::overwrite_existing);
+      fs::copy_file(results / name, folder() / name);
+    }
+    if (has_reference_data()) {
+      const fs::path data(FORERUN_REFERENCE_DATA);
+      fs::copy_file(data / "published/training_runs.csv", folder() / "training_runs.csv");
+      fs::create_directory_symlink(data / "measurements", folder() / "measurements");
     }
   }
+
+  static void TearDownTestSuite() { fs::remove_all(folder()); }
 
   /// Shared by the verbs: what one writes another reads.
   [[nodiscard]] static fs::path folder() {
-    return fs::temp_directory_path() / "forerun_examples_test";
+    return fs::temp_directory_path() / ("forerun_examples_" + std::to_string(::getpid()));
   }
 
   [[nodiscard]] static bool has_reference_data() {
-    const fs::path data(FORERUN_REFERENCE_DATA);
-    const fs::path table = data / "published/training_runs.csv";
-    if (std::string_view(FORERUN_REFERENCE_DATA).empty() || !fs::exists(table)) {
-      return false;
-    }
-    fs::copy_file(table, folder() / "training_runs.csv", fs::copy_options::overwrite_existing);
-    if (!fs::exists(folder() / "measurements")) {
-      fs::create_directory_symlink(data / "measurements", folder() / "measurements");
-    }
-    return true;
+    const std::string_view data(FORERUN_REFERENCE_DATA);
+    return !data.empty() && fs::exists(fs::path(data) / "published/training_runs.csv");
   }
 };
 

@@ -1,5 +1,6 @@
 #include "tests/golden/program.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -37,8 +38,10 @@ Outcome run_program(const std::string& arguments, const fs::path& folder, int ra
 
 TestFolder::TestFolder() {
   const auto* const test = testing::UnitTest::GetInstance()->current_test_info();
-  path_ = fs::temp_directory_path() / ("forerun_" + std::to_string(::getpid()) + "_" +
-                                       test->test_suite_name() + "_" + test->name());
+  std::string name =
+      "forerun_" + std::to_string(::getpid()) + "_" + test->test_suite_name() + "_" + test->name();
+  std::ranges::replace(name, '/', '_');  // of a parameterised test
+  path_ = fs::temp_directory_path() / name;
   fs::create_directories(path_);
 }
 
