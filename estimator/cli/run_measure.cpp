@@ -1,7 +1,5 @@
 // The verb `measure` on the command line.
 #include <algorithm>
-#include <atomic>
-#include <csignal>
 #include <cstdint>
 #include <ctime>
 #include <fstream>
@@ -15,6 +13,7 @@
 #include "estimator/cli/job_options.hpp"
 #include "estimator/cli/ranks.hpp"
 #include "estimator/cli/run_verb.hpp"
+#include "estimator/cli/stop_signals.hpp"
 #include "estimator/cli/write_result.hpp"
 #include "estimator/measure/collective_table.hpp"
 #include "estimator/measure/grid_communicators.hpp"
@@ -29,41 +28,6 @@ namespace forerun {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// A signal handler reaches nothing else.
-std::atomic<bool> is_stopped = false;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
-static_assert(std::atomic<bool>::is_always_lock_free);
-
-// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
-std::atomic<std::int64_t> stopped_at_ns = 0;
-static_assert(std::atomic<std::int64_t>::is_always_lock_free);
-
-// The first signal asks for an end. What comes within a second of it is the same wish once more: a
-// shell's signal to its group beside a launcher's to its child. A later one is the system's own
-// again. SIGUSR1 is a batch system's warning, which may come more than once and which mpirun hands
-// on to all ranks.
-extern "C" void stop_politely(int signal) {
-  is_stopped = true;
-  if (signal == SIGUSR1) {
-    return;
-  }
-  constexpr std::int64_t second = 1'000'000'000;
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);  // NOLINT(cert-err33-c): at worst a signal counts twice
-  const std::int64_t now_ns = now.tv_sec * second + now.tv_nsec;
-  std::int64_t first_ns = 0;
-  if (!stopped_at_ns.compare_exchange_strong(first_ns, now_ns) && now_ns - first_ns > second) {
-    std::signal(signal, SIG_DFL);  // NOLINT(cert-err33-c): nothing can be done about a failure here
-    std::raise(signal);            // NOLINT(cert-err33-c)
-  }
-}
-
-const std::atomic<bool>* stop_on_signals() {
-  for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) {
-    std::signal(signal, stop_politely);  // NOLINT(cert-err33-c): the default then stays
-  }
-  return &is_stopped;
-}
 
 // One job per precision when the user named none: the profile then prices both. Members of a set
 // that a model cannot take are left out, with a warning.
@@ -239,6 +203,7 @@ ExitCode run_measure(const Options& options, const OutputStreams& streams) {
   if (options.decode) {
     return run_decode(options, streams);
   }
+  const StopSignals signals;
   Ranks ranks(options);
   if (options.comm_only && ranks.world().size() < 2) {
     throw InputError("--comm-only", "needs at least two ranks (start it with mpirun -np N)");
@@ -248,7 +213,7 @@ ExitCode run_measure(const Options& options, const OutputStreams& streams) {
   if (ranks.is_root()) {
     announce(request, hosts, options, streams.log);
   }
-  request.stop = stop_on_signals();
+  request.stop = &signals.is_stopped();
   std::ofstream json = json_log(options, ranks);
   const Profile profile =
       measure(request,

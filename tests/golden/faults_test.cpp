@@ -222,6 +222,25 @@ TEST_F(Fault, ASecondRunOfOneProfileIsToldOfTheFirst) {
   EXPECT_GT(profile_keys(folder().read("p.json")).size(), 2U);
 }
 
+// A batch system's warning may come while the ranks still look for one another.
+TEST_F(Fault, AWarningBeforeTheFirstKernelIsHeard) {
+  const Outcome outcome =
+      run("is_ready() {\n"
+          "  grep -qx forerun /proc/$job/comm &&\n"
+          "    grep -q '^SigBlk:.*[1-9a-f]' /proc/$job/status\n"
+          "}\n" +
+          alone +
+          "--time-budget 10min >first.txt 2>first.log &\n"
+          "job=$!\n"
+          "until_true is_ready\n"
+          "kill -USR1 $job\n"
+          "wait $job\n"
+          "echo status $?\n");
+  EXPECT_THAT(outcome.out, HasSubstr("status 1"));
+  EXPECT_THAT(folder().read("first.log"), HasSubstr("interrupted: p.json holds"));
+  EXPECT_FALSE(json::parse(folder().read("p.json"))["skipped"].empty());
+}
+
 // An hour back in the middle of the run, as a clock that is set does it: the monotonic one goes on.
 TEST_F(Fault, AClockThatStepsBackChangesNoTime) {
   const char* const library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
