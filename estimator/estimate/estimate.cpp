@@ -36,8 +36,8 @@ ErrorBand band_of(const JobEstimate& estimate) {
                               ? parts.tensor_parallel + parts.context_parallel +
                                     parts.expert_parallel + parts.pipeline_p2p + parts.data_parallel
                               : Seconds();
-  return {std::max(Seconds(), estimate.step_time * (1.0 - relative) - unknown),
-          estimate.step_time * (1.0 + relative) + unknown};
+  const ErrorBand band = band_around(estimate.step_time, relative);
+  return {std::max(Seconds(), band.low - unknown), band.high + unknown};
 }
 
 RunCost run_of(const JobEstimate& estimate) {

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "estimator/estimate/error_band.hpp"
 #include "estimator/estimate/hardware_source.hpp"
 #include "estimator/run/run_cost.hpp"
 #include "estimator/step/step_time.hpp"
@@ -23,11 +24,6 @@ struct EstimateRequest {
   RankOrder rank_order = megatron_order;
   RunSettings run = {};
   Stragglers stragglers = {};
-};
-
-struct ErrorBand {
-  Seconds low;
-  Seconds high;
 };
 
 struct JobEstimate {

@@ -87,8 +87,8 @@ void write_terms(const std::vector<DerivedTerm>& terms,
                  std::ostream& out) {
   fmt::print(
       out,
-      "# How wrong the step model itself is, by class of job: half-widths at 90 %, as shares "
-      "of the step.\n"
+      "# How wrong the step model itself is, by class of job: half-widths at 90 %: the "
+      "true time\n# lies between predicted / (1 + half-width) and predicted * (1 + half-width).\n"
       "# They set the widths of bands, never their centres.\n"
       "#\n"
       "# Derived by `forerun validate --table {} --terms-out FILE` from the runs that it\n"

@@ -13,7 +13,7 @@ namespace forerun {
 struct TermObservation {
   std::string job_class;
   std::string source;      ///< family of sources: runs of one are not independent
-  double error = 0.0;      ///< |published / predicted - 1|
+  double error = 0.0;      ///< the larger of published and predicted, over the smaller, - 1
   double own_error = 0.0;  ///< of the prices, which the term joins in quadrature
 };
 

@@ -169,7 +169,7 @@ void RowPredictor::price(const TrainingRow& row, const Cells& cells, RowPredicti
   line.layout = text_of(job.job.layout);
   line.memory = compare_memory(row, cells, estimate);
   line.predicted = covered(job, estimate);
-  line.band = Band{estimate.band.low, estimate.band.high};
+  line.band = estimate.band;
   result.facts.job_class = estimate.job_class;
   result.facts.own_error = estimate.step.provenance.relative_error;
   result.facts.features = features_of(estimate);

@@ -104,9 +104,10 @@ std::vector<DerivedTerm> terms_of(const std::vector<RowPrediction>& predictions)
   std::vector<TermObservation> observations;
   for (const RowPrediction& prediction : predictions) {
     if (is_priced(prediction.row)) {
+      const double ratio = *prediction.row.published / *prediction.row.predicted;
       observations.push_back({prediction.facts.job_class,
                               source_family(prediction.facts.source),
-                              std::abs(*prediction.row.published / *prediction.row.predicted - 1.0),
+                              std::max(ratio, 1.0 / ratio) - 1.0,
                               prediction.facts.own_error});
     }
   }

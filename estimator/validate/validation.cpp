@@ -59,7 +59,7 @@ Json row_json(const ValidationRow& row) {
             {"tier", row.tier},
             {"skip_reason", row.skip_reason}};
   if (is_priced(row)) {
-    const Band band = band_of(row);
+    const ErrorBand band = band_of(row);
     json["predicted_s"] = row.predicted->in(unit::second);
     json["predicted_without_host_s"] =
         row.predicted_without_host.value_or(*row.predicted).in(unit::second);
@@ -109,12 +109,9 @@ bool is_priced(const ValidationRow& row) {
   return row.predicted && row.published;
 }
 
-Band band_of(const ValidationRow& row) {
-  if (row.band) {
-    return *row.band;
-  }
-  const double half = band_of_mean_error * row.relative_error;
-  return {std::max(Seconds(), *row.predicted * (1.0 - half)), *row.predicted * (1.0 + half)};
+ErrorBand band_of(const ValidationRow& row) {
+  return row.band ? *row.band
+                  : band_around(*row.predicted, band_of_mean_error * row.relative_error);
 }
 
 namespace {
@@ -162,7 +159,7 @@ ErrorStatistics statistics_of(const std::vector<const ValidationRow*>& rows) {
     }
     errors.add(*row->published, *row->predicted);
     without_host.add(*row->published, row->predicted_without_host.value_or(*row->predicted));
-    const Band band = band_of(*row);
+    const ErrorBand band = band_of(*row);
     inside += *row->published >= band.low && *row->published <= band.high ? 1.0 : 0.0;
     widths.push_back((band.high - band.low) / (2.0 * *row->predicted));
   }

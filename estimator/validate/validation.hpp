@@ -8,15 +8,10 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "estimator/estimate/error_band.hpp"
 #include "units/quantity.hpp"
 
 namespace forerun {
-
-/// Where the published value lies with 90 %, as the prediction has it.
-struct Band {
-  Seconds low;
-  Seconds high;
-};
 
 /// Memory of the fullest device of a run.
 struct MemoryComparison {
@@ -33,7 +28,7 @@ struct ValidationRow {
   std::optional<Seconds> predicted;
   std::optional<Seconds> predicted_without_host;  ///< without what is calibrated on steps
   double relative_error = 0.0;                    ///< that the prediction gave itself
-  std::optional<Band> band;                       ///< where it is more than relative_error
+  std::optional<ErrorBand> band;                  ///< where it is more than relative_error
   std::string tier;
   std::string skip_reason;  ///< why nothing was predicted
   // Of a training run:
@@ -45,7 +40,7 @@ struct ValidationRow {
 
 [[nodiscard]] bool is_priced(const ValidationRow& row);
 /// The row's band, or the one that its relative error makes; only for a row that was predicted.
-[[nodiscard]] Band band_of(const ValidationRow& row);
+[[nodiscard]] ErrorBand band_of(const ValidationRow& row);
 
 /// (predicted - published) / published over rows that were priced.
 struct ErrorStatistics {
