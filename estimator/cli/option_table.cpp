@@ -338,7 +338,10 @@ Rows output_rows() {
                 ""},
                [](Options& options) { options.strict = true; }),
       choice_row<Format>(
-          {"format", answering_verbs(), "how the result is written", "table"},
+          {"format",
+           answering_verbs(),
+           "how the result is written",
+           "that of --out's suffix, else table"},
           {{{"table", Format::table}, {"json", Format::json}, {"csv", Format::csv}}, {}},
           &Options::format),
       value_row({"out",

@@ -308,6 +308,20 @@ void check_together(const Options& options) {
   }
 }
 
+/// What the name of the result's file asks for. That of `measure` and `import` is a profile, always
+/// JSON, beside which --format is for standard output; that of `report` is a page.
+std::optional<Format> format_of_file(const Options& options) {
+  const bool is_result =
+      options.verb != Verb::measure && options.verb != Verb::import && options.verb != Verb::report;
+  if (!options.out || !is_result) {
+    return std::nullopt;
+  }
+  if (options.out->ends_with(".json")) {
+    return Format::json;
+  }
+  return options.out->ends_with(".csv") ? std::optional(Format::csv) : std::nullopt;
+}
+
 Options options_from(const Words& words, Verb verb) {
   const std::vector<OptionRow> table = option_table();
   const std::vector<GivenOption> given = given_options(words, verb, table);
@@ -326,6 +340,9 @@ Options options_from(const Words& words, Verb verb) {
     if (option.name != "job") {
       row_named(option.name, table).assign(options, {"--" + option.name, option.text});
     }
+  }
+  if (!has("format")) {
+    options.format = format_of_file(options).value_or(options.format);
   }
   check_together(options);
   return options;

@@ -75,8 +75,11 @@ OptionRow objective_row() {
 }
 
 OptionRow emit_row() {
-  OptionRow row = row_about(
-      {"emit", {Verb::plan}, "settings of the best layout for this framework beside the plan", ""});
+  OptionRow row = row_about({"emit",
+                             {Verb::plan},
+                             "settings of the best layout for this framework beside the plan, "
+                             "which then keeps to the pipeline schedules that it has",
+                             ""});
   row.placeholder = "megatron|torchtitan|nemo";
   row.words = {"megatron", "torchtitan", "nemo"};
   row.assign = [words = row.words](Options& options, const OptionValue& value) {

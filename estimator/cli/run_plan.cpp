@@ -30,6 +30,10 @@ PlanChoices choices_from(const Options& options) {
   choices.layouts = options.layout;
   choices.micro_batches = pinned(options.micro_batch);
   choices.schedules = pinned(options.schedule);
+  if (options.emit && !options.schedule) {
+    // Settings are of use for what the framework can run.
+    choices.schedules = schedules_of(*options.emit);
+  }
   choices.sequence_parallel = pinned(options.sequence_parallel);
   choices.recompute = pinned(options.recompute);
   choices.overlaps = pinned(options.overlap);

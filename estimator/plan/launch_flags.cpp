@@ -1,5 +1,7 @@
 #include "estimator/plan/launch_flags.hpp"
 
+#include <algorithm>
+
 #include "estimator/plan/launch_settings.hpp"
 
 namespace forerun {
@@ -12,6 +14,21 @@ std::int64_t layers_per_chunk(const Job& job) {
 bool counts_ends(const Job& job) {
   const std::int64_t chunks = job.layout.pipeline * job.layout.virtual_pipeline;
   return job.model.layers % chunks != 0 && (job.model.layers + 2) % chunks == 0;
+}
+
+const std::vector<Schedule>& schedules_of(LaunchFormat format) {
+  static const std::vector<Schedule> megatron{Schedule::one_f_one_b, Schedule::interleaved};
+  static const std::vector<Schedule> torchtitan{Schedule::gpipe,
+                                                Schedule::one_f_one_b,
+                                                Schedule::interleaved,
+                                                Schedule::breadth_first,
+                                                Schedule::zb_v,
+                                                Schedule::dualpipe_v};
+  return format == LaunchFormat::torchtitan ? torchtitan : megatron;  // NeMo runs Megatron's
+}
+
+bool has_setting_for(Schedule schedule, LaunchFormat format) {
+  return std::ranges::find(schedules_of(format), schedule) != schedules_of(format).end();
 }
 
 std::string launch_text(const Job& job, Overlap overlap, LaunchFormat format) {

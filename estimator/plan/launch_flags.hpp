@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "estimator/step/part_cost.hpp"
 #include "jobs/job.hpp"
@@ -14,5 +15,9 @@ enum class LaunchFormat { megatron, torchtitan, nemo };
 /// recomputation, precision and overlap, for what `recipe` says; what the framework has no setting
 /// for stands as a comment at the end. Dataset, model and cluster are left to the user.
 [[nodiscard]] std::string launch_text(const Job& job, Overlap overlap, LaunchFormat format);
+
+/// The pipeline schedules that the framework has a setting for.
+[[nodiscard]] const std::vector<Schedule>& schedules_of(LaunchFormat format);
+[[nodiscard]] bool has_setting_for(Schedule schedule, LaunchFormat format);
 
 }  // namespace forerun

@@ -1,6 +1,7 @@
 // A job as Megatron-LM's arguments (megatron/training/arguments.py).
 #include <fmt/format.h>
 
+#include "estimator/plan/launch_flags.hpp"
 #include "estimator/plan/launch_settings.hpp"
 
 namespace forerun {
@@ -58,7 +59,7 @@ void add_megatron_pipeline(const Job& job, LaunchSettings& settings) {
     settings.add("--account-for-loss-in-pipeline-split");
   }
   const Schedule schedule = schedule_of(job);
-  if (schedule != Schedule::one_f_one_b && schedule != Schedule::interleaved) {
+  if (!has_setting_for(schedule, LaunchFormat::megatron)) {
     settings.lack(fmt::format("schedule {}", name_of(schedule)));
   }
 }

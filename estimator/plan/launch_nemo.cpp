@@ -1,6 +1,7 @@
 // A job as NeMo 1's YAML (examples/nlp/language_modeling/conf/megatron_gpt_config.yaml).
 #include <fmt/format.h>
 
+#include "estimator/plan/launch_flags.hpp"
 #include "estimator/plan/launch_settings.hpp"
 
 namespace forerun {
@@ -103,7 +104,7 @@ std::string nemo_settings(const Job& job, Overlap overlap) {
   add_sharding(recipe, settings);
   add_optimizer(recipe, overlap, settings);
   const Schedule schedule = schedule_of(job);
-  if (schedule != Schedule::one_f_one_b && schedule != Schedule::interleaved) {
+  if (!has_setting_for(schedule, LaunchFormat::nemo)) {
     settings.lack(fmt::format("schedule {}", name_of(schedule)));
   }
   if (recipe.shard_group > 0) {

@@ -94,6 +94,25 @@ TEST(PlanVerb, EmitsLaunchSettings) {
               testing::HasSubstr("--tensor-model-parallel-size"));
 }
 
+// DualPipeV is the fastest there; Megatron-LM has no setting for it.
+TEST(PlanVerb, KeepsToWhatTheFrameworkCanRun) {
+  const TestFolder folder;
+  const std::string call =
+      "plan --model gpt2 --cluster dgx-a100 --devices 8 --batch 64 --layout tp=1,pp=4,vp=2,dp=2 "
+      "--format json ";
+  const auto best = [&](const std::string& more) {
+    const auto run = run_program(call + more, folder.path());
+    EXPECT_EQ(run.status, 0) << run.log;
+    return json::parse(run.out);
+  };
+  EXPECT_THAT(best("")["layouts"][0]["schedule"].get<std::string>(),
+              testing::HasSubstr("dualpipe"));
+  const json emitted = best("--emit megatron");
+  EXPECT_EQ(emitted["layouts"][0]["schedule"], "interleaved");
+  EXPECT_THAT(emitted["launch"]["text"].get<std::string>(),
+              testing::Not(testing::HasSubstr("no setting for schedule")));
+}
+
 TEST(PlanVerb, RefusesWhatItCannotUse) {
   const TestFolder folder;
   const std::string base = "plan --model gpt2 --cluster dgx-a100 ";

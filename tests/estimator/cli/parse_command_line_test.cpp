@@ -48,6 +48,17 @@ TEST(CommandLine, ReadsTheEstimateOfA405BModel) {
   EXPECT_DOUBLE_EQ(options.tokens.value(), 15.6e12);
 }
 
+TEST(CommandLine, TakesTheFormatFromTheFilesName) {
+  EXPECT_EQ(options_of(estimate_with({"--out", "step.json"})).format, Format::json);
+  EXPECT_EQ(options_of(estimate_with({"--out", "step.csv"})).format, Format::csv);
+  EXPECT_EQ(options_of(estimate_with({"--out", "step.txt"})).format, Format::table);
+  EXPECT_EQ(options_of(estimate_with({"--out", "step.json", "--format", "table"})).format,
+            Format::table);
+  // Its --out is a profile; --format is for what it prints.
+  EXPECT_EQ(options_of({"measure", "--model", "gpt2", "--out", "profile.json"}).format,
+            Format::table);
+}
+
 TEST(CommandLine, ReadsEveryChoiceOfTheRecipe) {
   const Options options = options_of(estimate_with({"--precision=fp16",
                                                     "--recompute=full",
