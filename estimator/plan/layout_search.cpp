@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <tuple>
 #include <utility>
 
 #include "estimator/step/step_pieces.hpp"
 #include "jobs/chunk_placement.hpp"
+#include "jobs/parameter_count.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -29,6 +31,19 @@ bool has_one_replica(const Job& job) {
 
 std::int64_t as_count(std::size_t size) {
   return static_cast<std::int64_t>(size);
+}
+
+// The busiest stage's share of one micro-batch; `busy` by content.
+Seconds busiest_of(StageTables& stages, std::span<const Seconds> busy) {
+  Seconds most;
+  for (const StageClass& one : stages.classes()) {
+    Seconds sum;
+    for (const std::uint32_t content : one.content) {
+      sum += busy[content];
+    }
+    most = std::max(most, sum);
+  }
+  return most;
 }
 
 }  // namespace
@@ -207,9 +222,6 @@ void LayoutSearch::walk_cell(Cell& cell) {
       continue;
     }
     StageTables& tables = stages();
-    if (cell.program == nullptr) {
-      cell.program = &program(*job_.recipe.schedule, pipeline_shape(job_));
-    }
     choose(shardings.front());
     PricedStages priced;
     const WorkBuilder builder(job_, subject_.placement);
@@ -217,6 +229,16 @@ void LayoutSearch::walk_cell(Cell& cell) {
     messages_ = std::move(priced.messages);
     const auto boundaries = builder.boundaries();
     message_bytes_ = boundaries.empty() ? 0 : boundaries.front().message.bytes;
+    // Whatever is recomputed comes on top.
+    if (least_step(cell, tables) > cell.give_up_at) {
+      cell.result->reject(
+          Reject::lower_bound,
+          as_count(cell.policies.size() * shardings.size() * space_.overlaps.size()));
+      continue;
+    }
+    if (cell.program == nullptr) {
+      cell.program = &program(*job_.recipe.schedule, pipeline_shape(job_));
+    }
     for (const RecomputePolicy& policy : cell.policies) {
       job_.recipe.recompute = policy;
       walk_policy(cell, tables, shardings);
@@ -242,11 +264,41 @@ Bytes LayoutSearch::memory_of(StageTables& stages,
   return most;
 }
 
+// What the busiest stage is busy with, whatever overlaps: no step is shorter.
+Seconds LayoutSearch::least_step(const Cell& cell, StageTables& stages) {
+  PartTable& table = tables_.of(job_);
+  Seconds least = Seconds::infinite();
+  for (const Overlap overlap : space_.overlaps) {
+    const Streams streams = streams_of(job_, tables_.pricing(overlap), message_bytes_);
+    std::vector<Seconds> busy;
+    for (const ChunkContent& content : stages.contents()) {
+      busy.push_back(least_time(
+          pass_costs(table.cost(content.layers, content.embedding, content.head, overlap),
+                     cell.per_chunk,
+                     streams.hidden)));
+    }
+    least = std::min(least, static_cast<double>(cell.per_chunk) * busiest_of(stages, busy));
+  }
+  return least;
+}
+
+// Forward and backward pass of one micro-batch. Pairs of passes hide at most their communication.
+Seconds LayoutSearch::least_time(const PassCosts& passes) const {
+  const Seconds alone = duration_of(passes, Pass::forward) + duration_of(passes, Pass::backward);
+  return pairs_passes(*job_.recipe.schedule)
+             ? alone - passes.forward_communication - passes.backward_communication
+             : alone;
+}
+
 // What fits of one recomputation policy, and its passes with each overlap.
 void LayoutSearch::walk_policy(Cell& cell,
                                StageTables& stages,
                                const std::vector<std::size_t>& shardings) {
   choose(shardings.front());
+  if (least_step(cell, stages) > cell.give_up_at) {
+    cell.result->reject(Reject::lower_bound, as_count(shardings.size() * space_.overlaps.size()));
+    return;
+  }
   PartTable& table = tables_.of(job_);
   std::vector<ChunkMemory> by_content;
   for (const ChunkContent& content : stages.contents()) {
@@ -304,11 +356,13 @@ void LayoutSearch::add_variant(Cell& cell,
   PartTable& table = tables_.of(job_);
   const Streams streams = streams_of(job_, tables_.pricing(overlap), message_bytes_);
   std::vector<PassCosts> passes;
+  std::vector<Seconds> busy;
   std::vector<Cover> forward;
   std::vector<Cover> backward;
   for (const ChunkContent& content : stages.contents()) {
     const ChunkCost cost = table.cost(content.layers, content.embedding, content.head, overlap);
     passes.push_back(pass_costs(cost, cell.per_chunk, streams.hidden));
+    busy.push_back(least_time(passes.back()));
     forward.push_back(cover_of(cost.forward));
     backward.push_back(cover_of(cost.backward));
   }
@@ -317,24 +371,17 @@ void LayoutSearch::add_variant(Cell& cell,
   variant.recompute = job_.recipe.recompute;
   variant.overlap = overlap;
   variant.finishes = std::move(finishes);
-  Seconds busiest;
   for (const StageClass& one : stages.classes()) {
-    Seconds busy;
     Cover all_forward;
     Cover all_backward;
     for (const std::uint32_t content : one.content) {
-      busy += duration_of(passes[content], Pass::forward) +
-              duration_of(passes[content], Pass::backward);
       all_forward += forward[content];
       all_backward += backward[content];
     }
-    busiest = std::max(busiest, busy);
     variant.forward.push_back(all_forward);
     variant.backward.push_back(all_backward);
   }
-  // Pairs hide some of what their passes take alone.
-  if (!pairs_passes(*job_.recipe.schedule) &&
-      static_cast<double>(cell.per_chunk) * busiest > cell.give_up_at) {
+  if (static_cast<double>(cell.per_chunk) * busiest_of(stages, busy) > cell.give_up_at) {
     cell.result->reject(Reject::lower_bound, as_count(variant.finishes.size()));
     return;
   }
@@ -397,6 +444,24 @@ void LayoutSearch::finish(Cell& cell, const Variant& variant, std::span<const St
   }
 }
 
+namespace {
+
+// Layouts that hold weights and gradients, the least split first: where the best of them are found
+// early, the others are given up early. Any order gives the same bound.
+void put_likely_first(const PlanSubject& subject, std::vector<ParallelLayout>& layouts) {
+  constexpr double bytes_per_parameter = 6.0;  // weights in two bytes, gradients in four
+  const Bytes all =
+      bytes_per_parameter * static_cast<double>(count_parameters(subject.model).total) * unit::byte;
+  const auto order = [&](const ParallelLayout& layout) {
+    const std::int64_t split = layout.tensor * layout.pipeline * layout.expert;
+    const bool is_too_large = all / static_cast<double>(split) > subject.capacity;
+    return std::tuple(is_too_large, split * layout.context, layout.virtual_pipeline);
+  };
+  std::ranges::stable_sort(layouts, {}, order);
+}
+
+}  // namespace
+
 Seconds bound_of(const PlanSubject& subject, const SearchSpace& space, std::size_t count) {
   SearchSpace thin = space;
   const auto only = [](auto& values, const auto& kept) {
@@ -408,13 +473,18 @@ Seconds bound_of(const PlanSubject& subject, const SearchSpace& space, std::size
   only(thin.sequence_parallel, SequenceParallel::on);
   only(thin.overlaps, Overlap::on);
   thin.recompute.every_block = false;
+  put_likely_first(subject, thin.layouts);
   LayoutSearch search(subject, thin);
   SearchResult result;
+  Seconds bound = Seconds::infinite();
   for (const ParallelLayout& layout : thin.layouts) {
-    search.walk(layout, Seconds::infinite(), result);
+    search.walk(layout, bound, result);
+    const auto best = fastest(result, count);
+    if (best.size() == count) {
+      bound = best.back().step_time;
+    }
   }
-  const auto best = fastest(result, count);
-  return best.size() == count ? best.back().step_time : Seconds::infinite();
+  return bound;
 }
 
 }  // namespace forerun

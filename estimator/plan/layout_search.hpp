@@ -67,6 +67,8 @@ class LayoutSearch {
   void walk_cell(Cell& cell);
   [[nodiscard]] std::vector<std::size_t> legal_shardings(const Cell& cell);
   void walk_policy(Cell& cell, StageTables& stages, const std::vector<std::size_t>& shardings);
+  [[nodiscard]] Seconds least_step(const Cell& cell, StageTables& stages);
+  [[nodiscard]] Seconds least_time(const PassCosts& passes) const;
   void add_variants(Cell& cell,
                     StageTables& stages,
                     Overlap overlap,

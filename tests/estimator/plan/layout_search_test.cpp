@@ -198,6 +198,24 @@ TEST(LayoutSearch, GivingUpEarlyLosesNoneOfTheBest) {
   EXPECT_EQ(fastest(pruned, 5), fastest(all, 5));
 }
 
+// Nothing that is as fast as the limit is given up, whatever its schedule.
+TEST(LayoutSearch, GivesUpOnlyWhatIsSlower) {
+  const SmallPlan plan = small_plan("gpt2", "dgx-a100", 16, 64, 1024);
+  const SearchResult all = walk_all(plan);
+  for (const std::size_t rank : {1U, 3U, 10U, 30U}) {
+    const auto best = fastest(all, rank);
+    ASSERT_EQ(best.size(), rank);
+    EXPECT_EQ(fastest(walk_all(plan, best.back().step_time), rank), best) << rank;
+  }
+  for (const Schedule schedule : every_schedule()) {
+    SmallPlan one = plan;
+    one.space.schedules = {schedule};
+    const auto best = fastest(walk_all(one), 3);
+    EXPECT_EQ(fastest(walk_all(one, best.back().step_time), best.size()), best)
+        << name_of(schedule);
+  }
+}
+
 TEST(LayoutSearch, PartsJoinedAreTheWhole) {
   const SmallPlan plan = small_plan("gpt2", "dgx-a100", 8, 32, 1024);
   const SearchResult whole = walk_all(plan);
