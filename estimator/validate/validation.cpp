@@ -137,10 +137,11 @@ struct Errors {
 
   [[nodiscard]] double count() const { return static_cast<double>(sizes.size()); }
 
+  /// The least size at or below which the share of sizes lies.
   [[nodiscard]] double quantile(double share) const {
     std::vector<double> sorted = sizes;
     std::ranges::sort(sorted);
-    return sorted[static_cast<std::size_t>(share * (count() - 1.0))];
+    return sorted[static_cast<std::size_t>(std::ceil(share * count() - 1e-9)) - 1];
   }
 };
 

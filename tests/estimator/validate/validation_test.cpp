@@ -62,6 +62,20 @@ TEST(ErrorStatistics, RankEqualValuesAlike) {
   EXPECT_EQ(statistics_of(pointers).spearman, 0.0);
 }
 
+TEST(ErrorStatistics, NameTheErrorThatNineOfTenStayUnder) {
+  std::vector<ValidationRow> rows;
+  for (int percent = 1; percent <= 10; ++percent) {
+    rows.push_back(row_of("a", 1.0, 1.0 + 0.01 * percent, 0.0));
+  }
+  std::vector<const ValidationRow*> pointers;
+  for (const ValidationRow& row : rows) {
+    pointers.push_back(&row);
+  }
+  EXPECT_NEAR(statistics_of(pointers).p90, 0.09, 1e-12);
+  // Of two it is the larger.
+  EXPECT_NEAR(statistics_of({pointers[0], pointers[1]}).p90, 0.02, 1e-12);
+}
+
 TEST(ValidationDocument, HasTheKeysOfTheContract) {
   const auto document = to_json(
       Validation{{row_of("a", 1.0, 1.5, 0.1), unpriced_row("b"), row_of("b", 2.0, 2.0, 0)}});
