@@ -37,20 +37,23 @@ Bytes source_size(const CollectiveKey& key) {
   return (is_shard ? bytes / static_cast<double>(key.group.ranks) : bytes) * unit::byte;
 }
 
-// The activations that an item touches, with their sizes.
+// The activations that an item touches, with their sizes: the whole of one that others read columns
+// of.
 void add_touched(const WorkItem& item, Sizes& sizes) {
-  if (const auto* collective = std::get_if<CollectiveWork>(&item.work)) {
-    if (is_activation(collective->to)) {
-      sizes.insert_or_assign(collective->to, result_size(collective->key));
+  const auto add = [&](TensorId id, Bytes size) {
+    if (is_activation(id)) {
+      Bytes& known = sizes[id];
+      known = std::max(known, size);
     }
+  };
+  if (const auto* collective = std::get_if<CollectiveWork>(&item.work)) {
+    add(collective->to, result_size(collective->key));
     return;
   }
   const auto& kernel = std::get<KernelWork>(item.work);
   const auto operands = operands_of(kernel.key);
   for (std::size_t i = 0; i < operands.size(); ++i) {
-    if (is_activation(kernel.operands[i])) {
-      sizes.insert_or_assign(kernel.operands[i], size_of_operand(operands[i]));
-    }
+    add(kernel.operands[i], size_of_operand(operands[i]));
   }
 }
 
@@ -71,7 +74,8 @@ Bytes transient_of(const std::vector<WorkItem>& items, const Sizes& resident) {
     add_touched(item, touched);
     for (const auto& [id, size] : touched) {
       if (!resident.contains(id)) {
-        alive.insert_or_assign(id, size);
+        Bytes& known = alive[id];
+        known = std::max(known, size);
       }
     }
     const auto* const kernel = std::get_if<KernelWork>(&item.work);

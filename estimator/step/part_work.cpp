@@ -5,6 +5,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "kernels/operands.hpp"
 
@@ -63,6 +64,52 @@ std::int64_t alike_layer(const ModelShape& model, std::int64_t layer) {
   return layer < dense ? 0 : dense;
 }
 
+// What columns belong to: of activations and gradients alike.
+using WideTensors = std::map<std::pair<TensorName, std::int64_t>, TensorName>;
+
+const KernelWork* copied_columns(const WorkItem& item) {
+  const auto* const kernel = std::get_if<KernelWork>(&item.work);
+  const bool copies = kernel != nullptr && (kernel->key.op == KernelOp::take_columns ||
+                                            kernel->key.op == KernelOp::put_columns);
+  return copies ? kernel : nullptr;
+}
+
+void add_columns(const std::vector<WorkItem>& items, WideTensors& wide) {
+  for (const WorkItem& item : items) {
+    if (const KernelWork* const copy = copied_columns(item)) {
+      const bool takes = copy->key.op == KernelOp::take_columns;
+      const TensorId& column = copy->operands[takes ? 1 : 0];
+      wide[{column.name, column.layer}] = copy->operands[takes ? 0 : 1].name;
+    }
+  }
+}
+
+void put_in_place(std::vector<WorkItem>& items, const WideTensors& wide) {
+  std::erase_if(items, [](const WorkItem& item) { return copied_columns(item) != nullptr; });
+  const auto replace = [&](TensorId& id) {
+    if (const auto found = wide.find({id.name, id.layer}); found != wide.end()) {
+      id.name = found->second;
+    }
+  };
+  for (WorkItem& item : items) {
+    if (auto* const collective = std::get_if<CollectiveWork>(&item.work)) {
+      replace(collective->from);
+      replace(collective->to);
+    } else {
+      std::ranges::for_each(std::get<KernelWork>(item.work).operands, replace);
+    }
+  }
+}
+
+// Software that reads and writes columns where they are copies none, and keeps none of their own.
+void read_columns_in_place(PartWork& part) {
+  WideTensors wide;
+  add_columns(part.forward, wide);
+  add_columns(part.backward, wide);
+  put_in_place(part.forward, wide);
+  put_in_place(part.backward, wide);
+}
+
 void add_layer(PartWork& part,
                const Job& job,
                const WorkBuilder& builder,
@@ -84,6 +131,9 @@ void add_layer(PartWork& part,
   builder.layer_backward(part.backward, layer);
   builder.reduce_layer(part.backward, layer, elements);
   builder.reduce_layer_experts(part.backward, layer, weights.expert_elements);
+  if (job.recipe.software.reads_in_place) {
+    read_columns_in_place(part);
+  }
 }
 
 }  // namespace

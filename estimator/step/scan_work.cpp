@@ -23,9 +23,6 @@ void WorkBuilder::split_columns(std::vector<WorkItem>& items,
                                 std::int64_t rows,
                                 const std::vector<Column>& columns,
                                 Part part) const {
-  if (job_.recipe.software.reads_in_place) {
-    return;
-  }
   ColumnsShape shape{.rows = rows};
   for (const Column& column : columns) {
     shape.width += column.width;

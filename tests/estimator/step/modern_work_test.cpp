@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "estimator/step/expert_load.hpp"
+#include "estimator/step/memory.hpp"
+#include "estimator/step/part_work.hpp"
 #include "estimator/step/stage_weights.hpp"
 #include "estimator/step/work_list.hpp"
 #include "jobs/parameter_count.hpp"
@@ -99,6 +101,27 @@ TEST(ScanWork, CopiesColumnsOnlyWhereKernelsCannotReadThemInPlace) {
   EXPECT_EQ(count_of(forward_of(job), KernelOp::take_columns), 4 * 6);
   job.recipe.software = *software_preset("megatron-core");
   EXPECT_EQ(count_of(forward_of(job), KernelOp::take_columns), 0);
+}
+
+// What is recomputed is kept as what it is recomputed from; a column that is read in place is no
+// tensor of its own.
+TEST(ModernWork, KeepsOfARecomputedLayerItsInputAlone) {
+  for (const ParallelLayout layout : {ParallelLayout{}, ParallelLayout{.tensor = 2}}) {
+    for (Job job : modern_jobs(layout)) {
+      job.recipe.recompute = {Recompute::full, {}, 0};
+      for (const char* const software : {"forerun", "megatron-core"}) {
+        job.recipe.software = *software_preset(software);
+        const WorkBuilder builder(job, {8});
+        for (std::int64_t layer = 0; layer < job.model.layers; ++layer) {
+          const PartWork part = part_work(job, builder, PartKind::recomputed_layer, layer);
+          EXPECT_EQ(part.kept, (std::vector<TensorId>{{TensorName::hidden, layer}}))
+              << job.model.name << " layer " << layer << ", " << software;
+        }
+        ChunkMemories memories(job, builder);
+        EXPECT_GT(memories.chunk({0, 1}, false, false).kept_for_input, Bytes());
+      }
+    }
+  }
 }
 
 TEST(SquaredRelu, IsAKernelOfItsOwn) {
