@@ -13,11 +13,14 @@ target_compile_options(forerun_flags INTERFACE
   # g++ 12 warns of overlapping copies inside its own std::string (GCC bug 105651).
   $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict>
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${FORERUN_WARNINGS_AS_ERRORS}>>:-Werror>)
+# FORERUN_IS_TEST: the code that tests call is instrumented, that of the tests is not, which would
+# take longer to compile than all the rest.
 if(FORERUN_SANITIZE)
   target_compile_options(forerun_flags INTERFACE
     # g++ sees uninitialised reads in instrumented std::regex and std::function that are not there.
     $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-maybe-uninitialized>
-    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=address,undefined;-fno-sanitize-recover=all;-fno-omit-frame-pointer>)
+    $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<NOT:$<BOOL:$<TARGET_PROPERTY:FORERUN_IS_TEST>>>>:-fsanitize=address,undefined;-fno-sanitize-recover=all>
+    $<$<COMPILE_LANGUAGE:CXX>:-fno-omit-frame-pointer>)
   target_link_options(forerun_flags INTERFACE -fsanitize=address,undefined)
 endif()
 # Every static library here may end up inside a module that is opened at run time.
