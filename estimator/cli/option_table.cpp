@@ -340,8 +340,8 @@ Rows output_rows() {
       choice_row<Format>(
           {"format",
            answering_verbs(),
-           "how the result is written",
-           "that of --out's suffix, else table"},
+           "how the result is written; without it the suffix of --out says json or csv",
+           "table"},
           {{{"table", Format::table}, {"json", Format::json}, {"csv", Format::csv}}, {}},
           &Options::format),
       value_row({"out",
