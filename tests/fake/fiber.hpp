@@ -1,7 +1,7 @@
 // A function that can stop in its middle and go on later, on a stack of its own.
 #pragma once
 
-#include <csetjmp>
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -32,14 +32,17 @@ class Fiber {
   [[nodiscard]] bool is_done() const { return work_ == nullptr; }
 
  private:
+  /// What the compiler's own jumps need: five words.
+  using Place = std::array<void*, 5>;
+
   static void enter();
   /// The fiber that a new context belongs to: makecontext passes no pointers.
   static Fiber*& entered();
   void leave(bool for_ever);
 
   ucontext_t first_{};  ///< enters the stack
-  std::jmp_buf own_{};
-  std::jmp_buf caller_{};
+  Place own_{};
+  Place caller_{};
   bool is_entered_ = false;
   std::unique_ptr<std::byte[]> stack_;  // NOLINT(*-avoid-c-arrays)
   const std::function<void()>* work_ = nullptr;
