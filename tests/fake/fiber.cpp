@@ -1,11 +1,17 @@
 // Fibers: ucontext makes their stacks, and jumps change between them, because swapcontext asks the
 // kernel for the signal mask each time, which takes longer than most threads run between barriers.
-// They are the compiler's own: before the library's the address sanitizer asks the kernel for the
-// signal stack, and before any jump in instrumented code. It is told of each change of stack.
+// Before a jump of the library's, and before any in instrumented code, the address sanitizer asks
+// the kernel for the signal stack: under it they are the compiler's own, which need a frame
+// pointer. It is told of each change of stack.
 #include "tests/fake/fiber.hpp"
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
+#define FORERUN_REMEMBER(place) __builtin_setjmp((place).data())
+#define FORERUN_GO_TO(place) __builtin_longjmp((place).data(), 1)
+#else
+#define FORERUN_REMEMBER(place) _setjmp(place)
+#define FORERUN_GO_TO(place) _longjmp(place, 1)
 #endif
 
 namespace forerun {
@@ -53,9 +59,9 @@ void Fiber::start(const std::function<void()>& work) {
 
 [[gnu::no_sanitize("address")]] void Fiber::resume() {
   before_switch(&caller_fake_, stack_.get(), stack_bytes);
-  if (__builtin_setjmp(caller_.data()) == 0) {
+  if (FORERUN_REMEMBER(caller_) == 0) {
     if (is_entered_) {
-      __builtin_longjmp(own_.data(), 1);
+      FORERUN_GO_TO(own_);
     }
     is_entered_ = true;
     entered() = this;
@@ -71,8 +77,8 @@ void Fiber::pause() {
 
 [[gnu::no_sanitize("address")]] void Fiber::leave(bool for_ever) {
   before_switch(for_ever ? nullptr : &own_fake_, caller_stack_, caller_bytes_);
-  if (__builtin_setjmp(own_.data()) == 0) {
-    __builtin_longjmp(caller_.data(), 1);
+  if (FORERUN_REMEMBER(own_) == 0) {
+    FORERUN_GO_TO(caller_);
   }
 }
 

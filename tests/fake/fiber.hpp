@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <csetjmp>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -32,8 +33,11 @@ class Fiber {
   [[nodiscard]] bool is_done() const { return work_ == nullptr; }
 
  private:
-  /// What the compiler's own jumps need: five words.
-  using Place = std::array<void*, 5>;
+#ifdef __SANITIZE_ADDRESS__
+  using Place = std::array<void*, 5>;  ///< what the compiler's own jumps need
+#else
+  using Place = std::jmp_buf;
+#endif
 
   static void enter();
   /// The fiber that a new context belongs to: makecontext passes no pointers.
