@@ -27,4 +27,5 @@ std::span<const CatalogFile> @function@() {
 }  // namespace forerun
 ")
   target_sources(${target} PRIVATE ${generated})
+  set_source_files_properties(${generated} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)  # nor linted
 endfunction()

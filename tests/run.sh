@@ -81,10 +81,10 @@ run_checked_tests() {
   return "$status"
 }
 
-# compiled_by PRESET: every source that its build compiles, but for tests.
+# compiled_by PRESET: every source that its build compiles, but for tests and generated ones.
 compiled_by() {
   sed -n 's/^ *"file": "\(.*\.c[px][px]\)",\{0,1\}$/\1/p' "build/$1/compile_commands.json" |
-    sort -u | grep -vE "^$root/(build/$1/)?(tests|generated)/"
+    sort -u | grep -vE "^$root/(tests/|build/$1/tests/|build/.*\.cpp$)"
 }
 
 # lint PRESET, a list of sources on its input. The extra argument: the flags name warnings of g++
