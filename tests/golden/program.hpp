@@ -38,6 +38,14 @@ class TestFolder {
   std::filesystem::path path_;
 };
 
+/// Whether the program runs under sanitizers: they take the address space and the first place among
+/// libraries for themselves, and several times as long.
+#ifdef FORERUN_SANITIZED
+inline constexpr bool is_sanitized = true;
+#else
+inline constexpr bool is_sanitized = false;
+#endif
+
 /// A config.json that is small enough to train on a CPU in milliseconds.
 extern const char* const tiny_llama;
 
