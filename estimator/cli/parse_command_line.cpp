@@ -330,10 +330,7 @@ Options options_from(const Words& words, Verb verb) {
   if (const auto job = checked_job(given, verb, table)) {
     apply_job_file(options, *job, given, table);
   }
-  const auto has = [&](std::string_view name) {
-    return std::ranges::find(given, name, &GivenOption::name) != given.end();
-  };
-  if (has("quiet") && has("verbose")) {
+  if (is_given("quiet", given) && is_given("verbose", given)) {
     throw InputError("--quiet", "contradicts --verbose (expected one of them)");
   }
   for (const GivenOption& option : given) {
@@ -341,7 +338,7 @@ Options options_from(const Words& words, Verb verb) {
       row_named(option.name, table).assign(options, {"--" + option.name, option.text});
     }
   }
-  if (!has("format")) {
+  if (!is_given("format", given)) {
     options.format = format_of_file(options).value_or(options.format);
   }
   check_together(options);

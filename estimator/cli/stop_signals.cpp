@@ -1,6 +1,7 @@
 #include "estimator/cli/stop_signals.hpp"
 
 #include <chrono>
+#include <exception>
 #include <optional>
 #include <system_error>
 

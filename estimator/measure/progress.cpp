@@ -49,10 +49,11 @@ void Progress::begin(std::string name, std::int64_t keys) {
 }
 
 void Progress::end_phase() {
-  const auto now = Clock::now();
-  if (!phase_.empty()) {
-    phases_.emplace_back(phase_, seconds_between(phase_start_, now) * unit::second);
+  if (phase_.empty()) {
+    return;  // what came before the first phase is its
   }
+  const auto now = Clock::now();
+  phases_.emplace_back(phase_, seconds_between(phase_start_, now) * unit::second);
   phase_start_ = now;
 }
 

@@ -101,11 +101,4 @@ class LayoutSearch {
   MemoryOverheads overheads_;
 };
 
-/// Walks a thin slice of the space (no recomputation
-/// and all, optimizer states sharded, everything overlapped) and returns the step time of the
-/// `count`th best shape; infinite when fewer fit.
-[[nodiscard]] Seconds bound_of(const PlanSubject& subject,
-                               const SearchSpace& space,
-                               std::size_t count);
-
 }  // namespace forerun

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "estimator/plan/layout_search.hpp"
+#include "estimator/plan/search_bound.hpp"
 #include "jobs/parameter_count.hpp"
 #include "units/input_error.hpp"
 #include "units/quantity_text.hpp"

@@ -7,19 +7,14 @@
 
 #include <fmt/ostream.h>
 
+#include "estimator/validate/quantile.hpp"
+
 namespace forerun {
 namespace {
 
 constexpr double confidence = 0.90;
 // What a 90 % band may cover of runs from sources that it has not seen: 90 % within 5 %.
 constexpr double least_left_out_coverage = 0.85;
-
-// The least value at or below which the share of values lies.
-double quantile(std::vector<double> values, double share) {
-  std::ranges::sort(values);
-  const double rank = std::ceil(share * static_cast<double>(values.size()) - 1e-9);
-  return values.empty() ? 0.0 : values[static_cast<std::size_t>(std::max(1.0, rank)) - 1];
-}
 
 double needed(const TermObservation& observation) {
   return std::sqrt(
@@ -45,7 +40,8 @@ DerivedTerm derive(const std::string& job_class, const Sources& sources) {
   const Needs all = without(sources, {});
   const auto rows = static_cast<double>(all.size());
   DerivedTerm derived;
-  derived.term = {job_class, quantile(all, confidence), std::ssize(all), std::ssize(sources)};
+  derived.term = {
+      job_class, quantile_by_rank(all, confidence), std::ssize(all), std::ssize(sources)};
   if (sources.size() < 2) {
     return derived;
   }
@@ -54,7 +50,7 @@ DerivedTerm derive(const std::string& job_class, const Sources& sources) {
   double covered = 0.0;
   for (const auto& [source, needs] : sources) {
     // Others that need nothing say nothing: then the class as a whole speaks.
-    const double others = quantile(without(sources, source), confidence);
+    const double others = quantile_by_rank(without(sources, source), confidence);
     const double width = others > 0.0 ? others : std::max(derived.term.half_width, 1e-6);
     mean_width += static_cast<double>(needs.size()) / rows * width;
     for (const double need : needs) {
@@ -62,7 +58,8 @@ DerivedTerm derive(const std::string& job_class, const Sources& sources) {
       covered += need <= width ? 1.0 : 0.0;
     }
   }
-  derived.term.half_width = quantile(std::move(ratios), least_left_out_coverage) * mean_width;
+  derived.term.half_width =
+      quantile_by_rank(std::move(ratios), least_left_out_coverage) * mean_width;
   derived.left_out_coverage = covered / rows;
   return derived;
 }

@@ -8,6 +8,7 @@
 #include <fmt/ostream.h>
 #include <nlohmann/json.hpp>
 
+#include "estimator/validate/quantile.hpp"
 #include "units/rank_correlation.hpp"
 #include "units/unit.hpp"
 
@@ -136,13 +137,6 @@ struct Errors {
   }
 
   [[nodiscard]] double count() const { return static_cast<double>(sizes.size()); }
-
-  /// The least size at or below which the share of sizes lies.
-  [[nodiscard]] double quantile(double share) const {
-    std::vector<double> sorted = sizes;
-    std::ranges::sort(sorted);
-    return sorted[static_cast<std::size_t>(std::ceil(share * count() - 1e-9)) - 1];
-  }
 };
 
 }  // namespace
@@ -170,13 +164,13 @@ ErrorStatistics statistics_of(const std::vector<const ValidationRow*>& rows) {
   }
   statistics.mape = errors.mean();
   statistics.bias = errors.sum / errors.count();
-  statistics.p90 = errors.quantile(0.9);
-  statistics.max = errors.quantile(1.0);
+  statistics.p90 = quantile_by_rank(errors.sizes, 0.9);
+  statistics.max = std::ranges::max(errors.sizes);
   statistics.spearman = spearman(errors.published, errors.predicted).value_or(0.0);
   statistics.mape_without_host = without_host.mean();
   statistics.bias_without_host = without_host.sum / without_host.count();
-  statistics.p90_without_host = without_host.quantile(0.9);
-  statistics.max_without_host = without_host.quantile(1.0);
+  statistics.p90_without_host = quantile_by_rank(without_host.sizes, 0.9);
+  statistics.max_without_host = std::ranges::max(without_host.sizes);
   statistics.spearman_without_host =
       spearman(without_host.published, without_host.predicted).value_or(0.0);
   statistics.coverage = inside / errors.count();

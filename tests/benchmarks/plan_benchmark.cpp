@@ -5,6 +5,7 @@
 #include <benchmark/benchmark.h>
 
 #include "estimator/plan/layout_search.hpp"
+#include "estimator/plan/search_bound.hpp"
 #include "tests/estimator/plan/small_plan.hpp"
 
 namespace forerun {

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "estimator/plan/search_bound.hpp"
 #include "tests/estimator/plan/small_plan.hpp"
 #include "units/unit.hpp"
 

@@ -1,0 +1,56 @@
+#include "estimator/plan/search_bound.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <tuple>
+#include <vector>
+
+#include "estimator/plan/layout_search.hpp"
+#include "jobs/parameter_count.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+// Layouts that hold weights and gradients, the least split first: where the best of them are found
+// early, the others are given up early. Any order gives the same bound.
+void put_likely_first(const PlanSubject& subject, std::vector<ParallelLayout>& layouts) {
+  constexpr double bytes_per_parameter = 6.0;  // weights in two bytes, gradients in four
+  const Bytes all =
+      bytes_per_parameter * static_cast<double>(count_parameters(subject.model).total) * unit::byte;
+  const auto order = [&](const ParallelLayout& layout) {
+    const std::int64_t split = layout.tensor * layout.pipeline * layout.expert;
+    const bool is_too_large = all / static_cast<double>(split) > subject.capacity;
+    return std::tuple(is_too_large, split * layout.context, layout.virtual_pipeline);
+  };
+  std::ranges::stable_sort(layouts, {}, order);
+}
+
+}  // namespace
+
+Seconds bound_of(const PlanSubject& subject, const SearchSpace& space, std::size_t count) {
+  SearchSpace thin = space;
+  const auto only = [](auto& values, const auto& kept) {
+    if (std::ranges::find(values, kept) != values.end()) {
+      values = {kept};
+    }
+  };
+  only(thin.shardings, Sharding{ZeroStage::optimizer, 0});
+  only(thin.sequence_parallel, SequenceParallel::on);
+  only(thin.overlaps, Overlap::on);
+  thin.recompute.every_block = false;
+  put_likely_first(subject, thin.layouts);
+  LayoutSearch search(subject, thin);
+  SearchResult result;
+  Seconds bound = Seconds::infinite();
+  for (const ParallelLayout& layout : thin.layouts) {
+    search.walk(layout, bound, result);
+    const auto best = fastest(result, count);
+    if (best.size() == count) {
+      bound = best.back().step_time;
+    }
+  }
+  return bound;
+}
+
+}  // namespace forerun
