@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <span>
 #include <vector>
 
 #include "estimator/measure/collective_trial.hpp"
@@ -18,7 +20,10 @@ using Clock = std::chrono::steady_clock;
 // barrier some tens of microseconds apart (one wake-up by the scheduler), 0.3 % of this.
 constexpr Seconds batch_time = 20.0 * unit::millisecond;
 constexpr int most_in_batch = 1000;
-constexpr int least_in_batch = 2;
+
+// One operation that takes longer is measured in one communicator: repeating half a gigabyte in all
+// of them would take the time of all other keys.
+constexpr Seconds slow_operation = 1.0 * unit::second;
 
 class Probe {
  public:
@@ -35,12 +40,27 @@ class Probe {
   }
 
   // The first operation connects peers and registers buffers: it is not counted.
-  void warm_up() {
-    for (const auto& trial : trials_) {
-      operate(*trial);
-      place_.device.synchronize();
+  void warm_up_first() {
+    const auto start = Clock::now();
+    warm_up(*trials_.front());
+    first_s_ = std::chrono::duration<float>(Clock::now() - start).count();
+  }
+
+  // All ranks have come through the first.
+  void spare_repetitions() {
+    if (slowest({first_s_}).front() > slow_operation) {
+      trials_.resize(1);
+      samples_.resize(1);
     }
   }
+
+  void warm_up_rest() {
+    for (const auto& trial : std::span(trials_).subspan(1)) {
+      warm_up(*trial);
+    }
+  }
+
+  [[nodiscard]] int communicators() const { return static_cast<int>(trials_.size()); }
 
   /// Takes `count` samples in every communicator.
   void sample(int count) {
@@ -84,17 +104,20 @@ class Probe {
     return (medians.back() - medians.front()) / medians[medians.size() / 2];
   }
 
-  /// Median over communicators of the mean of operations one after another.
+  /// Median over communicators of the mean of operations one after another. What takes as long as a
+  /// batch is one by itself.
   [[nodiscard]] std::optional<Seconds> back_to_back(Form form) {
     if (!trials_.front()->has(form)) {
       return std::nullopt;
     }
     std::vector<Seconds> means;
+    const int count = batch_size();
     for (const auto& trial : trials_) {
-      trial->run(form);
-      place_.device.synchronize();
+      if (count > 1) {
+        trial->run(form);
+        place_.device.synchronize();
+      }
       place_.host_world.barrier();
-      const int count = batch_size();
       const auto start = Clock::now();
       for (int n = 0; n < count; ++n) {
         trial->run(form);
@@ -133,6 +156,11 @@ class Probe {
     }
   }
 
+  void warm_up(CollectiveTrial& trial) const {
+    operate(trial);
+    place_.device.synchronize();
+  }
+
   void operate(CollectiveTrial& trial) const {
     if (key_.op == Collective::send_recv) {
       trial.ping_pong();
@@ -144,7 +172,7 @@ class Probe {
   // As every rank sees the same samples, every rank chooses alike.
   [[nodiscard]] int batch_size() const {
     const double wanted = batch_time / timing_of(samples()).median;
-    return static_cast<int>(std::clamp(wanted, double{least_in_batch}, double{most_in_batch}));
+    return static_cast<int>(std::clamp(std::ceil(wanted), 1.0, double{most_in_batch}));
   }
 
   // Element by element the maximum over the ranks of the world.
@@ -167,6 +195,7 @@ class Probe {
   const ProbeGroups& groups_;
   std::vector<std::unique_ptr<CollectiveTrial>> trials_;
   std::vector<std::vector<Seconds>> samples_;  ///< of each communicator
+  float first_s_ = 0.0F;                       ///< of the first operation, here
   Seconds spent_;
 };
 
@@ -180,7 +209,10 @@ CollectiveResult probe_collective(const CollectivePlace& place,
   Probe probe(place, planned.key, groups);
   // All ranks have their buffers before any enters the collective, where it would wait for the
   // rest.
-  for (const auto step : {&Probe::allocate, &Probe::warm_up}) {
+  for (const auto step : {&Probe::allocate, &Probe::warm_up_first, &Probe::warm_up_rest}) {
+    if (step == &Probe::warm_up_rest) {
+      probe.spare_repetitions();
+    }
     const std::string complaint = first_complaint(place.host_world, complaint_of([&] {
                                                     (probe.*step)();
                                                     return std::string();
@@ -199,7 +231,7 @@ CollectiveResult probe_collective(const CollectivePlace& place,
   CollectiveRecord record;
   record.key = planned.key;
   record.timing = timing_of(probe.samples(), limits.tolerance);
-  record.communicators = ProbeGroups::repetitions;
+  record.communicators = probe.communicators();
   record.communicator_spread = probe.communicator_spread();
   record.back_to_back = probe.back_to_back(Form::out_of_place);
   record.wrong = probe.wrong(Form::out_of_place);

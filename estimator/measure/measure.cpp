@@ -202,32 +202,48 @@ class Measurement {
     }
   }
 
-  // A few samples of everything: a budget that ends later costs precision, not coverage.
+  // A few samples of everything: a budget that ends later costs precision, not coverage. Kernels
+  // and what layouts exchange take turns, those first that have had less time: where one kind is
+  // slow, it does not keep the other from being measured.
   void quick_round() {
     progress_.begin("first round", std::ssize(plan_.kernels) + std::ssize(plan_.collectives));
     const auto ladders = std::ranges::find_if(
         plan_.collectives, [](const PlannedCollective& planned) { return planned.pass > 1; });
-    quick_collectives({plan_.collectives.begin(), ladders});
-    for (const KernelKey& key : plan_.kernels) {
-      if (kernels_.contains(key)) {
-        progress_.passed();
+    auto kernel = plan_.kernels.begin();
+    auto collective = plan_.collectives.begin();
+    Seconds ahead;  // of kernels before collectives
+    while (kernel != plan_.kernels.end() || collective != ladders) {
+      const bool takes_kernel =
+          collective == ladders || (kernel != plan_.kernels.end() && root_says(ahead <= Seconds()));
+      const Seconds before = progress_.elapsed();
+      if (takes_kernel) {
+        quick_kernel(*kernel++);
       } else {
-        measure_kernel(key,
-                       {.time = Seconds(), .tolerance = 0.01, .samples = 3, .stop = options_.stop});
+        quick_collective(*collective++);
       }
+      ahead += (takes_kernel ? 1.0 : -1.0) * (progress_.elapsed() - before);
     }
-    quick_collectives({ladders, plan_.collectives.end()});
+    std::for_each(ladders, plan_.collectives.end(), [&](const PlannedCollective& planned) {
+      quick_collective(planned);
+    });
   }
 
-  void quick_collectives(std::span<const PlannedCollective> collectives) {
-    for (const PlannedCollective& planned : collectives) {
-      if (collectives_.contains(planned.key)) {
-        progress_.passed();
-      } else {
-        measure_collective(
-            planned, {.time = Seconds(), .tolerance = 0.03, .samples = 3, .stop = options_.stop});
-      }
+  void quick_kernel(const KernelKey& key) {
+    if (kernels_.contains(key)) {
+      progress_.passed();
+      return;
     }
+    measure_kernel(key,
+                   {.time = Seconds(), .tolerance = 0.01, .samples = 3, .stop = options_.stop});
+  }
+
+  void quick_collective(const PlannedCollective& planned) {
+    if (collectives_.contains(planned.key)) {
+      progress_.passed();
+      return;
+    }
+    measure_collective(planned,
+                       {.time = Seconds(), .tolerance = 0.03, .samples = 3, .stop = options_.stop});
   }
 
   // Sizes between those of which the neighbours predict one another badly, until none is left.
@@ -356,6 +372,13 @@ class Measurement {
                            {.time = most_per_key, .tolerance = 0.03, .stop = options_.stop});
       }
     }
+  }
+
+  // A question that a clock answers: only one rank's is asked.
+  bool root_says(bool answer) {
+    float says = is_root() && answer ? 1.0F : 0.0F;
+    machine_.host_world.all_reduce(&says, &says, 1, DataType::fp32, ReduceOp::max);
+    return says > 0.0F;
   }
 
   // Why nothing more is begun, on all ranks alike; empty while there is time.
