@@ -63,6 +63,9 @@ double law_error(const SizeCurve& curve) {
 // (`forerun validate --collectives`).
 constexpr double usual_transfer_error = 0.15;
 
+// Of a law from one or two sizes far away, of which an order of magnitude is all that is known.
+constexpr double unknown = 1.0;
+
 double transfer_error_of(const CurveMap& curves) {
   constexpr std::size_t sizes = 8;
   double sum = 0.0;
@@ -129,7 +132,10 @@ Price CollectiveCurves::own_price(const CurveId& id,
   if (is_inside) {
     return {time, Tier::interpolated, line_error(curve).value_or(usual_transfer_error)};
   }
-  return {time, Tier::fitted, curve.law() ? law_error(curve) : usual_transfer_error};
+  if (curve.law()) {
+    return {time, Tier::fitted, law_error(curve)};
+  }
+  return {time, Tier::fitted, curve.serves(log_bytes) ? usual_transfer_error : unknown};
 }
 
 Seconds CollectiveCurves::least_time(const CollectiveKey& key) const {

@@ -71,8 +71,13 @@ double SizeCurve::at(double log_bytes) const {
   if (law_) {
     return law_->log_seconds(log_bytes) + residual(log_bytes);
   }
-  const double beyond = std::max(0.0, log_bytes - points_.back().log_bytes);
-  return interpolated(points_, log_bytes) + beyond;
+  const SizePoint& first = points_.front();
+  if (log_bytes < first.log_bytes) {
+    // All but the latency shrinks with the bytes.
+    const double share = std::exp(log_bytes - first.log_bytes);
+    return std::log(latency_s_ + share * (std::exp(first.log_seconds) - latency_s_));
+  }
+  return points_.back().log_seconds + log_bytes - points_.back().log_bytes;
 }
 
 double SizeCurve::residual(double log_bytes) const {

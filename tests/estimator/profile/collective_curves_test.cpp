@@ -81,6 +81,16 @@ std::vector<CollectiveRecord> rings(std::initializer_list<std::int64_t> groups,
   return records;
 }
 
+// A single size, half a gigabyte in three seconds: a six-hundredth of it takes no three seconds.
+TEST(SizeCurve, ShrinksWithTheBytesBelowItsOnlySize) {
+  const SizeCurve curve({{std::log(512e6), std::log(3.0)}});
+  EXPECT_NEAR(std::exp(curve.at(std::log(0.8e6))), 3.0 * 0.8 / 512.0, 1e-9);
+  EXPECT_NEAR(std::exp(curve.at(std::log(1024e6))), 6.0, 1e-9);
+  // Of a small message half the time is latency: 8 us at 1 KiB are 4 + 4 / 4 at a quarter.
+  const SizeCurve small({{std::log(1024.0), std::log(8e-6)}});
+  EXPECT_NEAR(std::exp(small.at(std::log(256.0))), 5e-6, 1e-15);
+}
+
 TEST(Transferred, FindsAnotherGroupOfARing) {
   const CollectiveCurves curves(rings({2, 4}, {Collective::all_gather}));
   for (const std::int64_t bytes : {1 << 14, 1 << 20, 1 << 26}) {
