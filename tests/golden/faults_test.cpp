@@ -106,7 +106,7 @@ class Fault : public testing::Test {
   void expect_all_in_profile(const std::set<std::string>& measured, const std::string& profile) {
     const std::set<std::string> kept = profile_keys(profile);
     EXPECT_TRUE(std::ranges::includes(kept, measured));
-    EXPECT_GT(measured.size(), 2U);
+    EXPECT_FALSE(measured.empty());
   }
 
   [[nodiscard]] const TestFolder& folder() const { return folder_; }
