@@ -102,11 +102,17 @@ slurmctld -c || skip "slurmctld does not start"
 for ((number = 1; number <= nodes; ++number)); do
   slurmd -N "node$number" || skip "slurmd does not start"
 done
+
+# An answer may be empty while the daemons start.
+all_idle() {
+  [[ $(sinfo --noheader --states=idle --format=%D 2>/dev/null) == "$nodes" ]]
+}
+
 for ((attempt = 0; attempt < 100; ++attempt)); do
-  (($(sinfo --noheader --states=idle --format=%D 2>/dev/null || echo 0) == nodes)) && break
+  all_idle && break
   sleep 0.2
 done
-(($(sinfo --noheader --states=idle --format=%D 2>/dev/null || echo 0) == nodes)) ||
+all_idle ||
   skip "no nodes after 20 s: $(tail -n 1 "$folder/slurmctld.log")"
 status=0
 "$@" || status=$?
