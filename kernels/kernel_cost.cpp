@@ -76,6 +76,7 @@ constexpr auto flop_rows = std::to_array<OpFlop>({
     {KernelOp::bias_gelu_backward, 19.0},
     {KernelOp::accumulate, 1.0},
     {KernelOp::square_sum, 2.0},
+    {KernelOp::dequantize, 1.0},
     {KernelOp::adamw, 14.0},  // m 3; v 4; sqrt, correct, epsilon; divide, step; decay; subtract
 });
 

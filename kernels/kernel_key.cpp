@@ -108,6 +108,7 @@ constexpr auto op_rows = std::to_array<OpRow>({
     {KernelOp::latent_keys_backward, "latent_keys_backward", LatentHeadsShape{}},
     {KernelOp::delta_rule_forward, "delta_rule_forward", DeltaShape{}},
     {KernelOp::delta_rule_backward, "delta_rule_backward", DeltaShape{}},
+    {KernelOp::dequantize, "dequantize", FlatShape{}},
 });
 
 const OpRow* find_row(auto matches) {

@@ -103,6 +103,7 @@ enum class KernelOp {
   latent_keys_backward,
   delta_rule_forward,
   delta_rule_backward,
+  dequantize,
 };
 
 struct KernelKey {

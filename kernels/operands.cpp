@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "kernels/nf4.hpp"
 #include "kernels/operand_lists.hpp"
 
 namespace forerun {
@@ -317,6 +318,12 @@ std::vector<Operand> list_operands(const KernelKey& key, const FlatShape& s) {
   }
   if (key.op == KernelOp::square_sum) {
     return {{"x", key.type, s.elements, read}, {"sum", fp32, 1, update}};
+  }
+  if (key.op == KernelOp::dequantize) {
+    return {{"codes", DataType::uint8, nf4_code_bytes(s.elements), read},
+            {"blocks", DataType::uint8, nf4_blocks(s.elements), read},
+            {"groups", fp32, nf4_groups(s.elements), read},
+            {"to", key.type, s.elements, write}};
   }
   if (key.op == KernelOp::scale) {
     return {{"x", key.type, s.elements, update}};

@@ -81,6 +81,9 @@ struct Operand {
 ///   scale                   x(T, n) in place = scale * x
 ///   zero                    values(T, n) w
 ///   copy                    from(T, n), to(T, n) w
+///   dequantize              codes(uint8, n/2: the first of a pair in the high bits), blocks(uint8,
+///                           n/64), groups(fp32, n/64/256), to(T, n) w =
+///                           level[code] * block * group / 255, as kernels/nf4.hpp says
 /// Attention that stores its scores, as before FlashAttention; R = batch * heads * length rows of
 /// `keys` scores each, row = (sequence * heads + head) * length + query; qkv packed as above:
 ///   scores_forward          qkv(T), scores(T, R*keys) w: Q K^T

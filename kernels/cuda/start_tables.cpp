@@ -6,6 +6,7 @@
 
 #include "kernels/cuda/adamw_launch.hpp"
 #include "kernels/cuda/check.hpp"
+#include "kernels/cuda/dequantize_launch.hpp"
 #include "kernels/cuda/embedding_launch.hpp"
 #include "kernels/cuda/gradient_arrays_launch.hpp"
 #include "kernels/cuda/own_call.hpp"
@@ -97,6 +98,14 @@ void start(const OwnCall& call, const FlatShape& shape) {
                                at[0],
                                call.floats(1),
                                call.scratch_floats(square_sum_scratch_bytes(size)));
+    case KernelOp::dequantize:
+      return launch_dequantize(call.stream,
+                               {.codes = static_cast<const std::uint8_t*>(at[0]),
+                                .blocks = static_cast<const std::uint8_t*>(at[1]),
+                                .groups = call.floats(2),
+                                .elements = shape.elements},
+                               call.key.type,
+                               at[3]);
     case KernelOp::adamw:
       return start_adamw(call, shape);
     default:

@@ -97,6 +97,7 @@ constexpr auto row_kernels = std::to_array<std::pair<KernelOp, RowKernel>>({
     {KernelOp::narrow, narrow},
     {KernelOp::accumulate, accumulate_gradient},
     {KernelOp::square_sum, square_sum},
+    {KernelOp::dequantize, dequantize},
 });
 
 void run_row_kernel(const KernelCall& call) {

@@ -62,5 +62,6 @@ void widen(const KernelCall& call);
 void narrow(const KernelCall& call);
 void accumulate_gradient(const KernelCall& call);
 void square_sum(const KernelCall& call);
+void dequantize(const KernelCall& call);
 
 }  // namespace forerun::host

@@ -9,7 +9,7 @@ endif()
 set(cuda_dir ${PROJECT_SOURCE_DIR}/kernels/cuda)
 set(kernel_sources activation.cu adamw.cu attention.cu cast.cu conv1d.cu copy.cu cross_entropy.cu decode.cu
   dropout.cu
-  elementwise.cu embedding.cu gradient_arrays.cu grouped_gemm.cu norm.cu permute.cu qk_norm.cu rope.cu router.cu
+  dequantize.cu elementwise.cu embedding.cu gradient_arrays.cu grouped_gemm.cu norm.cu permute.cu qk_norm.cu rope.cu router.cu
   scan_backward.cu scan_forward.cu stored_softmax.cu)
 list(TRANSFORM kernel_sources PREPEND ${cuda_dir}/)
 # Sizes are ints and unsigneds of CUDA's own; nvcc has the say on the rest of these files' warnings.

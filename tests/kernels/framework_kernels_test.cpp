@@ -46,7 +46,9 @@ INSTANTIATE_TEST_SUITE_P(GradientArrays,
                                          "accumulate elements=4097",
                                          "square_sum elements=1",
                                          "square_sum elements=50001",
-                                         "scale elements=9999"),
+                                         "scale elements=9999",
+                                         "dequantize elements=1",
+                                         "dequantize elements=20011"),
                          test_name);
 
 // Nine of ten elements survive, and which ones does not depend on the shape of the rows.

@@ -140,7 +140,15 @@ Texts row_ops(Draw& draw) {
        "cross_entropy_gradient"},
       shape);
   add(texts,
-      {"copy", "zero", "widen", "narrow", "accumulate", "square_sum", "scale", "adamw"},
+      {"copy",
+       "zero",
+       "widen",
+       "narrow",
+       "accumulate",
+       "square_sum",
+       "scale",
+       "dequantize",
+       "adamw"},
       fmt::format("elements={}", draw.size(50000)));
   const int batch = draw.from(1, 4);
   add(texts,

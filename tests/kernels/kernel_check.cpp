@@ -101,7 +101,9 @@ void fill_random(ReferenceOperands& operands,
       continue;
     }
     for (double& value : operands[i]) {
-      if (list[i].type == DataType::uint8) {
+      if (key.op == KernelOp::dequantize && list[i].type == DataType::uint8) {
+        value = std::uniform_int_distribution<int>(0, 255)(engine);
+      } else if (list[i].type == DataType::uint8) {
         value = normal(engine) > 0.0 ? 1.0 : 0.0;
       } else if (list[i].type == DataType::int32) {
         value = static_cast<double>(scalars.first + std::uniform_int_distribution<std::int64_t>(

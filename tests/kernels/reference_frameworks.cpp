@@ -224,7 +224,48 @@ bool reference_framework_rows(const ReferenceCall& call, const RowsShape& s) {
   return true;
 }
 
+namespace {
+
+// NF4's levels as QLoRA's appendix E makes them: quantiles of a normal distribution between the
+// ends that leave 0.9677083 of it, 8 above zero and 7 below, over their largest.
+double nf4_level(int code) {
+  const auto quantile = [](double p) {
+    double low = -10.0;
+    double high = 10.0;
+    for (int step = 0; step < 200; ++step) {
+      const double middle = (low + high) / 2.0;
+      (0.5 * std::erfc(-middle / std::sqrt(2.0)) < p ? low : high) = middle;
+    }
+    return low;
+  };
+  constexpr double offset = 0.9677083;
+  const auto between = [&](int step, int steps) {
+    return quantile(offset + (0.5 - offset) * step / steps) / quantile(offset);
+  };
+  return code <= 7 ? -between(code, 7) : between(15 - code, 8);
+}
+
+// `levels` by code.
+void reference_dequantize(const ReferenceCall& call, const std::vector<double>& levels) {
+  std::vector<double>& to = call.at(3);
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    const auto pair = static_cast<unsigned>(call.at(0)[i / 2]);
+    const double level = levels[i % 2 == 0 ? pair / 16 : pair % 16];
+    to[i] = level * call.at(1)[i / 64] * call.at(2)[i / 64 / 256] / 255.0;
+  }
+}
+
+}  // namespace
+
 bool reference_gradient_array(const ReferenceCall& call) {
+  if (call.op == KernelOp::dequantize) {
+    std::vector<double> levels;
+    for (int code = 0; code < 16; ++code) {
+      levels.push_back(nf4_level(code));
+    }
+    reference_dequantize(call, levels);
+    return true;
+  }
   const std::vector<double>& x = call.at(0);
   for (std::size_t i = 0; i < x.size(); ++i) {
     switch (call.op) {
