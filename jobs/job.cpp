@@ -249,6 +249,14 @@ Reason sequence_against_layout(const Job& job) {
 
 }  // namespace
 
+Job teacher_job(const Job& job) {
+  Job teacher{*job.teacher, job.recipe, job.layout};
+  teacher.recipe.recompute = {};
+  teacher.recipe.tuning = Tuning::lora;  // of nothing: all of it is frozen
+  teacher.recipe.adapters.targets = no_lora_targets;
+  return teacher;
+}
+
 std::int64_t micro_batches(const Job& job) {
   return job.recipe.global_batch / (job.layout.data * job.recipe.micro_batch);
 }

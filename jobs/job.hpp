@@ -10,6 +10,7 @@
 #include "jobs/model_shape.hpp"
 #include "jobs/parallel_layout.hpp"
 #include "jobs/recipe.hpp"
+#include "units/quantity.hpp"
 
 namespace forerun {
 
@@ -17,7 +18,21 @@ struct Job {
   ModelShape model;
   Recipe recipe;
   ParallelLayout layout;
+  /// Distillation: a frozen model whose logits the trained one learns; it runs forward on the same
+  /// ranks, split alike.
+  std::optional<ModelShape> teacher = std::nullopt;
 };
+
+/// The job that the teacher's forward passes are of. There must be a teacher.
+[[nodiscard]] Job teacher_job(const Job& job);
+
+/// Trainable parameters: all of the model's, or those of its adapters.
+[[nodiscard]] std::int64_t trained_parameters(const Job& job);
+
+/// Model FLOP of one token of training, the convention of MFU: as model_flops_per_token where every
+/// weight is trained. A frozen weight has no gradient of its own, which leaves two thirds of its
+/// FLOP; a teacher runs forward only.
+[[nodiscard]] Flops training_flops_per_token(const Job& job);
 
 /// Micro-batches that each pipeline runs per step: global batch / (dp * micro-batch).
 [[nodiscard]] std::int64_t micro_batches(const Job& job);

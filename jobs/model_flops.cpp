@@ -1,4 +1,5 @@
 // The multiply-adds of one token.
+#include "jobs/job.hpp"
 #include "jobs/parameter_count.hpp"
 #include "units/integer.hpp"
 #include "units/unit.hpp"
@@ -114,6 +115,25 @@ Flops model_flops_per_token(const ModelShape& model, std::int64_t sequence) {
   constexpr double flop_per_mac = 2.0;
   constexpr double passes = 3.0;
   return passes * flop_per_mac * macs * unit::flop;
+}
+
+std::int64_t trained_parameters(const Job& job) {
+  return job.recipe.tuning == Tuning::full ? count_parameters(job.model).total
+                                           : adapter_parameters(job.model, job.recipe.adapters);
+}
+
+Flops training_flops_per_token(const Job& job) {
+  Flops flops = model_flops_per_token(job.model, job.recipe.sequence);
+  if (job.recipe.tuning != Tuning::full) {
+    constexpr std::int64_t alone = 0;  // a token that attends to nothing meets every weight once
+    constexpr double flop_per_trained_weight = 6.0;
+    flops -= (1.0 / 3.0) * model_flops_per_token(job.model, alone);
+    flops += flop_per_trained_weight * real(trained_parameters(job)) * unit::flop;
+  }
+  if (job.teacher) {
+    flops += (1.0 / 3.0) * model_flops_per_token(*job.teacher, job.recipe.sequence);
+  }
+  return flops;
 }
 
 }  // namespace forerun

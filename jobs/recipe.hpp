@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "jobs/software.hpp"
+#include "jobs/tuning.hpp"
 
 namespace forerun {
 
@@ -114,6 +115,8 @@ struct Recipe {
   std::optional<Schedule> schedule = std::nullopt;  ///< absent: 1f1b, interleaved when vp > 1
   std::optional<double> tokens = std::nullopt;      ///< of the whole run
   Software software = {};
+  Tuning tuning = Tuning::full;
+  Adapters adapters = {};  ///< of the other tunings
 };
 
 /// The spellings that the command line and JSON use ("bf16", "none", "1f1b", ...).

@@ -134,6 +134,17 @@ constexpr Software deepspeed_2022{
     .is_eager = true,
 };
 
+// Hugging Face's peft beside transformers' eager modules (2024): scaled_dot_product_attention, the
+// loss over fp32 logits (ForCausalLMLoss), adapters in the training's format with moments in fp32
+// and no master copy, as QLoRA's script sets them (qlora.py: LoraLayer to bf16, paged_adamw_32bit,
+// max_grad_norm 0.3); adapters accumulate like any weight (Trainer, gradient_accumulation_steps).
+constexpr Software peft = [] {
+  Software software = fsdp;
+  software.preset = "peft";
+  software.keeps_master_weights = false;
+  return software;
+}();
+
 constexpr auto presets = std::to_array<Software>({Software{},
                                                   megatron_2021,
                                                   megatron_2022,
@@ -142,7 +153,8 @@ constexpr auto presets = std::to_array<Software>({Software{},
                                                   fsdp_2023,
                                                   torchtitan,
                                                   maxtext,
-                                                  deepspeed_2022});
+                                                  deepspeed_2022,
+                                                  peft});
 
 std::string_view yes_or_no(bool value) {
   return value ? "yes" : "no";
@@ -189,7 +201,11 @@ const Software* software_preset(std::string_view name) {
   return found == presets.end() ? nullptr : found;
 }
 
-std::array<std::pair<std::string_view, std::string_view>, 16> switches_of(const Software& s) {
+const Software& usual_software(bool has_adapters) {
+  return has_adapters ? presets.back() : megatron_core;
+}
+
+std::array<std::pair<std::string_view, std::string_view>, 17> switches_of(const Software& s) {
   return {{{"reads_in_place", yes_or_no(s.reads_in_place)},
            {"attention", name_of(s.attention)},
            {"dropout", yes_or_no(s.dropout)},
@@ -204,6 +220,7 @@ std::array<std::pair<std::string_view, std::string_view>, 16> switches_of(const 
            {"overlaps_tensor_backward", yes_or_no(s.overlaps_tensor_backward)},
            {"scatters_messages", yes_or_no(s.scatters_messages)},
            {"gathers_by_module", yes_or_no(s.gathers_by_module)},
+           {"keeps_master_weights", yes_or_no(s.keeps_master_weights)},
            {"clips_gradients", yes_or_no(s.clips_gradients)},
            {"is_eager", yes_or_no(s.is_eager)}}};
 }

@@ -52,6 +52,8 @@ struct Software {
   bool scatters_messages = false;
   /// ZeRO-3 gathers every module's weights on its own; else a layer's weights together.
   bool gathers_by_module = false;
+  /// 16-bit training keeps an fp32 copy of the weights that it updates.
+  bool keeps_master_weights = true;
   bool clips_gradients = false;  ///< norm of the gradients before every update
   bool scales_loss = false;      ///< fp16: gradients are unscaled and checked for overflow
   /// Launched one by one from Python: the host's cost per kernel can bind (`HostCost`).
@@ -62,14 +64,18 @@ struct Software {
 [[nodiscard]] std::string_view name_of(CrossEntropy method);
 
 /// megatron-2021, megatron-2022, megatron-core, fsdp, fsdp-2023, torchtitan, maxtext,
-/// deepspeed-2022 and forerun, each with the documents it was read from beside it in the source.
+/// deepspeed-2022, peft and forerun, each with the documents it was read from beside it in the
+/// source.
 [[nodiscard]] std::span<const Software> software_presets();
 
 /// Null for any other name.
 [[nodiscard]] const Software* software_preset(std::string_view name);
 
+/// What a GPU is taken to run when nothing is said: megatron-core, and peft for adapters.
+[[nodiscard]] const Software& usual_software(bool has_adapters);
+
 /// One line per switch for people ("attention unfused", ...), for `estimate --verbose`.
-[[nodiscard]] std::array<std::pair<std::string_view, std::string_view>, 16> switches_of(
+[[nodiscard]] std::array<std::pair<std::string_view, std::string_view>, 17> switches_of(
     const Software& software);
 
 }  // namespace forerun

@@ -35,6 +35,10 @@ std::string text_of(const std::string& value) {
   return value;
 }
 
+std::string text_of(const LoraTargets& targets) {
+  return names_of(targets);
+}
+
 template <typename Value>
 std::string shown(const std::optional<Value>& value) {
   if (!value) {
@@ -68,6 +72,9 @@ Fields fields_of(const Options& options) {
           {"--seq", shown(options.sequence)},
           {"--precision", shown(options.precision)},
           {"--recompute", shown(options.recompute)},
+          {"--tuning", shown(options.tuning)},
+          {"--lora-rank", shown(options.lora_rank)},
+          {"--lora-targets", shown(options.lora_targets)},
           {"--cp-kind", shown(options.context_kind)},
           {"--ep-kind", shown(options.expert_dispatch)},
           {"--expert-load", shown(options.expert_load)},

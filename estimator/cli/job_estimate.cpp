@@ -26,7 +26,7 @@ JobEstimate estimate_from(const Options& options, const HardwareSource& hardware
   request.hardware = sized_for(hardware, world_size(job.layout));
   request.job = std::move(job);
   if (!options.software && device_kind_of(hardware) == DeviceKind::cuda) {
-    request.job.recipe.software = *software_preset("megatron-core");
+    request.job.recipe.software = usual_software(request.job.recipe.tuning != Tuning::full);
   }
   request.host = host_cost_of(request.job.recipe.software, calibrated_host_costs());
   request.overlap = options.overlap.value_or(default_overlap(hardware));

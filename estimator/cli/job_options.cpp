@@ -19,6 +19,9 @@ Job job_of(const Options& options,
            const ParallelLayout& layout,
            const JobDefaults& defaults) {
   Job job{model, recipe_from(options), layout};
+  if (options.teacher) {
+    job.teacher = model_named(*options.teacher, options);
+  }
   if (!options.sequence) {
     job.recipe.sequence = std::min(model.max_positions, defaults.longest_sequence);
   }

@@ -270,6 +270,34 @@ Rows recipe_rows() {
   };
 }
 
+Rows tuning_rows() {
+  const std::vector<Verb> verbs{Verb::measure, Verb::estimate, Verb::plan};
+  return {
+      choice_row<Tuning>(
+          {"tuning",
+           verbs,
+           "which weights are trained: all, or adapters beside frozen ones of 16 or 4 bits",
+           "full"},
+          {{{"full", Tuning::full}, {"lora", Tuning::lora}, {"qlora", Tuning::qlora}}, {}},
+          &Options::tuning),
+      value_row({"lora-rank", verbs, "rank of the adapters", "16"},
+                "N",
+                whole_number,
+                &Options::lora_rank),
+      value_row({"lora-targets", verbs, "the linear layers that have adapters", "all-linear"},
+                "all-linear|q_proj+v_proj+...",
+                lora_targets,
+                &Options::lora_targets),
+      value_row({"teacher",
+                 {Verb::estimate},
+                 "distillation: a frozen model that runs forward beside the one that is trained",
+                 ""},
+                "NAME|config.json",
+                nonempty_text,
+                &Options::teacher),
+  };
+}
+
 Rows sharing_rows() {
   return {
       choice_row<SequenceParallel>(
@@ -298,7 +326,7 @@ Rows sharing_rows() {
       choice_row<Software>({"software",
                             {Verb::estimate, Verb::plan, Verb::forecast, Verb::validate},
                             "the framework whose kernels, formats and overlap are assumed",
-                            "megatron-core; on a CPU forerun's own"},
+                            "megatron-core, peft for adapters; on a CPU forerun's own"},
                            software_choices(),
                            &Options::software),
       choice_row<Overlap>({"overlap",
@@ -373,6 +401,7 @@ std::vector<OptionRow> option_table() {
   for (Rows (*const part)() : {&subject_rows,
                                &batch_rows,
                                &recipe_rows,
+                               &tuning_rows,
                                &sharing_rows,
                                &measure_rows,
                                &show_rows,

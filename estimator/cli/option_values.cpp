@@ -163,6 +163,24 @@ RecomputePolicy recompute_policy(const OptionValue& value) {
                   nearest(value.text.substr(value.text.rfind('+') + 1), words)));
 }
 
+LoraTargets lora_targets(const OptionValue& value) {
+  static const std::vector<std::string> words{"all-linear",
+                                              "q_proj",
+                                              "k_proj",
+                                              "v_proj",
+                                              "o_proj",
+                                              "gate_proj",
+                                              "up_proj",
+                                              "down_proj",
+                                              "in_proj"};
+  return required(
+      lora_targets_from(value.text),
+      value,
+      fmt::format("linear layers (expected all-linear, or names joined by +: q_proj, k_proj, "
+                  "v_proj, o_proj, gate_proj, up_proj, down_proj, in_proj; nearest is {})",
+                  nearest(value.text.substr(value.text.rfind('+') + 1), words)));
+}
+
 ExpertDispatch expert_dispatch(const OptionValue& value) {
   return required(expert_dispatch_from(value.text),
                   value,

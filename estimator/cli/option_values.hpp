@@ -39,6 +39,7 @@ namespace forerun {
 /// What --recompute takes.
 [[nodiscard]] ExpertLoad expert_load(const OptionValue& value);
 [[nodiscard]] ExpertDispatch expert_dispatch(const OptionValue& value);
+[[nodiscard]] LoraTargets lora_targets(const OptionValue& value);
 [[nodiscard]] RecomputePolicy recompute_policy(const OptionValue& value);
 /// "full" is 0, "hsdp:8" is 8.
 [[nodiscard]] std::int64_t shard_group(const OptionValue& value);

@@ -52,6 +52,14 @@ Recipe recipe_from(const Options& options) {
                                  "--fsdp without it)",
                                  static_cast<int>(recipe.zero)));
   }
+  recipe.tuning = options.tuning.value_or(recipe.tuning);
+  recipe.adapters.rank = options.lora_rank.value_or(recipe.adapters.rank);
+  recipe.adapters.targets = options.lora_targets.value_or(recipe.adapters.targets);
+  if (recipe.tuning == Tuning::full && (options.lora_rank || options.lora_targets)) {
+    throw InputError(options.lora_rank ? "--lora-rank" : "--lora-targets",
+                     "is of adapters, which --tuning full has not (expected --tuning lora or "
+                     "qlora)");
+  }
   recipe.software = options.software.value_or(recipe.software);
   recipe.sequence_parallel = options.sequence_parallel.value_or(recipe.sequence_parallel);
   recipe.schedule = options.schedule;

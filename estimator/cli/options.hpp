@@ -58,6 +58,10 @@ struct Options {
   std::optional<double> tokens;             ///< of the whole run
   std::optional<Precision> precision;
   std::optional<RecomputePolicy> recompute;
+  std::optional<Tuning> tuning;
+  std::optional<std::int64_t> lora_rank;
+  std::optional<LoraTargets> lora_targets;
+  std::optional<std::string> teacher;  ///< a model, as --model names them
   std::optional<ExpertLoad> expert_load;
   std::optional<ContextKind> context_kind;
   std::optional<ExpertDispatch> expert_dispatch;

@@ -30,6 +30,11 @@ PlanChoices choices_from(const Options& options) {
   choices.layouts = options.layout;
   choices.micro_batches = pinned(options.micro_batch);
   choices.schedules = pinned(options.schedule);
+  if (options.emit && options.tuning.value_or(Tuning::full) != Tuning::full) {
+    throw InputError("--emit",
+                     "writes no settings for adapters yet (expected --tuning full, or --emit left "
+                     "out)");
+  }
   if (options.emit && !options.schedule) {
     // Settings are of use for what the framework can run.
     choices.schedules = schedules_of(*options.emit);
@@ -55,7 +60,7 @@ PlanRequest request_from(const Options& options) {
   const JobDefaults defaults = job_defaults(is_gpu ? DeviceKind::cuda : DeviceKind::host);
   request.recipe = recipe_from(options);
   if (!options.software && is_gpu) {
-    request.recipe.software = *software_preset("megatron-core");
+    request.recipe.software = usual_software(request.recipe.tuning != Tuning::full);
   }
   request.host = host_cost_of(request.recipe.software, calibrated_host_costs());
   if (!options.precision) {

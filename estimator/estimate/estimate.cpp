@@ -47,7 +47,7 @@ RunCost run_of(const JobEstimate& estimate) {
   run.tokens_per_step = static_cast<double>(job.recipe.global_batch * job.recipe.sequence);
   run.step_time = {estimate.band.low, estimate.step_time, estimate.band.high};
   run.devices = estimate.devices;
-  run.checkpoint = checkpoint_size(static_cast<double>(count_parameters(job.model).total),
+  run.checkpoint = checkpoint_size(static_cast<double>(trained_parameters(job)),
                                    data_type_of(job.recipe.precision) != DataType::fp32);
   return run_cost(run, estimate.request.hardware.cluster, estimate.request.run);
 }

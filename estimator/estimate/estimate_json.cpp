@@ -89,6 +89,14 @@ Json notes_of(const JobEstimate& estimate) {
         "with a pipeline, zero 2 holds and reduces whole gradients at the end of the step, as zero "
         "1 does");
   }
+  if (job.recipe.tuning != Tuning::full && job.model.moe) {
+    notes.push_back("routed experts and routers are frozen: adapters are beside the other layers");
+  }
+  if (job.recipe.tuning != Tuning::full || job.teacher) {
+    notes.push_back(
+        "no published run checks fine-tuning with adapters or a teacher: the band is that of "
+        "training every weight");
+  }
   for (const std::string& part : left_out_of(estimate.request.job)) {
     notes.push_back("the work of " + part + " is left out");
   }
@@ -101,34 +109,41 @@ Json job_json(const Job& job) {
   const ParallelLayout& layout = job.layout;
   const Recipe& recipe = job.recipe;
   const ParameterCount parameters = count_parameters(job.model);
-  return {{"model",
-           {{"name", job.model.name},
-            {"parameters", parameters.total},
-            {"active_parameters", parameters.active}}},
-          {"layout",
-           {{"tp", layout.tensor},
-            {"pp", layout.pipeline},
-            {"vp", layout.virtual_pipeline},
-            {"cp", layout.context},
-            {"ep", layout.expert},
-            {"etp", layout.expert_tensor},
-            {"dp", layout.data}}},
-          {"recipe",
-           {{"batch", recipe.global_batch},
-            {"micro_batch", recipe.micro_batch},
-            {"micro_batches_per_pipeline", micro_batches(job)},
-            {"seq", recipe.sequence},
-            {"precision", name_of(recipe.precision)},
-            {"recompute", text_of(recipe.recompute)},
-            {"schedule", name_of(schedule_of(job))},
-            {"sp", recipe.sequence_parallel == SequenceParallel::on ? "on" : "off"},
-            {"zero", static_cast<int>(recipe.zero)},
-            {"shard_group", recipe.shard_group > 0 ? Json(recipe.shard_group) : Json(nullptr)},
-            {"cp_kind", name_of(recipe.context_kind)},
-            {"ep_kind", text_of(recipe.expert_dispatch)},
-            {"expert_load", text_of(recipe.expert_load)},
-            {"software", recipe.software.preset},
-            {"tokens", recipe.tokens ? Json(*recipe.tokens) : Json(nullptr)}}}};
+  const bool has_adapters = recipe.tuning != Tuning::full;
+  return {
+      {"model",
+       {{"name", job.model.name},
+        {"parameters", parameters.total},
+        {"active_parameters", parameters.active}}},
+      {"layout",
+       {{"tp", layout.tensor},
+        {"pp", layout.pipeline},
+        {"vp", layout.virtual_pipeline},
+        {"cp", layout.context},
+        {"ep", layout.expert},
+        {"etp", layout.expert_tensor},
+        {"dp", layout.data}}},
+      {"recipe",
+       {{"batch", recipe.global_batch},
+        {"micro_batch", recipe.micro_batch},
+        {"micro_batches_per_pipeline", micro_batches(job)},
+        {"seq", recipe.sequence},
+        {"precision", name_of(recipe.precision)},
+        {"recompute", text_of(recipe.recompute)},
+        {"schedule", name_of(schedule_of(job))},
+        {"sp", recipe.sequence_parallel == SequenceParallel::on ? "on" : "off"},
+        {"zero", static_cast<int>(recipe.zero)},
+        {"shard_group", recipe.shard_group > 0 ? Json(recipe.shard_group) : Json(nullptr)},
+        {"cp_kind", name_of(recipe.context_kind)},
+        {"ep_kind", text_of(recipe.expert_dispatch)},
+        {"expert_load", text_of(recipe.expert_load)},
+        {"tuning", name_of(recipe.tuning)},
+        {"lora_rank", has_adapters ? Json(recipe.adapters.rank) : Json(nullptr)},
+        {"lora_targets", has_adapters ? Json(names_of(recipe.adapters.targets)) : Json(nullptr)},
+        {"trained_parameters", trained_parameters(job)},
+        {"teacher", job.teacher ? Json(job.teacher->name) : Json(nullptr)},
+        {"software", recipe.software.preset},
+        {"tokens", recipe.tokens ? Json(*recipe.tokens) : Json(nullptr)}}}};
 }
 
 Json breakdown_json(const StepBreakdown& breakdown) {

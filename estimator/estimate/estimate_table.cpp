@@ -68,6 +68,24 @@ void print_head(const Json& document, std::ostream& out) {
              inputs["overlap"].get<std::string>());
 }
 
+// Nothing where every weight is trained, without a teacher.
+void print_tuning(const Json& document, std::ostream& out) {
+  const Json& recipe = document["inputs"]["recipe"];
+  if (!recipe["lora_rank"].is_null()) {
+    fmt::print(out,
+               "fine-tuning by {}: adapters of rank {} beside {}, {} parameters trained\n\n",
+               recipe["tuning"].get<std::string>(),
+               recipe["lora_rank"].get<std::int64_t>(),
+               recipe["lora_targets"].get<std::string>(),
+               count_text(recipe["trained_parameters"].get<double>()));
+  }
+  if (!recipe["teacher"].is_null()) {
+    fmt::print(out,
+               "distillation: {} runs forward beside the model, frozen\n\n",
+               recipe["teacher"].get<std::string>());
+  }
+}
+
 void print_step(const Json& document, std::ostream& out) {
   const double total = document["step_time_s"].get<double>();
   fmt::print(out,
@@ -137,6 +155,7 @@ void print_run(const Json& document, std::ostream& out) {
 
 void print_estimate(const Json& document, std::ostream& out) {
   print_head(document, out);
+  print_tuning(document, out);
   print_step(document, out);
   print_memory(document, out);
   print_run(document, out);

@@ -11,6 +11,7 @@
 #include "estimator/step/pipeline_program.hpp"
 #include "jobs/chunk_placement.hpp"
 #include "kernels/kernel_cost.hpp"
+#include "kernels/nf4.hpp"
 #include "kernels/operands.hpp"
 #include "units/unit.hpp"
 
@@ -260,12 +261,15 @@ Bytes gathered_bytes(const Job& job) {
   for (std::int64_t i = 0; i < job.model.layers; ++i) {
     if (part_key(job.model, PartKind::layer, i).second == i) {
       const StageWeights weights = layer_weights(job, i);
-      layer = std::max(layer, weights.elements + weights.expert_elements);
+      layer = std::max(layer,
+                       weights.elements + weights.expert_elements + weights.frozen_elements +
+                           weights.frozen_expert_elements);
     }
   }
   const std::int64_t largest = std::max(layer, embedding_elements(job));
+  const std::int64_t gradients = job.recipe.tuning == Tuning::full ? layer : 0;
   const DataType type = data_type_of(job.recipe.precision);
-  return static_cast<double>(layer + 2 * largest) * size_of(type);
+  return static_cast<double>(gradients + 2 * largest) * size_of(type);
 }
 
 // State of `elements` that data-parallel ranks share so.
@@ -279,14 +283,28 @@ void add_state_of(const Job& job,
   };
   const Bytes gradient =
       size_of(job.recipe.software.gradients == GradientFormat::fp32 ? DataType::fp32 : type);
-  // fp32 training updates its weights in place; 16-bit training keeps an fp32 master copy, which
-  // with ZeRO-3 is all that is kept (FSDP's sharded parameters).
-  const bool has_master = type != DataType::fp32;
+  // fp32 training updates its weights in place; 16-bit training keeps an fp32 master copy, unless
+  // its software does not, which with ZeRO-3 is all that is kept (FSDP's sharded parameters).
+  const bool has_master = type != DataType::fp32 && job.recipe.software.keeps_master_weights;
   memory.optimizer_states += share(shards.optimizer) * (has_master ? 12.0 : 8.0) * unit::byte;
   memory.gradients += share(shards.gradients) * gradient;
   if (shards.weights == 1 || !has_master) {
     memory.weights += share(shards.weights) * size_of(type);
   }
+}
+
+// Weights that are not trained have no gradient and no optimizer state; of those in 4 bits one at a
+// time is widened.
+void add_frozen(const Job& job, const StageWeights& weights, StageMemory& memory) {
+  const Bytes element = size_of(data_type_of(job.recipe.precision));
+  const auto share = [](std::int64_t elements, std::int64_t ranks) {
+    return static_cast<double>(elements) / static_cast<double>(ranks);
+  };
+  memory.weights += share(weights.frozen_elements, state_shards(job).weights) * element;
+  memory.weights +=
+      share(weights.frozen_expert_elements, expert_state_shards(job).weights) * element;
+  memory.weights += static_cast<double>(nf4_bytes(weights.quantized_elements)) * unit::byte;
+  memory.weights += static_cast<double>(weights.largest_quantized) * element;
 }
 
 }  // namespace
@@ -295,6 +313,7 @@ StageMemory state_memory(const Job& job, const StageWeights& weights) {
   StageMemory memory;
   add_state_of(job, weights.elements, state_shards(job), memory);
   add_state_of(job, weights.expert_elements, expert_state_shards(job), memory);
+  add_frozen(job, weights, memory);
   if (state_shards(job).weights > 1) {
     memory.weights += gathered_bytes(job);
     return memory;

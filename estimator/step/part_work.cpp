@@ -2,51 +2,27 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
+#include "estimator/step/adapter_work.hpp"
 #include "kernels/operands.hpp"
 
 namespace forerun {
 namespace {
 
-struct Touched {
-  std::vector<TensorId> read;
-  std::vector<TensorId> written;
-};
-
-Touched touched_by(const WorkItem& item) {
-  if (const auto* collective = std::get_if<CollectiveWork>(&item.work)) {
-    return {{collective->from}, {collective->to}};
-  }
-  const auto& kernel = std::get<KernelWork>(item.work);
-  const auto operands = operands_of(kernel.key);
-  if (operands.size() != kernel.operands.size()) {
-    throw std::logic_error(text_of(kernel.key) + " works on " + std::to_string(operands.size()) +
-                           " operands, not " + std::to_string(kernel.operands.size()));
-  }
-  Touched touched;
-  for (std::size_t i = 0; i < operands.size(); ++i) {
-    if (operands[i].access != Access::write) {
-      touched.read.push_back(kernel.operands[i]);
-    }
-    if (operands[i].access != Access::read) {
-      touched.written.push_back(kernel.operands[i]);
-    }
-  }
-  return touched;
-}
-
 // What is gathered together: a layer, or every matrix on its own; vectors stay where they are.
 std::vector<std::int64_t> gathered_units(const Job& job, const StageWeights& weights) {
   if (!job.recipe.software.gathers_by_module) {
-    return {weights.elements};
+    return {weights.elements + weights.frozen_elements};
   }
   std::vector<std::int64_t> units;
   for (const WeightSpec& spec : weights.specs) {
-    if (spec.offset < weights.elements && spec.rows > 1 && spec.columns > 1) {
+    const bool is_shared = is_of_expert(spec);
+    if (!is_shared && spec.rows > 1 && spec.columns > 1) {
       units.push_back(spec.rows * spec.columns);
     }
   }
@@ -117,13 +93,14 @@ void add_layer(PartWork& part,
                bool recomputes) {
   const StageWeights weights = layer_weights(job, layer);
   const std::int64_t elements = weights.elements;
+  const std::int64_t experts = weights.expert_elements + weights.frozen_expert_elements;
   const std::vector<std::int64_t> units = gathered_units(job, weights);
   builder.gather_units(part.forward, layer, units);
-  builder.gather_experts(part.forward, layer, weights.expert_elements);
+  builder.gather_experts(part.forward, layer, experts);
   builder.layer_forward(part.forward, layer, Part::compute);
   if (!job.recipe.keeps_gathered_weights) {
     builder.gather_units(part.backward, layer, units);
-    builder.gather_experts(part.backward, layer, weights.expert_elements);
+    builder.gather_experts(part.backward, layer, experts);
   }
   if (recomputes) {
     builder.layer_forward(part.backward, layer, Part::recompute);
@@ -134,9 +111,41 @@ void add_layer(PartWork& part,
   if (job.recipe.software.reads_in_place) {
     read_columns_in_place(part);
   }
+  if (job.recipe.tuning != Tuning::full) {
+    add_adapters(part, job, weights, gradient_of({TensorName::hidden, layer}));
+  }
+}
+
+// Embedding and head have no adapters.
+void freeze_end(PartWork& part, const Job& job, std::optional<TensorId> outgoing) {
+  std::erase_if(part.backward,
+                [](const WorkItem& item) { return item.part == Part::data_parallel; });
+  add_adapters(part, job, {}, outgoing);
 }
 
 }  // namespace
+
+Touched touched_by(const WorkItem& item) {
+  if (const auto* collective = std::get_if<CollectiveWork>(&item.work)) {
+    return {{collective->from}, {collective->to}};
+  }
+  const auto& kernel = std::get<KernelWork>(item.work);
+  const auto operands = operands_of(kernel.key);
+  if (operands.size() != kernel.operands.size()) {
+    throw std::logic_error(text_of(kernel.key) + " works on " + std::to_string(operands.size()) +
+                           " operands, not " + std::to_string(kernel.operands.size()));
+  }
+  Touched touched;
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    if (operands[i].access != Access::write) {
+      touched.read.push_back(kernel.operands[i]);
+    }
+    if (operands[i].access != Access::read) {
+      touched.written.push_back(kernel.operands[i]);
+    }
+  }
+  return touched;
+}
 
 std::set<TensorId> read_before_written(const std::vector<WorkItem>& items) {
   std::set<TensorId> written;
@@ -229,6 +238,9 @@ PartWork part_work(const Job& job, const WorkBuilder& builder, PartKind kind, st
       builder.embedding_forward(part.forward);
       builder.embedding_backward(part.backward);
       builder.reduce_layer(part.backward, -1, embedding_elements(job));
+      if (job.recipe.tuning != Tuning::full) {
+        freeze_end(part, job, std::nullopt);
+      }
       break;
     case PartKind::layer:
     case PartKind::recomputed_layer:
@@ -239,6 +251,9 @@ PartWork part_work(const Job& job, const WorkBuilder& builder, PartKind kind, st
       builder.head_forward(part.forward);
       builder.head_backward(part.backward);
       builder.reduce_layer(part.backward, job.model.layers, embedding_elements(job));
+      if (job.recipe.tuning != Tuning::full) {
+        freeze_end(part, job, gradient_of({TensorName::hidden, job.model.layers}));
+      }
       break;
   }
   part.kept = kept_for(part.backward);

@@ -29,6 +29,14 @@ struct PartWork {
                                  PartKind kind,
                                  std::int64_t layer);
 
+struct Touched {
+  std::vector<TensorId> read;
+  std::vector<TensorId> written;
+};
+
+/// Throws std::logic_error where an item has more or fewer tensors than its kernel has operands.
+[[nodiscard]] Touched touched_by(const WorkItem& item);
+
 /// What `items` need from before: tensors that they read before they write them.
 [[nodiscard]] std::set<TensorId> read_before_written(const std::vector<WorkItem>& items);
 

@@ -1,13 +1,21 @@
 #include "estimator/step/stage_weights.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "estimator/step/adapters.hpp"
 #include "estimator/step/work_sizes.hpp"
 #include "jobs/chunk_placement.hpp"
 #include "units/integer.hpp"
 
 namespace forerun {
+
+bool is_of_expert(const WeightSpec& spec) {
+  return spec.split == Split::expert_rows || spec.split == Split::expert_gated_rows ||
+         spec.split == Split::expert_columns;
+}
+
 namespace {
 
 constexpr std::int64_t alignment = 16;  // elements: 64 bytes of fp32, what vector units like
@@ -307,15 +315,13 @@ std::vector<WeightSpec> unplaced(const Job& job, std::int64_t stage) {
   return specs;
 }
 
-bool is_of_expert(const WeightSpec& spec) {
-  return spec.split == Split::expert_rows || spec.split == Split::expert_gated_rows ||
-         spec.split == Split::expert_columns;
-}
-
 // Norms of heads, then everything else that tensor ranks hold alike, then the shards, then experts.
 int reduction_order(const WeightSpec& spec) {
   if (is_of_expert(spec)) {
     return 3;
+  }
+  if (spec.id.form == TensorForm::adapter_in || spec.id.form == TensorForm::adapter_out) {
+    return spec.split == Split::replicated ? 0 : 2;  // behind or before a split product
   }
   switch (spec.id.name) {
     case TensorName::w_q_norm:
@@ -336,7 +342,7 @@ int reduction_order(const WeightSpec& spec) {
 // Each rank holds one KV head: the last two head sizes of the rows of w_qkv and b_qkv.
 void add_shared_rows(StageWeights& weights, const Job& job) {
   const std::int64_t kv_heads = job.model.attention.kv_heads;
-  if (job.layout.tensor <= kv_heads) {
+  if (job.layout.tensor <= kv_heads || job.recipe.tuning != Tuning::full) {
     return;
   }
   for (const WeightSpec& spec : weights.specs) {
@@ -374,13 +380,40 @@ std::int64_t up_factor(const ModelShape& model) {
 
 namespace {
 
+// Counts what is not trained, and puts the adapters beside it.
+void freeze(StageWeights& weights, const Job& job) {
+  std::vector<WeightSpec> adapters;
+  for (WeightSpec& spec : weights.specs) {
+    spec.is_frozen = true;
+    const std::int64_t count = spec.rows * spec.columns;
+    if (is_quantized(job.recipe, spec)) {
+      weights.quantized_elements += count;
+      weights.largest_quantized = std::max(weights.largest_quantized, count);
+    } else {
+      (is_of_expert(spec) ? weights.frozen_expert_elements : weights.frozen_elements) +=
+          rounded_up(count, alignment);
+    }
+    for (const AdapterPiece& piece : adapter_pieces(job, spec)) {
+      std::ranges::move(adapter_weights(job, spec, piece), std::back_inserter(adapters));
+    }
+  }
+  weights.frozen_elements =
+      rounded_up(weights.frozen_elements, alignment * job.layout.data * job.layout.context);
+  weights.frozen_expert_elements =
+      rounded_up(weights.frozen_expert_elements, alignment * expert_replicas(job.layout));
+  std::ranges::move(adapters, std::back_inserter(weights.specs));
+}
+
 StageWeights placed(std::vector<WeightSpec> specs, const Job& job) {
   StageWeights weights;
   weights.specs = std::move(specs);
+  if (job.recipe.tuning != Tuning::full) {
+    freeze(weights, job);
+  }
   std::ranges::stable_sort(weights.specs, {}, reduction_order);
   const bool sums_all = job.recipe.sequence_parallel == SequenceParallel::on;
   for (WeightSpec& spec : weights.specs) {
-    if (is_of_expert(spec)) {
+    if (is_of_expert(spec) || spec.is_frozen) {
       continue;
     }
     spec.offset = weights.elements;
@@ -393,7 +426,7 @@ StageWeights placed(std::vector<WeightSpec> specs, const Job& job) {
   }
   weights.elements = rounded_up(weights.elements, alignment * job.layout.data * job.layout.context);
   for (WeightSpec& spec : weights.specs) {
-    if (is_of_expert(spec)) {
+    if (is_of_expert(spec) && !spec.is_frozen) {
       spec.offset = weights.elements + weights.expert_elements;
       weights.expert_parameters += spec.rows * spec.columns;
       weights.expert_elements += rounded_up(spec.rows * spec.columns, alignment);
@@ -454,7 +487,17 @@ StateShards expert_state_shards(const Job& job) {
 
 bool has_fp8_copy(const Recipe& recipe, TensorId weight) {
   const bool is_fp8 = recipe.precision == Precision::fp8 || recipe.precision == Precision::mxfp8;
-  if (!is_fp8 || weight.layer < 0) {
+  return is_fp8 && is_layer_matrix(weight);
+}
+
+bool is_quantized(const Recipe& recipe, const WeightSpec& spec) {
+  const bool is_matrix = spec.rows > 1 && spec.columns > 1;
+  return recipe.tuning == Tuning::qlora && is_matrix && spec.id.form == TensorForm::plain &&
+         is_layer_matrix(spec.id);
+}
+
+bool is_layer_matrix(TensorId weight) {
+  if (weight.layer < 0) {
     return false;
   }
   switch (weight.name) {

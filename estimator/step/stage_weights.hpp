@@ -35,7 +35,11 @@ struct WeightSpec {
   Initial initial = Initial::normal;
   std::int64_t offset = 0;                  ///< of its first element in the flat buffers
   std::vector<std::int64_t> sections = {};  ///< local rows of each run, with `section_rows`
+  bool is_frozen = false;                   ///< not trained: lies in no flat buffer
 };
+
+/// Whether it is of experts, which other ranks than those of the data-parallel group share.
+[[nodiscard]] bool is_of_expert(const WeightSpec& spec);
 
 /// Rows of a gradient that other tensor ranks hold too, each computing a part of their sum.
 struct SharedRows {
@@ -59,6 +63,12 @@ struct StageWeights {
   /// the ranks that hold the same ones.
   std::int64_t expert_elements = 0;
   std::int64_t expert_parameters = 0;
+  /// With adapters, the weights that are not trained: those in the training's format, padded as
+  /// `elements`, and those of 4 bits, the largest of which is widened at a time.
+  std::int64_t frozen_elements = 0;
+  std::int64_t frozen_expert_elements = 0;
+  std::int64_t quantized_elements = 0;
+  std::int64_t largest_quantized = 0;
   /// Where there are fewer KV heads than tensor ranks: what is summed over the ranks that share
   /// one.
   std::vector<SharedRows> shared_rows;
@@ -91,6 +101,13 @@ struct StateShards {
 /// Whether products read 8-bit copies of this weight: with fp8 precisions the matrices of layers,
 /// but for the router (Megatron-Core's default).
 [[nodiscard]] bool has_fp8_copy(const Recipe& recipe, TensorId weight);
+
+/// Whether this weight is a matrix that products of a layer read, but for the router and what is
+/// alike it: what 8-bit precisions and 4-bit bases replace.
+[[nodiscard]] bool is_layer_matrix(TensorId weight);
+
+/// Whether the weight is kept in 4 bits.
+[[nodiscard]] bool is_quantized(const Recipe& recipe, const WeightSpec& spec);
 
 /// Local elements of the token embedding, and of the head.
 [[nodiscard]] std::int64_t embedding_elements(const Job& job);

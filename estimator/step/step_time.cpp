@@ -7,8 +7,8 @@
 #include "estimator/step/pipeline_simulation.hpp"
 #include "estimator/step/step_pieces.hpp"
 #include "estimator/step/tail_cost.hpp"
+#include "estimator/step/teacher.hpp"
 #include "jobs/chunk_placement.hpp"
-#include "jobs/parameter_count.hpp"
 #include "kernels/kernel_cost.hpp"
 #include "units/unit.hpp"
 
@@ -239,6 +239,10 @@ StepEstimate estimate_step(const Job& job,
     priced.stages.push_back(price_stage(job, builder, stage, pricing, costs));
   }
   price_messages(builder, pricing, priced);
+  if (job.teacher) {
+    add_teacher(job, placement, pricing, settings.host, priced);
+    add_teacher(job, placement, settings.overheads, estimate.memory);
+  }
   const auto boundaries = builder.boundaries();
   const Streams streams =
       streams_of(job, pricing, boundaries.empty() ? 0 : boundaries.front().message.bytes);
@@ -253,7 +257,7 @@ StepEstimate estimate_step(const Job& job,
   estimate.bubble_fraction = estimate.breakdown.bubble / total_of(estimate.breakdown);
   estimate.provenance = provenance_of(job, priced, priced.stages[slowest]);
   const auto tokens = static_cast<double>(job.recipe.global_batch * job.recipe.sequence);
-  estimate.model_flops = tokens * model_flops_per_token(job.model, job.recipe.sequence);
+  estimate.model_flops = tokens * training_flops_per_token(job);
   estimate.hardware_flops = hardware_flops_of(job, priced);
   return estimate;
 }

@@ -95,9 +95,57 @@ std::string context_reason(const Job& job) {
   return {};
 }
 
+std::string tuning_reason(const Job& job) {
+  const Recipe& recipe = job.recipe;
+  if (recipe.tuning == Tuning::full) {
+    return {};
+  }
+  const std::string option = "--tuning " + std::string(name_of(recipe.tuning));
+  if (adapter_parameters(job.model, recipe.adapters) == 0) {
+    return "no layer of " + job.model.name + " is among --lora-targets " +
+           names_of(recipe.adapters.targets) + " (expected all-linear, or layers that it has)";
+  }
+  if (recipe.precision == Precision::fp8 || recipe.precision == Precision::mxfp8) {
+    return option + " is modelled for bf16, fp16 and fp32, not for --precision " +
+           std::string(name_of(recipe.precision));
+  }
+  if (recipe.tuning == Tuning::qlora && recipe.zero == ZeroStage::parameters) {
+    return "--tuning qlora keeps whole weights of 4 bits on every rank, which --zero 3 and --fsdp "
+           "do not (expected --zero 0 to 2)";
+  }
+  return {};
+}
+
+std::string teacher_reason(const Job& job) {
+  if (!job.teacher) {
+    return {};
+  }
+  if (job.teacher->vocabulary != job.model.vocabulary) {
+    return "--teacher " + job.teacher->name + " scores " + std::to_string(job.teacher->vocabulary) +
+           " tokens and " + job.model.name + " " + std::to_string(job.model.vocabulary) +
+           ": their logits cannot be compared (expected a teacher with the same vocabulary)";
+  }
+  Job teacher{*job.teacher, job.recipe, job.layout};
+  teacher.recipe.tuning = Tuning::full;
+  teacher.recipe.recompute = {};
+  if (const auto reason = illegal_because(teacher)) {
+    return "--teacher " + job.teacher->name + " cannot be split as the model is: " + *reason;
+  }
+  if (const auto reason = unsupported_because(teacher)) {
+    return "--teacher " + job.teacher->name + ": " + *reason;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::optional<std::string> unsupported_because(const Job& job) {
+  if (const std::string reason = tuning_reason(job); !reason.empty()) {
+    return reason;
+  }
+  if (const std::string reason = teacher_reason(job); !reason.empty()) {
+    return reason;
+  }
   if (const std::string reason = scan_reason(job); !reason.empty()) {
     return reason;
   }
@@ -138,6 +186,9 @@ std::vector<std::string> left_out_of(const Job& job) {
 }
 
 std::optional<std::string> not_executed_because(const Job& job) {
+  if (job.recipe.tuning != Tuning::full || job.teacher) {
+    return "fine-tuning with adapters, and with a teacher, is estimated only";
+  }
   if (job.model.delta_net) {
     return job.model.name + " has DeltaNet layers, which no kernel here computes";
   }

@@ -12,6 +12,10 @@ std::int64_t WorkBuilder::gradient_ranks() const {
   return job_.layout.data * job_.layout.context;
 }
 
+bool WorkBuilder::has_master_weights() const {
+  return type_ != DataType::fp32 && job_.recipe.software.keeps_master_weights;
+}
+
 bool WorkBuilder::reduces_every_micro_batch() const {
   return state_shards(job_).gradients > 1;
 }
@@ -67,7 +71,7 @@ void WorkBuilder::reduce_layer_experts(std::vector<WorkItem>& items,
 void WorkBuilder::reduce_layer(std::vector<WorkItem>& items,
                                std::int64_t layer,
                                std::int64_t elements) const {
-  if (!reduces_every_micro_batch()) {
+  if (!reduces_every_micro_batch() || elements == 0) {
     return;
   }
   const DataType sent = format_of(job_.recipe.software.gradient_reduce);
@@ -111,14 +115,16 @@ std::vector<WorkItem> WorkBuilder::tail(const StageWeights& weights, std::int64_
   reduce_gradients(items, weights, stage);
   update_weights(items, weights);
   cast_weights(items, weights);
-  items.push_back(
-      {Part::optimizer,
-       KernelWork{{KernelOp::zero,
-                   format_of(job_.recipe.software.gradients),
-                   FlatShape{weights.elements / state_shards(job_).gradients +
-                             weights.expert_elements / expert_state_shards(job_).gradients}},
-                  {{TensorName::flat_gradient}}},
-       {}});
+  const std::int64_t gradients = weights.elements / state_shards(job_).gradients +
+                                 weights.expert_elements / expert_state_shards(job_).gradients;
+  if (gradients > 0) {
+    items.push_back(
+        {Part::optimizer,
+         KernelWork{
+             {KernelOp::zero, format_of(job_.recipe.software.gradients), FlatShape{gradients}},
+             {{TensorName::flat_gradient}}},
+         {}});
+  }
   return items;
 }
 
@@ -168,7 +174,8 @@ void WorkBuilder::reduce_gradients(std::vector<WorkItem>& items,
   // A V brings both ends of the model to one stage; else the tied embedding lies on two.
   const bool is_end = stage == 0 || stage == job_.layout.pipeline - 1;
   const bool is_apart = placement_of(schedule_of(job_)) == ChunkPlacement::looping;
-  if (job_.model.tied_embeddings && job_.layout.pipeline > 1 && is_end && is_apart) {
+  const bool trains_ends = job_.recipe.tuning == Tuning::full;
+  if (trains_ends && job_.model.tied_embeddings && job_.layout.pipeline > 1 && is_end && is_apart) {
     const TensorId embedding = gradient_of({TensorName::w_embedding});
     items.push_back(grid_collective(
         Part::data_parallel,
@@ -177,7 +184,7 @@ void WorkBuilder::reduce_gradients(std::vector<WorkItem>& items,
         embedding,
         embedding));
   }
-  if (gradient_ranks() > 1 && !reduces_every_micro_batch()) {
+  if (gradient_ranks() > 1 && !reduces_every_micro_batch() && weights.elements > 0) {
     const bool sharded = job_.recipe.zero != ZeroStage::none;
     items.push_back(
         weights_collective(sharded ? Collective::reduce_scatter : Collective::all_reduce,
@@ -213,7 +220,7 @@ void WorkBuilder::condition_gradients(std::vector<WorkItem>& items,
     }
   };
   using Ids = std::vector<TensorId>;
-  if (software.gradients == GradientFormat::training && type_ != DataType::fp32) {
+  if (software.gradients == GradientFormat::training && has_master_weights()) {
     flat(KernelOp::widen, type_, [](TensorId id) { return Ids{id, id}; });
   }
   if (software.scales_loss && type_ == DataType::fp16) {
@@ -238,12 +245,14 @@ void WorkBuilder::update_weights(std::vector<WorkItem>& items, const StageWeight
   const std::int64_t experts = weights.expert_elements / expert_state_shards(job_).optimizer;
   condition_gradients(items, elements, experts);
   const auto update = [&](std::int64_t count, std::vector<TensorId> state) {
-    if (type_ == DataType::fp32) {  // gradient, weight, moments: no master copy
+    const bool has_master = has_master_weights();
+    if (!has_master) {  // gradient, weight, moments; 16-bit weights are priced as those of 32
       state = {state[0], state[4], state[2], state[3]};
     }
+    const DataType type = has_master ? type_ : DataType::fp32;
     if (count > 0) {
       items.push_back({Part::optimizer,
-                       KernelWork{{KernelOp::adamw, type_, FlatShape{count}}, std::move(state)},
+                       KernelWork{{KernelOp::adamw, type, FlatShape{count}}, std::move(state)},
                        {}});
     }
   };
@@ -258,7 +267,7 @@ void WorkBuilder::update_weights(std::vector<WorkItem>& items, const StageWeight
   if (!sharded || job_.recipe.zero == ZeroStage::parameters) {
     return;
   }
-  if (gradient_ranks() > 1) {
+  if (gradient_ranks() > 1 && weights.elements > 0) {
     items.push_back(
         weights_collective(Collective::all_gather, type_, weights.elements, {flat_weight}));
   }

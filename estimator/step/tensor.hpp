@@ -228,14 +228,29 @@ enum class TensorName {
   kv_exchange,
 };
 
-/// The tensor itself, or an 8-bit copy that products read.
-enum class TensorForm { plain, fp8, fp8_transposed };
+/// The tensor itself, or an 8-bit copy that products read; of a weight of 4 bits its three arrays
+/// (kernels/nf4.hpp) and its copy that products read; of a weight with an adapter its two matrices,
+/// and of the activations on either side of it what the adapter adds and what lies between the two.
+enum class TensorForm {
+  plain,
+  fp8,
+  fp8_transposed,
+  nf4_codes,
+  nf4_blocks,
+  nf4_groups,
+  dequantized,
+  adapter_in,
+  adapter_out,
+  adapter_middle,
+  adapter_sum
+};
 
 struct TensorId {
   TensorName name = TensorName::hidden;
   std::int64_t layer = -1;
   bool gradient = false;
   TensorForm form = TensorForm::plain;
+  std::int8_t piece = 0;  ///< of adapters: of q, k and v, or gate and up, which lie in one matrix
   // NOLINTNEXTLINE(readability-implicit-bool-conversion): clang-tidy 14 sees <=> of bools as one
   friend auto operator<=>(const TensorId&, const TensorId&) = default;
 };

@@ -58,6 +58,7 @@ class WorkBuilder {
                            std::int64_t expert_elements) const;
   void update_weights(std::vector<WorkItem>& items, const StageWeights& weights) const;
   [[nodiscard]] std::int64_t gradient_ranks() const;
+  [[nodiscard]] bool has_master_weights() const;
   /// Where ranks keep no more of the gradients than their shards (`state_shards`).
   [[nodiscard]] bool reduces_every_micro_batch() const;
   [[nodiscard]] DataType format_of(GradientFormat format) const;

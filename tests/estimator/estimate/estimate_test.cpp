@@ -57,6 +57,56 @@ TEST(Estimate, CountsEmbeddingAndHeadAsLayersThere) {
   EXPECT_EQ(chunks[1].count, 1);
 }
 
+Job fine_tuning(const char* model, Tuning tuning) {
+  Job job;
+  job.model = read_model(model);
+  job.recipe.global_batch = 16;
+  job.recipe.sequence = 512;
+  job.recipe.recompute.kind = Recompute::full;
+  job.recipe.zero = ZeroStage::none;
+  job.recipe.software = usual_software(tuning != Tuning::full);
+  job.recipe.tuning = tuning;
+  job.recipe.adapters.rank = 64;
+  return job;
+}
+
+// A frozen weight has no gradient; one of 4 bits is widened before every product.
+TEST(Estimate, OfAdaptersLiesBelowThatOfEveryWeight) {
+  const auto time = [](Tuning tuning) {
+    return on("dgx-a100", fine_tuning("llama-3-8b", tuning)).step_time;
+  };
+  EXPECT_LT(time(Tuning::lora), time(Tuning::full));
+  EXPECT_LT(time(Tuning::lora), time(Tuning::qlora));
+}
+
+// arXiv 2305.14314, section 5 and table 9: Guanaco, 9,846 dialogues of OASST1 in 1,875 steps of 16,
+// fine-tuned "on a single GPU" in 12 hours (33B) and 24 (65B) on cards slower than this.
+TEST(Estimate, EndsGuanacosFineTuningWithinADay) {
+  for (const char* model : {"llama-30b", "llama-65b"}) {
+    Job job = fine_tuning(model, Tuning::qlora);
+    job.recipe.tokens = 1875.0 * 16 * 512;
+    const JobEstimate estimate = on("dgx-a100", job);
+    ASSERT_TRUE(estimate.run) << model;
+    EXPECT_FALSE(estimate.infeasible_because) << model;
+    const double days = to_json(estimate)["run"]["days"].get<double>();
+    EXPECT_LT(days, 1.0) << model;
+    EXPECT_GT(days, 0.1) << model;
+  }
+}
+
+TEST(Estimate, OfADistillationAddsTheTeachersForwardPass) {
+  Job job = fine_tuning("llama-3.2-1b", Tuning::full);
+  const JobEstimate alone = on("dgx-a100", job);
+  job.teacher = read_model("llama-3-8b");
+  const JobEstimate taught = on("dgx-a100", job);
+  const double added = (taught.step_time - alone.step_time).in(unit::second);
+  // 2 FLOP a parameter and token, at a third of the peak to all of it.
+  const double fastest = 2.0 * 7.5e9 * 16 * 512 / 312e12;
+  EXPECT_GT(added, fastest);
+  EXPECT_LT(added, 3.0 * fastest);
+  EXPECT_EQ(to_json(taught)["inputs"]["recipe"]["teacher"], "llama-3-8b");
+}
+
 TEST(Estimate, DocumentPartsSumToTotals) {
   const auto document = to_json(on("dgx-h100", llama_405b(8)));
   double step = 0.0;

@@ -70,6 +70,9 @@ class RandomJobs {
         {ZeroStage::none, ZeroStage::optimizer, ZeroStage::gradients, ZeroStage::parameters}));
     job.recipe.recompute.kind = one_of(std::to_array({Recompute::none, Recompute::full}));
     job.recipe.schedule = one_of(all_schedules);
+    job.recipe.tuning =
+        one_of(std::to_array({Tuning::full, Tuning::full, Tuning::lora, Tuning::qlora}));
+    job.recipe.adapters.rank = 2;
     job.recipe.sequence_parallel =
         one_of(std::to_array({SequenceParallel::off, SequenceParallel::on}));
     return job;
@@ -80,18 +83,21 @@ class RandomJobs {
 
 std::string text_of(const Job& job) {
   const ParallelLayout& layout = job.layout;
-  return fmt::format("{} {} zero {} tp={} pp={} vp={} cp={} dp={} batch {} x {} recompute {}",
-                     job.model.name,
-                     name_of(schedule_of(job)),
-                     static_cast<int>(job.recipe.zero),
-                     layout.tensor,
-                     layout.pipeline,
-                     layout.virtual_pipeline,
-                     layout.context,
-                     layout.data,
-                     job.recipe.global_batch,
-                     job.recipe.micro_batch,
-                     static_cast<int>(job.recipe.recompute.kind));
+  return fmt::format(
+      "{} {} zero {} tp={} pp={} vp={} cp={} dp={} batch {} x {} recompute {} "
+      "tuning {}",
+      job.model.name,
+      name_of(schedule_of(job)),
+      static_cast<int>(job.recipe.zero),
+      layout.tensor,
+      layout.pipeline,
+      layout.virtual_pipeline,
+      layout.context,
+      layout.data,
+      job.recipe.global_batch,
+      job.recipe.micro_batch,
+      static_cast<int>(job.recipe.recompute.kind),
+      name_of(job.recipe.tuning));
 }
 
 double seconds_of(const Job& job, Speeds speeds, Overlap overlap) {

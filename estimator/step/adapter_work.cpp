@@ -1,0 +1,244 @@
+#include "estimator/step/adapter_work.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "estimator/step/adapters.hpp"
+
+namespace forerun {
+namespace {
+
+TensorId with_form(TensorId id, TensorForm form, std::int8_t piece = 0) {
+  id.form = form;
+  id.piece = piece;
+  return id;
+}
+
+// The weight that a product reads; its operands are input or gradient, weight, result.
+const WeightSpec* weight_read_by(const WorkItem& item, const StageWeights& weights) {
+  const auto* const kernel = std::get_if<KernelWork>(&item.work);
+  const bool multiplies = kernel != nullptr && (kernel->key.op == KernelOp::gemm ||
+                                                kernel->key.op == KernelOp::grouped_gemm);
+  if (!multiplies) {
+    return nullptr;
+  }
+  const TensorId id = kernel->operands[1];
+  const auto found = std::ranges::find(weights.specs, id, &WeightSpec::id);
+  return !id.gradient && found != weights.specs.end() ? &*found : nullptr;
+}
+
+// The kernels of one adapter, as PEFT's linear layer runs them: one after the other, the scaling
+// and the sum with the frozen product on their own.
+class Adapter {
+ public:
+  Adapter(const Job& job, TensorId weight, std::int64_t rows, const AdapterPiece& piece)
+      : type_(data_type_of(job.recipe.precision)),
+        rank_(job.recipe.adapters.rank),
+        rows_(rows),
+        piece_(piece),
+        in_(with_form(weight, TensorForm::adapter_in, piece.piece)),
+        out_(with_form(weight, TensorForm::adapter_out, piece.piece)) {}
+
+  [[nodiscard]] std::vector<WorkItem> forward(Part part, TensorId input, TensorId output) const {
+    const TensorId sum = with_form(output, TensorForm::adapter_sum, piece_.piece);
+    const TensorId middle = with_form(output, TensorForm::adapter_middle, piece_.piece);
+    return {item(part, product(rows_, rank_, piece_.in, GemmLayout::nt), {input, in_, middle}),
+            item(part, product(rows_, piece_.out, rank_, GemmLayout::nt), {middle, out_, sum}),
+            item(part, flat(KernelOp::scale, piece_.out), {sum}),
+            item(part, add(piece_.out), {output, sum, output})};
+  }
+
+  // `gradient` of the output, `to` that of the input.
+  [[nodiscard]] std::vector<WorkItem> backward(TensorId gradient,
+                                               TensorId input,
+                                               TensorId output,
+                                               TensorId to) const {
+    const TensorId scaled = with_form(gradient, TensorForm::adapter_sum, piece_.piece);
+    const TensorId middle = with_form(output, TensorForm::adapter_middle, piece_.piece);
+    const TensorId sum = with_form(to, TensorForm::adapter_sum, piece_.piece);
+    const Part part = Part::compute;
+    return {item(part, flat(KernelOp::copy, piece_.out), {gradient, scaled}),
+            item(part, summed(piece_.out, rank_), {scaled, middle, gradient_of(out_)}),
+            item(part,
+                 product(rows_, rank_, piece_.out, GemmLayout::nn),
+                 {scaled, out_, gradient_of(middle)}),
+            item(part, summed(rank_, piece_.in), {gradient_of(middle), input, gradient_of(in_)}),
+            item(part,
+                 product(rows_, piece_.in, rank_, GemmLayout::nn),
+                 {gradient_of(middle), in_, sum}),
+            item(part, add(piece_.in), {to, sum, to})};
+  }
+
+ private:
+  static WorkItem item(Part part, KernelKey key, std::vector<TensorId> operands) {
+    return {part, KernelWork{key, std::move(operands)}, {}};
+  }
+
+  [[nodiscard]] KernelKey product(std::int64_t m,
+                                  std::int64_t n,
+                                  std::int64_t k,
+                                  GemmLayout layout) const {
+    return {KernelOp::gemm, type_, GemmShape{m, n, k, layout, GemmOutput::store}};
+  }
+
+  [[nodiscard]] KernelKey summed(std::int64_t m, std::int64_t n) const {
+    return {
+        KernelOp::gemm, type_, GemmShape{m, n, rows_, GemmLayout::tn, GemmOutput::accumulate_fp32}};
+  }
+
+  [[nodiscard]] KernelKey flat(KernelOp op, std::int64_t columns) const {
+    return {op, type_, FlatShape{rows_ * columns}};
+  }
+
+  [[nodiscard]] KernelKey add(std::int64_t columns) const {
+    return {KernelOp::add, type_, RowsShape{rows_, columns}};
+  }
+
+  DataType type_;
+  std::int64_t rank_;
+  std::int64_t rows_;
+  AdapterPiece piece_;
+  TensorId in_;
+  TensorId out_;
+};
+
+const KernelWork* product_with(const std::vector<WorkItem>& items,
+                               TensorId weight,
+                               GemmLayout layout) {
+  for (const WorkItem& item : items) {
+    const auto* const kernel = std::get_if<KernelWork>(&item.work);
+    if (kernel != nullptr && kernel->key.op == KernelOp::gemm && kernel->operands[1] == weight &&
+        std::get<GemmShape>(kernel->key.shape).layout == layout) {
+      return kernel;
+    }
+  }
+  return nullptr;
+}
+
+void add_products(std::vector<WorkItem>& items,
+                  const Job& job,
+                  const StageWeights& weights,
+                  const std::vector<WorkItem>& forward) {
+  std::vector<WorkItem> all;
+  for (WorkItem& item : items) {
+    all.push_back(std::move(item));
+    const WorkItem base = all.back();
+    const WeightSpec* const weight = weight_read_by(base, weights);
+    const auto* const kernel = std::get_if<KernelWork>(&base.work);
+    if (weight == nullptr || kernel->key.op != KernelOp::gemm) {
+      continue;
+    }
+    const auto& shape = std::get<GemmShape>(kernel->key.shape);
+    const KernelWork* const product = product_with(forward, weight->id, GemmLayout::nt);
+    for (const AdapterPiece& piece : adapter_pieces(job, *weight)) {
+      const Adapter adapter(job, weight->id, shape.m, piece);
+      std::vector<WorkItem> added;
+      if (shape.layout == GemmLayout::nt) {
+        added = adapter.forward(base.part, kernel->operands[0], kernel->operands[2]);
+      } else if (product != nullptr) {
+        added = adapter.backward(
+            kernel->operands[0], product->operands[0], product->operands[2], kernel->operands[2]);
+      }
+      std::ranges::move(added, std::back_inserter(all));
+    }
+  }
+  items = std::move(all);
+}
+
+void widen_weights(std::vector<WorkItem>& items, const Job& job, const StageWeights& weights) {
+  std::vector<WorkItem> all;
+  for (WorkItem& item : items) {
+    const WeightSpec* const weight = weight_read_by(item, weights);
+    if (weight != nullptr && is_quantized(job.recipe, *weight)) {
+      const TensorId id = weight->id;
+      const TensorId wide = with_form(id, TensorForm::dequantized);
+      all.push_back({item.part,
+                     KernelWork{{KernelOp::dequantize,
+                                 data_type_of(job.recipe.precision),
+                                 FlatShape{weight->rows * weight->columns}},
+                                {with_form(id, TensorForm::nf4_codes),
+                                 with_form(id, TensorForm::nf4_blocks),
+                                 with_form(id, TensorForm::nf4_groups),
+                                 wide}},
+                     {}});
+      std::get<KernelWork>(item.work).operands[1] = wide;
+    }
+    all.push_back(std::move(item));
+  }
+  items = std::move(all);
+}
+
+bool is_trained(TensorId id) {
+  return is_weight(id) && id.gradient &&
+         (id.form == TensorForm::adapter_in || id.form == TensorForm::adapter_out);
+}
+
+// What nothing trained and no other part needs does not run. Whatever a recomputation repeats runs
+// nevertheless, and weights are gathered.
+void drop_unneeded(std::vector<WorkItem>& backward, std::optional<TensorId> outgoing) {
+  std::set<TensorId> needed;
+  if (outgoing) {
+    needed.insert(*outgoing);
+  }
+  std::vector<WorkItem> kept;
+  for (auto item = backward.rbegin(); item != backward.rend(); ++item) {
+    const Touched touched = touched_by(*item);
+    const bool runs = item->part == Part::recompute || item->part == Part::data_parallel ||
+                      std::ranges::any_of(touched.written, [&](TensorId id) {
+                        return is_trained(id) || needed.contains(id);
+                      });
+    if (runs) {
+      needed.insert(touched.read.begin(), touched.read.end());
+      kept.push_back(std::move(*item));
+    }
+  }
+  std::ranges::reverse(kept);
+  backward = std::move(kept);
+}
+
+// A recomputation that nothing behind it needs does not run either.
+bool is_dead_end(const std::vector<WorkItem>& backward) {
+  return std::ranges::none_of(backward, [](const WorkItem& item) {
+    return item.part != Part::recompute && item.part != Part::data_parallel;
+  });
+}
+
+// What hid under a product that is gone hides under nothing.
+void uncover(std::vector<WorkItem>& items) {
+  std::set<KernelKey> keys;
+  for (const WorkItem& item : items) {
+    if (const auto* const kernel = std::get_if<KernelWork>(&item.work)) {
+      keys.insert(kernel->key);
+    }
+  }
+  for (WorkItem& item : items) {
+    auto* const collective = std::get_if<CollectiveWork>(&item.work);
+    if (collective != nullptr && collective->hides_under &&
+        !keys.contains(*collective->hides_under)) {
+      collective->hides_under.reset();
+    }
+  }
+}
+
+}  // namespace
+
+void add_adapters(PartWork& part,
+                  const Job& job,
+                  const StageWeights& weights,
+                  std::optional<TensorId> outgoing) {
+  const std::vector<WorkItem> forward = part.forward;
+  add_products(part.forward, job, weights, forward);
+  add_products(part.backward, job, weights, forward);
+  drop_unneeded(part.backward, outgoing);
+  if (is_dead_end(part.backward)) {
+    part.backward.clear();
+  }
+  uncover(part.backward);
+  widen_weights(part.forward, job, weights);
+  widen_weights(part.backward, job, weights);
+}
+
+}  // namespace forerun
