@@ -29,6 +29,7 @@ struct CapacityRequest {
   ServingFormat format;
   Workload workload;
   Serving serving = Serving::continuous;
+  std::optional<Speculation> speculation;
   std::int64_t devices = 1;
   /// Those that are tried; none: every servable one.
   std::vector<ServingLayout> layouts;

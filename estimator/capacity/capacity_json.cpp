@@ -66,6 +66,16 @@ Json json_of(const ServingPoint& point) {
           {"ttft_s", point.ttft.in(unit::second)}};
 }
 
+Json speculation_json(const std::optional<Speculation>& speculation) {
+  if (!speculation) {
+    return nullptr;
+  }
+  return {{"draft", speculation->draft ? speculation->draft->name : "ngram"},
+          {"tokens", speculation->tokens},
+          {"acceptance", speculation->acceptance},
+          {"tokens_per_round", tokens_of_a_round(*speculation)}};
+}
+
 Json inputs_of(const Capacity& capacity, const Cluster& cluster) {
   const CapacityRequest& request = capacity.request;
   const ModelShape& model = request.model;
@@ -81,6 +91,7 @@ Json inputs_of(const Capacity& capacity, const Cluster& cluster) {
   inputs["precision"] = name_of(request.format.weights);
   inputs["cache_precision"] = name_of(request.format.cache);
   inputs["serving"] = request.serving == Serving::continuous ? "continuous" : "disaggregated";
+  inputs["speculation"] = speculation_json(request.speculation);
   inputs["input_tokens"] = request.workload.input_tokens;
   inputs["output_tokens"] = request.workload.output_tokens;
   inputs["pass_tokens"] = request.workload.pass_tokens;
@@ -132,7 +143,7 @@ std::string explanation(const Capacity& capacity) {
       share(ServingPart::cache),
       share(ServingPart::prefill),
       share(ServingPart::exchange),
-      share(ServingPart::elementwise) + share(ServingPart::head),
+      share(ServingPart::elementwise) + share(ServingPart::head) + share(ServingPart::draft),
       capacity.request.workload.input_tokens,
       capacity.request.workload.output_tokens);
 }

@@ -57,6 +57,16 @@ void print_head(const Json& document, std::ostream& out) {
              inputs["serving"].get<std::string>(),
              seconds(inputs["ttft_s"]),
              seconds(inputs["tpot_s"]));
+  if (const Json& speculation = inputs["speculation"]; !speculation.is_null()) {
+    fmt::print(
+        out,
+        "{} drafts {} tokens a round, {:.3g} % of which are kept one by one: {:.3g} tokens a "
+        "round\n\n",
+        speculation["draft"].get<std::string>(),
+        speculation["tokens"].get<std::int64_t>(),
+        100.0 * speculation["acceptance"].get<double>(),
+        speculation["tokens_per_round"].get<double>());
+  }
 }
 
 void print_choice(const Json& document, std::ostream& out) {

@@ -138,7 +138,7 @@ void LayerBuilder::decode_attention() {
                           heads_,
                           kv_heads_,
                           model_.attention.head_size};
-  const double flop = 4.0 * static_cast<double>(pass_.decodes * heads_) *
+  const double flop = 4.0 * static_cast<double>(pass_.decodes * pass_.queries * heads_) *
                       static_cast<double>(model_.attention.head_size) * context;
   ops_.push_back({ServingPart::cache,
                   CacheRead{{KernelOp::decode_attention, cache_type(served_.format.cache), shape},
@@ -179,9 +179,10 @@ void LayerBuilder::latent_attention(const LatentAttention& latent) {
 // heads * (2 kv_rank + rope_head_size) multiply-adds for each.
 void LayerBuilder::latent_decode(const LatentAttention& latent) {
   const DataType type = product_type(served_.format.weights);
-  const std::int64_t rows = pass_.decodes * heads_;
+  const std::int64_t queries = pass_.decodes * pass_.queries;
+  const std::int64_t rows = queries * heads_;
   const auto absorbed = [&](std::int64_t n, std::int64_t k) {
-    const GroupedGemmShape shape{heads_, rows, pass_.decodes, n, k};
+    const GroupedGemmShape shape{heads_, rows, queries, n, k};
     ops_.push_back({ServingPart::cache, WeightProduct{{KernelOp::grouped_gemm, type, shape}}});
   };
   absorbed(latent.kv_rank, latent.nope_head_size);
@@ -203,8 +204,10 @@ void LayerBuilder::latent_decode(const LatentAttention& latent) {
 
 void LayerBuilder::state_step(std::int64_t elements) {
   if (pass_.decodes > 0) {
-    ops_.push_back({ServingPart::cache,
-                    KernelKey{KernelOp::copy, activation_, FlatShape{pass_.decodes * elements}}});
+    ops_.push_back(
+        {ServingPart::cache,
+         KernelKey{
+             KernelOp::copy, activation_, FlatShape{pass_.decodes * pass_.queries * elements}}});
   }
 }
 

@@ -29,7 +29,7 @@ std::vector<ServingLayout> layouts_of(const CapacityRequest& request, const Clus
 ServedModel served_on(const CapacityRequest& request,
                       const Cluster& cluster,
                       const ServingLayout& layout) {
-  return {request.model, request.format, layout, cluster.devices_per_node};
+  return {request.model, request.format, layout, cluster.devices_per_node, request.speculation};
 }
 
 void keep_nearest(SearchedPoints& found, const ServingPoint& point) {

@@ -134,7 +134,7 @@ Bytes workspace_bytes(const ServedModel& served, const PassShape& pass) {
   }
   const double rows = real(rows_of(pass));
   const Bytes activation = size_of(activation_type(served.format.weights));
-  const double sequences = real(std::max<std::int64_t>(1, pass.decodes));
+  const double sequences = real(std::max<std::int64_t>(1, pass.decodes * pass.queries));
   return rows * (2.0 * real(model.hidden) + widest) * activation +
          sequences * real(model.vocabulary) * size_of(DataType::fp32);
 }

@@ -14,12 +14,56 @@ double mean_context(const Workload& workload) {
   return real(workload.input_tokens) + 0.5 * real(workload.output_tokens);
 }
 
+bool has_draft(const ServedModel& served) {
+  return served.speculation && served.speculation->draft;
+}
+
+Bytes all_weights(const ServedModel& served) {
+  return weight_bytes(served) + (has_draft(served) ? weight_bytes(served_draft(served)) : Bytes());
+}
+
+Bytes all_caches(const ServedModel& served, double tokens) {
+  return cache_bytes(served, tokens) +
+         (has_draft(served) ? cache_bytes(served_draft(served), tokens) : Bytes());
+}
+
 ServingMemory memory_of(const ServedModel& served,
                         const Workload& workload,
                         const PassShape& widest) {
-  return {weight_bytes(served),
-          real(widest.decodes) * cache_bytes(served, mean_context(workload)),
+  return {all_weights(served),
+          real(widest.decodes) * all_caches(served, mean_context(workload)),
           workspace_bytes(served, widest)};
+}
+
+// Tokens of each decoding sequence that a pass of the served model takes, and that it yields.
+std::int64_t queries_of(const ServedModel& served) {
+  return served.speculation ? served.speculation->tokens + 1 : 1;
+}
+
+double yield_of(const ServedModel& served) {
+  return served.speculation ? tokens_of_a_round(*served.speculation) : 1.0;
+}
+
+// One pass of the served model and, before it, those of the draft: one a proposed token, the first
+// with the prompts.
+PassTime round_time(const ServedModel& served, const PassShape& pass, const PriceList& prices) {
+  PassShape checking = pass;
+  checking.queries = queries_of(served);
+  PassTime time = iteration_time(served, checking, prices);
+  if (!has_draft(served)) {
+    return time;
+  }
+  const ServedModel draft = served_draft(served);
+  PassShape later = pass;
+  later.prompts = 0.0;
+  PassTime proposed = iteration_time(draft, later, prices);
+  proposed.scale(real(served.speculation->tokens - 1));
+  proposed += iteration_time(draft, pass, prices);
+  const Seconds all = proposed.total();
+  proposed.parts = {};
+  proposed.parts.at(static_cast<std::size_t>(ServingPart::draft)) = all;
+  time += proposed;
+  return time;
 }
 
 // Prompt tokens of one pass that has some: a whole prompt at least, what comes in if that is more,
@@ -49,8 +93,10 @@ std::optional<ServingPoint> continuous_point(const ServedModel& served,
   const std::int64_t groups = attention_groups(served.layout);
   const auto sequences = batch / groups;
   const double prompt = real(workload.input_tokens);
-  const double arriving = real(sequences) * prompt / real(workload.output_tokens);
-  const double room = real(workload.pass_tokens) * real(served.layout.pipeline) - real(sequences);
+  const double yield = yield_of(served);
+  const double arriving = yield * real(sequences) * prompt / real(workload.output_tokens);
+  const double room = real(workload.pass_tokens) * real(served.layout.pipeline) -
+                      real(sequences * queries_of(served));
   if (sequences < 1 || arriving > room) {
     return std::nullopt;
   }
@@ -58,17 +104,18 @@ std::optional<ServingPoint> continuous_point(const ServedModel& served,
   const PassShape decode{sequences, mean_context(workload), 0.0, workload.input_tokens};
   PassShape mixed = decode;
   mixed.prompts = chunk / prompt;
-  PassTime with_prompt = iteration_time(served, mixed, prices);
+  PassTime with_prompt = round_time(served, mixed, prices);
   const Seconds pass = with_prompt.total();
   const double mixed_share = arriving / chunk;
 
   ServingPoint point;
   point.layout = served.layout;
   point.batch = sequences * groups;
-  point.time = iteration_time(served, decode, prices);
+  point.time = round_time(served, decode, prices);
   point.time.scale(1.0 - mixed_share);
   with_prompt.scale(mixed_share);
   point.time += with_prompt;
+  point.time.scale(1.0 / yield);
   point.tpot = point.time.total();
   point.prefill_load = arriving / room;
   const Seconds service = (prompt / chunk) * pass;
@@ -91,7 +138,8 @@ ServingPoint decode_point(const ServedModel& served,
   ServingPoint point;
   point.layout = served.layout;
   point.batch = pass.decodes * groups;
-  point.time = iteration_time(served, pass, prices);
+  point.time = round_time(served, pass, prices);
+  point.time.scale(1.0 / yield_of(served));
   point.tpot = point.time.total();
   point.tokens_per_s = real(point.batch) / point.tpot.in(unit::second);
   point.memory = memory_of(served, workload, pass);
@@ -126,13 +174,14 @@ ServingPoint prefill_point(const ServedModel& served,
 
 std::int64_t most_sequences(const ServedModel& served, const Workload& workload, Bytes usable) {
   const std::int64_t groups = attention_groups(served.layout);
-  const Bytes each = cache_bytes(served, mean_context(workload));
-  const Bytes logits =
-      workspace_bytes(served, {2, 0.0, 0.0, 1}) - workspace_bytes(served, {1, 0.0, 0.0, 1});
+  const Bytes each = all_caches(served, mean_context(workload));
+  const std::int64_t queries = queries_of(served);
+  const Bytes logits = workspace_bytes(served, {2, 0.0, 0.0, 1, queries}) -
+                       workspace_bytes(served, {1, 0.0, 0.0, 1, queries});
   // Rows of a full pass; a sequence more means its cache and its logits more.
-  PassShape full{1, 0.0, 0.0, 1};
+  PassShape full{1, 0.0, 0.0, 1, queries};
   full.prompts = real(workload.pass_tokens);
-  const Bytes left = usable - weight_bytes(served) - workspace_bytes(served, full);
+  const Bytes left = usable - all_weights(served) - workspace_bytes(served, full);
   const double fit = left / (each + logits);
   return fit < 1.0 ? 0 : static_cast<std::int64_t>(std::floor(fit)) * groups;
 }
@@ -149,7 +198,8 @@ StaticBatch static_batch(const ServedModel& served,
   StaticBatch time;
   time.first_token = prefill_time(served, prompts, prices).total();
   const double steps = real(std::max<std::int64_t>(0, workload.output_tokens - 1));
-  time.latency = time.first_token + steps * iteration_time(served, step, prices).total();
+  time.latency =
+      time.first_token + (steps / yield_of(served)) * round_time(served, step, prices).total();
   return time;
 }
 

@@ -29,11 +29,11 @@ struct ServingMemory {
 
 struct ServingPoint {
   ServingLayout layout;
-  std::int64_t batch = 0;  ///< sequences that the replica decodes at once
-  Seconds ttft;            ///< queueing included
-  Seconds tpot;
+  std::int64_t batch = 0;     ///< sequences that the replica decodes at once
+  Seconds ttft;               ///< queueing included
+  Seconds tpot;               ///< mean, also where drafts make tokens come in bursts
   double tokens_per_s = 0.0;  ///< generated, one replica
-  PassTime time;              ///< of a mean iteration: sums to tpot
+  PassTime time;              ///< of a mean iteration, over the tokens it yields: sums to tpot
   double prefill_load = 0.0;  ///< share of the prompt tokens that the passes have room for
   ServingMemory memory;       ///< of the rank that holds most
 

@@ -41,6 +41,8 @@ std::string_view name_of(ServingPart part) {
       return "head";
     case ServingPart::exchange:
       return "exchange";
+    case ServingPart::draft:
+      return "draft";
   }
   return {};
 }
@@ -50,7 +52,16 @@ std::int64_t prompt_tokens(const PassShape& pass) {
 }
 
 std::int64_t rows_of(const PassShape& pass) {
-  return std::max<std::int64_t>(1, pass.decodes + prompt_tokens(pass));
+  return std::max<std::int64_t>(1, pass.decodes * pass.queries + prompt_tokens(pass));
+}
+
+ServedModel served_draft(const ServedModel& served) {
+  ServedModel draft{*served.speculation->draft, served.format, {}, served.devices_per_node};
+  const ServingLayout split{.tensor = served.layout.tensor};
+  if (!unservable_because(draft.model, split)) {
+    draft.layout = split;
+  }
+  return draft;
 }
 
 double visible_context(const ModelShape& model, std::int64_t layer, double context) {
@@ -94,7 +105,7 @@ std::vector<ServingOp> edge_ops(const ServedModel& served, const PassShape& pass
   const std::int64_t rows = rows_of(pass);
   const std::int64_t columns = vocabulary_share(served);
   const std::int64_t sequences = std::max<std::int64_t>(
-      1, pass.decodes + static_cast<std::int64_t>(std::ceil(pass.prompts - 1e-9)));
+      1, pass.decodes * pass.queries + static_cast<std::int64_t>(std::ceil(pass.prompts - 1e-9)));
   std::vector<ServingOp> ops;
   const auto add = [&ops](const KernelKey& key) { ops.push_back({ServingPart::head, key}); };
   add({KernelOp::embedding_forward, type, TableShape{rows, rows, model.hidden, columns}});

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <variant>
 #include <vector>
 
 #include "comm/collective_key.hpp"
 #include "estimator/capacity/serving_format.hpp"
 #include "estimator/capacity/serving_layout.hpp"
+#include "estimator/capacity/speculation.hpp"
 #include "jobs/model_shape.hpp"
 #include "kernels/kernel_key.hpp"
 
@@ -22,8 +24,9 @@ enum class ServingPart {
   elementwise,  ///< norms, rope, activations, residuals
   head,         ///< embedding, output product, sampling
   exchange,     ///< collectives between ranks and stages
+  draft,        ///< all of the draft model, where there is one
 };
-inline constexpr int serving_parts = 7;
+inline constexpr int serving_parts = 8;
 [[nodiscard]] std::string_view name_of(ServingPart part);
 
 /// A product with weights in the served format; the key says the shape, in `product_type`.
@@ -46,10 +49,11 @@ struct ServingOp {
 
 /// What one attention group works on in one pass.
 struct PassShape {
-  std::int64_t decodes = 0;        ///< sequences that get one token each
+  std::int64_t decodes = 0;        ///< sequences that decode
   double context = 0.0;            ///< keys that each of them sees where nothing limits them, mean
   double prompts = 0.0;            ///< prompts prefilled, or a fraction of one (a chunk)
   std::int64_t prompt_length = 0;  ///< tokens
+  std::int64_t queries = 1;  ///< tokens of each decoding sequence: more where drafts are checked
 };
 
 /// Tokens of prompts, rounded up.
@@ -62,7 +66,12 @@ struct ServedModel {
   ServingFormat format;
   ServingLayout layout;
   std::int64_t devices_per_node = 1;
+  std::optional<Speculation> speculation = std::nullopt;
 };
+
+/// The draft model as the same ranks serve it: over one stage's tensor group, or where it cannot be
+/// split so on every rank. There must be one.
+[[nodiscard]] ServedModel served_draft(const ServedModel& served);
 
 /// One layer. Fused as serving engines do: biases with their products, cache writes with rope.
 [[nodiscard]] std::vector<ServingOp> layer_ops(const ServedModel& served,

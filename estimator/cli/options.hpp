@@ -105,6 +105,9 @@ struct Options {
 
   Workload workload;  ///< --input-len, --output-len, --ttft, --tpot, --max-batched-tokens
   Serving serving = Serving::continuous;
+  std::optional<std::string> draft;                   ///< --draft: a model, or "ngram"
+  std::optional<std::int64_t> draft_tokens;           ///< --draft-tokens
+  std::optional<double> acceptance;                   ///< --acceptance
   std::optional<ServingPrecision> serving_precision;  ///< --precision of `capacity`
   std::optional<ServingPrecision> cache_precision;    ///< --kv-precision
   Person person;                                      ///< --words-per-minute, --tokens-per-word

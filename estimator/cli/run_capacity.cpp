@@ -40,6 +40,38 @@ ServingFormat format_from(const Options& options, const HardwareSource& hardware
   return {weights, options.cache_precision.value_or(default_cache(weights))};
 }
 
+std::optional<Speculation> speculation_from(const Options& options, const ModelShape& model) {
+  if (!options.draft) {
+    if (options.draft_tokens || options.acceptance) {
+      throw InputError(options.draft_tokens ? "--draft-tokens" : "--acceptance",
+                       "is of speculative decoding (expected --draft NAME too)");
+    }
+    return std::nullopt;
+  }
+  Speculation speculation;
+  speculation.tokens = options.draft_tokens.value_or(speculation.tokens);
+  speculation.acceptance = options.acceptance.value_or(speculation.acceptance);
+  if (speculation.acceptance >= 1.0) {
+    throw InputError("--acceptance",
+                     "is not below 1: a draft that is always right needs no check (expected a "
+                     "share like 80% or 0.8)");
+  }
+  if (*options.draft != "ngram") {
+    speculation.draft = read_model(*options.draft);
+    if (speculation.draft->vocabulary != model.vocabulary) {
+      throw InputError("--draft",
+                       fmt::format("{} has {} tokens and {} has {}: what one proposes the other "
+                                   "cannot check (expected a model with the same vocabulary, or "
+                                   "ngram)",
+                                   speculation.draft->name,
+                                   speculation.draft->vocabulary,
+                                   model.name,
+                                   model.vocabulary));
+    }
+  }
+  return speculation;
+}
+
 }  // namespace
 
 ExitCode run_capacity(const Options& options, const OutputStreams& streams) {
@@ -51,6 +83,7 @@ ExitCode run_capacity(const Options& options, const OutputStreams& streams) {
   request.format = format_from(options, hardware);
   request.workload = options.workload;
   request.serving = options.serving;
+  request.speculation = speculation_from(options, request.model);
   request.layouts = layouts_from(options, request.devices);
   request.batch = options.batch;
   request.person = options.person;

@@ -1,6 +1,9 @@
 // Laws of steady states and static batches.
 #include "estimator/capacity/serving_point.hpp"
 
+#include <optional>
+#include <utility>
+
 #include <gtest/gtest.h>
 
 #include "estimator/capacity/serving_memory.hpp"
@@ -93,6 +96,70 @@ TEST(StaticBatch, TakesAPromptAndThenAStepForEachToken) {
   EXPECT_EQ(first.latency, first.first_token);
   const double weights = 2.0 * (8'030'261'248.0 - 525'336'576.0) / 1e12;
   EXPECT_NEAR((all.latency - all.first_token).in(unit::second) / (512.0 * weights), 1.0, 0.01);
+}
+
+// modelling.md 8: four tokens of five kept.
+TEST(Speculation, YieldsWhatTheNotesCount) {
+  const auto yield = [](std::int64_t tokens) {
+    return tokens_of_a_round({std::nullopt, tokens, 0.8});
+  };
+  EXPECT_NEAR(yield(1), 1.80, 0.005);
+  EXPECT_NEAR(yield(3), 2.95, 0.005);
+  EXPECT_NEAR(yield(5), 3.69, 0.005);
+  EXPECT_NEAR(yield(7), 4.16, 0.005);
+  EXPECT_EQ(tokens_of_a_round({std::nullopt, 7, 0.0}), 1.0);
+}
+
+ServedModel speculating(std::optional<ModelShape> draft, std::int64_t tokens, double acceptance) {
+  ServedModel served{read_model("llama-3-70b"), {}, {8, 1, 1}, 8};
+  served.speculation = Speculation{std::move(draft), tokens, acceptance};
+  return served;
+}
+
+// One sequence streams weights: a check costs what a token did, a draft its share of the weights,
+// so the time of a token is (1 + K w / W) / yield of what it was.
+TEST(Speculation, OfOneSequenceCostsTheDraftsWeights) {
+  MadeMachine machine;
+  machine.message = Seconds();
+  const PriceList prices = made_prices(machine);
+  const ServedModel with = speculating(read_model("llama-3-8b"), 3, 0.8);
+  ServedModel without = with;
+  without.speculation.reset();
+  const Workload workload = requests(1, 1);
+  const double ratio = decode_point(with, workload, 1, prices).tpot /
+                       decode_point(without, workload, 1, prices).tpot;
+  const double share = (8'030'261'248.0 - 525'336'576.0) / (70'553'706'496.0 - 1'050'673'152.0);
+  EXPECT_NEAR(ratio, (1.0 + 3.0 * share) / 2.952, 0.01);
+}
+
+// Where products are bound by arithmetic a check of K + 1 tokens costs K + 1 times a token.
+TEST(Speculation, OfManySequencesIsSlower) {
+  const PriceList prices = made_prices({});
+  const ServedModel with = speculating(std::nullopt, 4, 0.8);
+  ServedModel without = with;
+  without.speculation.reset();
+  const Workload workload = requests(100, 100);
+  const auto slower = [&](std::int64_t batch) {
+    return decode_point(with, workload, batch, prices).tpot /
+           decode_point(without, workload, batch, prices).tpot;
+  };
+  EXPECT_LT(slower(1), 0.5);
+  EXPECT_GT(slower(1024), 1.0);
+}
+
+TEST(Speculation, HoldsTheDraftToo) {
+  const ServedModel with = speculating(read_model("llama-3-8b"), 3, 0.8);
+  ServedModel without = with;
+  without.speculation.reset();
+  const Workload workload = requests(1000, 1000);
+  const ServingPoint more = decode_point(with, workload, 8, made_prices({}));
+  const ServingPoint less = decode_point(without, workload, 8, made_prices({}));
+  EXPECT_EQ((more.memory.weights - less.memory.weights).in(unit::byte),
+            weight_bytes(served_draft(with)).in(unit::byte));
+  EXPECT_EQ((more.memory.cache - less.memory.cache).in(unit::byte),
+            8.0 * cache_bytes(served_draft(with), 1500.0).in(unit::byte));
+  EXPECT_LT(most_sequences(with, workload, 60.0 * unit::gibibyte),
+            most_sequences(without, workload, 60.0 * unit::gibibyte));
 }
 
 }  // namespace
