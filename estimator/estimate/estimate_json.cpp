@@ -92,10 +92,9 @@ Json notes_of(const JobEstimate& estimate) {
   if (job.recipe.tuning != Tuning::full && job.model.moe) {
     notes.push_back("routed experts and routers are frozen: adapters are beside the other layers");
   }
-  if (job.recipe.tuning != Tuning::full || job.teacher) {
+  if (job.recipe.tuning == Tuning::qlora || job.teacher) {
     notes.push_back(
-        "no published run checks fine-tuning with adapters or a teacher: the band is that of "
-        "training every weight");
+        "no published step checks 4-bit weights or a teacher: the band is that of other training");
   }
   for (const std::string& part : left_out_of(estimate.request.job)) {
     notes.push_back("the work of " + part + " is left out");

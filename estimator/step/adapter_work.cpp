@@ -17,17 +17,45 @@ TensorId with_form(TensorId id, TensorForm form, std::int8_t piece = 0) {
   return id;
 }
 
-// The weight that a product reads; its operands are input or gradient, weight, result.
-const WeightSpec* weight_read_by(const WorkItem& item, const StageWeights& weights) {
+// A product of a layer with one of its weights, forward or towards its input.
+struct BaseProduct {
+  const WeightSpec* weight = nullptr;
+  bool is_forward = true;
+  bool is_grouped = false;
+  std::int64_t rows = 0;
+  TensorId from;  ///< input, or the gradient of the output
+  TensorId to;    ///< output, or the gradient of the input
+};
+
+// Nothing for any other item. In 8 bits the products towards inputs read a transposed copy, and two
+// scales stand before the result.
+std::optional<BaseProduct> base_product(const WorkItem& item, const StageWeights& weights) {
   const auto* const kernel = std::get_if<KernelWork>(&item.work);
-  const bool multiplies = kernel != nullptr && (kernel->key.op == KernelOp::gemm ||
-                                                kernel->key.op == KernelOp::grouped_gemm);
-  if (!multiplies) {
-    return nullptr;
+  const bool is_grouped = kernel != nullptr && kernel->key.op == KernelOp::grouped_gemm;
+  if (kernel == nullptr || (kernel->key.op != KernelOp::gemm && !is_grouped)) {
+    return std::nullopt;
   }
-  const TensorId id = kernel->operands[1];
+  TensorId id = kernel->operands[1];
+  const bool is_transposed = id.form == TensorForm::fp8_transposed;
+  if (is_transposed || id.form == TensorForm::fp8) {
+    id.form = TensorForm::plain;
+  }
   const auto found = std::ranges::find(weights.specs, id, &WeightSpec::id);
-  return !id.gradient && found != weights.specs.end() ? &*found : nullptr;
+  if (id.gradient || found == weights.specs.end()) {
+    return std::nullopt;
+  }
+  BaseProduct product;
+  product.weight = &*found;
+  product.is_grouped = is_grouped;
+  if (is_grouped) {
+    return product;
+  }
+  const auto& shape = std::get<GemmShape>(kernel->key.shape);
+  product.rows = shape.m;
+  product.is_forward = !is_transposed && shape.layout == GemmLayout::nt;
+  product.from = with_form(kernel->operands[0], TensorForm::plain);
+  product.to = kernel->operands.back();
+  return product;
 }
 
 // The kernels of one adapter, as PEFT's linear layer runs them: one after the other, the scaling
@@ -105,17 +133,16 @@ class Adapter {
   TensorId out_;
 };
 
-const KernelWork* product_with(const std::vector<WorkItem>& items,
-                               TensorId weight,
-                               GemmLayout layout) {
+std::optional<BaseProduct> forward_product(const std::vector<WorkItem>& items,
+                                           TensorId weight,
+                                           const StageWeights& weights) {
   for (const WorkItem& item : items) {
-    const auto* const kernel = std::get_if<KernelWork>(&item.work);
-    if (kernel != nullptr && kernel->key.op == KernelOp::gemm && kernel->operands[1] == weight &&
-        std::get<GemmShape>(kernel->key.shape).layout == layout) {
-      return kernel;
+    const auto product = base_product(item, weights);
+    if (product && !product->is_grouped && product->weight->id == weight && product->is_forward) {
+      return product;
     }
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 void add_products(std::vector<WorkItem>& items,
@@ -124,23 +151,21 @@ void add_products(std::vector<WorkItem>& items,
                   const std::vector<WorkItem>& forward) {
   std::vector<WorkItem> all;
   for (WorkItem& item : items) {
+    const auto base = base_product(item, weights);
+    const Part part = item.part;
     all.push_back(std::move(item));
-    const WorkItem base = all.back();
-    const WeightSpec* const weight = weight_read_by(base, weights);
-    const auto* const kernel = std::get_if<KernelWork>(&base.work);
-    if (weight == nullptr || kernel->key.op != KernelOp::gemm) {
+    if (!base || base->is_grouped) {
       continue;
     }
-    const auto& shape = std::get<GemmShape>(kernel->key.shape);
-    const KernelWork* const product = product_with(forward, weight->id, GemmLayout::nt);
-    for (const AdapterPiece& piece : adapter_pieces(job, *weight)) {
-      const Adapter adapter(job, weight->id, shape.m, piece);
+    const TensorId weight = base->weight->id;
+    const auto other = forward_product(forward, weight, weights);
+    for (const AdapterPiece& piece : adapter_pieces(job, *base->weight)) {
+      const Adapter adapter(job, weight, base->rows, piece);
       std::vector<WorkItem> added;
-      if (shape.layout == GemmLayout::nt) {
-        added = adapter.forward(base.part, kernel->operands[0], kernel->operands[2]);
-      } else if (product != nullptr) {
-        added = adapter.backward(
-            kernel->operands[0], product->operands[0], product->operands[2], kernel->operands[2]);
+      if (base->is_forward) {
+        added = adapter.forward(part, base->from, base->to);
+      } else if (other) {
+        added = adapter.backward(base->from, other->from, other->to, base->to);
       }
       std::ranges::move(added, std::back_inserter(all));
     }
@@ -151,8 +176,9 @@ void add_products(std::vector<WorkItem>& items,
 void widen_weights(std::vector<WorkItem>& items, const Job& job, const StageWeights& weights) {
   std::vector<WorkItem> all;
   for (WorkItem& item : items) {
-    const WeightSpec* const weight = weight_read_by(item, weights);
-    if (weight != nullptr && is_quantized(job.recipe, *weight)) {
+    const auto product = base_product(item, weights);
+    if (product && is_quantized(job.recipe, *product->weight)) {
+      const WeightSpec* const weight = product->weight;
       const TensorId id = weight->id;
       const TensorId wide = with_form(id, TensorForm::dequantized);
       all.push_back({item.part,

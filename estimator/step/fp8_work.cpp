@@ -88,11 +88,12 @@ WorkItem WorkBuilder::fp8_wgrad(const Linear& linear, TensorId gradient, TensorI
           {}};
 }
 
-// The 8-bit copies of the weights are made once a step and serve all micro-batches.
+// The 8-bit copies of the weights are made once a step and serve all micro-batches; those of frozen
+// weights stay.
 void WorkBuilder::cast_weights(std::vector<WorkItem>& items, const StageWeights& weights) const {
   for (const WeightSpec& spec : weights.specs) {
     const bool is_matrix = spec.rows > 1 && spec.columns > 1;
-    if (is_matrix && has_fp8_copy(job_.recipe, spec.id)) {
+    if (is_matrix && !spec.is_frozen && has_fp8_copy(job_.recipe, spec.id)) {
       items.push_back(
           cast_to_fp8(Part::optimizer, spec.id, forward_format, spec.rows, spec.columns));
     }

@@ -497,7 +497,7 @@ bool is_quantized(const Recipe& recipe, const WeightSpec& spec) {
 }
 
 bool is_layer_matrix(TensorId weight) {
-  if (weight.layer < 0) {
+  if (weight.layer < 0 || weight.form != TensorForm::plain) {
     return false;
   }
   switch (weight.name) {

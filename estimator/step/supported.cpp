@@ -100,14 +100,14 @@ std::string tuning_reason(const Job& job) {
   if (recipe.tuning == Tuning::full) {
     return {};
   }
-  const std::string option = "--tuning " + std::string(name_of(recipe.tuning));
   if (adapter_parameters(job.model, recipe.adapters) == 0) {
     return "no layer of " + job.model.name + " is among --lora-targets " +
            names_of(recipe.adapters.targets) + " (expected all-linear, or layers that it has)";
   }
-  if (recipe.precision == Precision::fp8 || recipe.precision == Precision::mxfp8) {
-    return option + " is modelled for bf16, fp16 and fp32, not for --precision " +
-           std::string(name_of(recipe.precision));
+  const bool is_8_bit = recipe.precision == Precision::fp8 || recipe.precision == Precision::mxfp8;
+  if (recipe.tuning == Tuning::qlora && is_8_bit) {
+    return "--tuning qlora widens its weights to 16 bits or 32, not to --precision " +
+           std::string(name_of(recipe.precision)) + " (expected bf16, fp16 or fp32)";
   }
   if (recipe.tuning == Tuning::qlora && recipe.zero == ZeroStage::parameters) {
     return "--tuning qlora keeps whole weights of 4 bits on every rank, which --zero 3 and --fsdp "

@@ -79,12 +79,9 @@ std::string kind_of(const ParallelLayout& layout) {
   return kind.empty() ? "one device" : kind;
 }
 
-// What a step is that the table does not measure: adapters, classification of whole runs.
+// What a row is that is no step: a whole run.
 std::string not_a_step(const Cells& cells) {
   const std::string task = text_in(cells, "task");
-  if (task == "lora") {
-    return "task 'lora' trains adapters only, which is not modelled";
-  }
   if (task.starts_with("whole run")) {
     return "task '" + task + "' is no single step";
   }

@@ -139,6 +139,25 @@ Software software_of(const Cells& cells) {
   return *preset;
 }
 
+// Adapters, where the row is of some.
+void set_tuning(const Cells& cells, Recipe& recipe) {
+  const std::string name = text_in(cells, "tuning");
+  if (name.empty()) {
+    return;
+  }
+  if (name != name_of(Tuning::lora)) {
+    throw InputError("tuning", fmt::format("'{}' is not known", name));
+  }
+  recipe.tuning = Tuning::lora;
+  recipe.adapters.rank = count_in(cells, "lora_rank").value_or(recipe.adapters.rank);
+  const std::string text = text_in(cells, "lora_targets");
+  const auto targets = text.empty() ? LoraTargets{} : lora_targets_from(text);
+  if (!targets) {
+    throw InputError("lora_targets", fmt::format("'{}' is not known", text));
+  }
+  recipe.adapters.targets = *targets;
+}
+
 // "N" sequences, or one of the words that rules use: dp*micro_batch, 4*dp*micro_batch; batch/dp,
 // best.
 void set_batches(const Cells& cells, RowJob& row) {
@@ -207,6 +226,7 @@ RowJob job_of_row(const Cells& cells) {
   job.recipe.sequence = job.model.max_positions;
   job.recipe.precision = precision_of(cells);
   set_batches(cells, row);
+  set_tuning(cells, job.recipe);
   job.recipe.recompute = recompute_of(cells, row);
   job.recipe.zero = zero_of(cells);
   job.recipe.sequence_parallel =

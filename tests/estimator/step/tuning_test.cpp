@@ -48,8 +48,14 @@ bool keeps(const PartWork& work, TensorName name) {
 
 // Every rank's share of the adapters, whatever the model is made of.
 TEST(Tuning, RanksHoldTheAdaptersOnce) {
-  for (const char* model : {"gpt2", "llama-3-8b", "falcon-40b", "mixtral-8x7b", "deepseek-v2-lite",
-                            "qwen1.5-moe-a2.7b", "jamba-v0.1", "qwen3-next-80b-a3b",
+  for (const char* model : {"gpt2",
+                            "llama-3-8b",
+                            "falcon-40b",
+                            "mixtral-8x7b",
+                            "deepseek-v2-lite",
+                            "qwen1.5-moe-a2.7b",
+                            "jamba-v0.1",
+                            "qwen3-next-80b-a3b",
                             "mamba2-2.7b"}) {
     const Job job = tuned(model, Tuning::lora);
     const StageWeights weights = stage_weights(job, 0);
@@ -82,12 +88,41 @@ TEST(Tuning, DropsTheWeightsGradientsAndAddsTheAdapters) {
     job.recipe.tuning = Tuning::lora;
     const PartWork lora = layer_of(job);
     const double once = matrix_flop(full.forward);
-    const double adapters = 2.0 * 512.0 *
-                            static_cast<double>(adapter_parameters(job.model, job.recipe.adapters)) /
-                            static_cast<double>(job.model.layers);
+    const double adapters =
+        2.0 * 512.0 * static_cast<double>(adapter_parameters(job.model, job.recipe.adapters)) /
+        static_cast<double>(job.model.layers);
     EXPECT_DOUBLE_EQ(matrix_flop(full.backward), 2.0 * once) << model;
     EXPECT_DOUBLE_EQ(matrix_flop(lora.forward), once + adapters) << model;
     EXPECT_DOUBLE_EQ(matrix_flop(lora.backward), once + 2.0 * adapters) << model;
+  }
+}
+
+// In 8 bits the frozen products stay in 8 bits, and the adapters in 16.
+TEST(Tuning, KeepsFp8ForFrozenProducts) {
+  Job job = tuned("llama-3-8b", Tuning::lora);
+  job.recipe.precision = Precision::fp8;
+  const auto flop_in = [](const std::vector<WorkItem>& items, bool in_fp8) {
+    double flop = 0.0;
+    for (const WorkItem& item : items) {
+      const auto* const kernel = std::get_if<KernelWork>(&item.work);
+      if (kernel != nullptr && kernel->key.op == KernelOp::gemm &&
+          is_fp8(kernel->key.type) == in_fp8) {
+        flop += hardware_flops(kernel->key).in(unit::flop);
+      }
+    }
+    return flop;
+  };
+  const PartWork layer = layer_of(job);
+  const double once = 2.0 * 512.0 * 4096.0 * (2 * 4096 + 2 * 1024 + 3 * 14336);
+  const double adapters = 2.0 * 512.0 * 16.0 * (2 * 8192 + 2 * 5120 + 3 * 18432);
+  EXPECT_DOUBLE_EQ(flop_in(layer.forward, true), once);
+  EXPECT_DOUBLE_EQ(flop_in(layer.backward, true), once);
+  EXPECT_DOUBLE_EQ(flop_in(layer.forward, false), adapters);
+  EXPECT_DOUBLE_EQ(flop_in(layer.backward, false), 2.0 * adapters);
+  const WorkBuilder builder(job, {8});
+  for (const WorkItem& item : builder.tail(stage_weights(job, 0), 0)) {
+    const auto* const kernel = std::get_if<KernelWork>(&item.work);
+    EXPECT_FALSE(kernel != nullptr && kernel->key.op == KernelOp::cast);
   }
 }
 
@@ -180,7 +215,7 @@ TEST(Tuning, RefusesWhatIsNotModelled) {
   job = tuned("llama-3-8b", Tuning::qlora);
   job.recipe.zero = ZeroStage::parameters;
   EXPECT_NE(reason(job).find("--zero 0 to 2"), std::string::npos);
-  job = tuned("llama-3-8b", Tuning::lora);
+  job = tuned("llama-3-8b", Tuning::qlora);
   job.recipe.precision = Precision::fp8;
   EXPECT_NE(reason(job).find("--precision fp8"), std::string::npos);
   job = tuned("llama-3-8b", Tuning::full);

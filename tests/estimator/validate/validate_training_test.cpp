@@ -107,6 +107,17 @@ TEST(RowPredictor, TakesTheBestMicroBatchThatFits) {
   }
 }
 
+// Two thirds of the products, and no weight of the model to reduce or update.
+TEST(RowPredictor, PricesAdaptersBelowEveryWeight) {
+  TrainingRow row = narayanan();
+  const Seconds full = *predict(row).row.predicted;
+  row.configuration["task"] = "lora";
+  const ValidationRow adapters = predict(row).row;
+  ASSERT_TRUE(is_priced(adapters)) << adapters.skip_reason;
+  EXPECT_LT(*adapters.predicted, 0.85 * full);
+  EXPECT_GT(*adapters.predicted, 0.5 * full);
+}
+
 std::string reason(const std::string& column, const std::string& cell) {
   TrainingRow row = narayanan();
   if (cell.empty()) {
@@ -129,7 +140,7 @@ TEST(RowPredictor, GivesTheReasonWhereItCannotPrice) {
   EXPECT_THAT(reason("gpu_family", "Cerebras"), HasSubstr("A100-80GB SXM"));
   EXPECT_THAT(reason("precision", "int3"), HasSubstr("int3"));
   EXPECT_THAT(reason("model", "Mamba"), HasSubstr("Mamba"));
-  EXPECT_THAT(reason("task", "lora"), HasSubstr("lora"));
+  EXPECT_THAT(reason("task", "whole run"), HasSubstr("whole run"));
   EXPECT_THAT(reason("num_gpus", "96000000"), HasSubstr("max_devices"));
   TrainingRow row = narayanan();
   row.results.clear();
