@@ -70,6 +70,7 @@ void read_pattern(const ConfigFields& fields, ModelShape& model) {
     moe.shared_hidden = fields.count_or("n_shared_experts", 1) *
                         fields.size_or("moe_shared_expert_intermediate_size", moe.expert_hidden);
     moe.router_bias = true;
+    moe.latent = fields.nullable_size("moe_latent_size", std::nullopt).value_or(0);
     require_top_k(fields, moe);
     model.moe = moe;
   }

@@ -95,8 +95,9 @@ double ffn_macs(const ModelShape& model, FeedForward ffn) {
     case FeedForward::dense:
       return real(matrices * model.hidden * model.ffn_hidden);
     case FeedForward::experts:
-      return real(matrices * model.hidden *
-                  (model.moe->top_k * model.moe->expert_hidden + model.moe->shared_hidden));
+      return real(matrices * (expert_width(model) * model.moe->top_k * model.moe->expert_hidden +
+                              model.hidden * model.moe->shared_hidden) +
+                  2 * model.moe->latent * model.hidden);
     case FeedForward::none:
       break;
   }

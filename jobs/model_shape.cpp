@@ -22,6 +22,10 @@ bool is_gated(Activation activation) {
   return activation == Activation::swiglu || activation == Activation::geglu;
 }
 
+std::int64_t expert_width(const ModelShape& model) {
+  return model.moe->latent > 0 ? model.moe->latent : model.hidden;
+}
+
 std::int64_t position_rows(const ModelShape& model) {
   return model.max_positions + model.position_offset;
 }

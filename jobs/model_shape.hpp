@@ -80,6 +80,9 @@ struct MixtureOfExperts {
   bool router_bias = false;        ///< one bias per expert (DeepSeek-V3's balancing, gpt-oss)
   bool expert_bias = false;        ///< biases of the experts' matrices (gpt-oss)
   bool shared_gate = false;        ///< a weight per token on the shared expert (Qwen2-MoE)
+  /// Width that routed experts read and write, between two projections of every token (Nemotron 3
+  /// Super, moe_latent_size); 0: the hidden size, without projections.
+  std::int64_t latent = 0;
 };
 
 enum class Mixer { attention, mamba, mamba2, delta_net, none };
@@ -135,6 +138,10 @@ struct ModelShape {
 
 /// Whether the FFN is act(gate) * up.
 [[nodiscard]] bool is_gated(Activation activation);
+
+/// What a token brings to its routed experts and takes from them, in elements. The model must have
+/// experts.
+[[nodiscard]] std::int64_t expert_width(const ModelShape& model);
 
 /// Rows of the learned position table.
 [[nodiscard]] std::int64_t position_rows(const ModelShape& model);

@@ -6,9 +6,9 @@
 namespace forerun {
 namespace {
 
-// Matrices of one FFN: gate, up and down, or up and down.
-std::int64_t ffn_weights(const ModelShape& model, std::int64_t width) {
-  return (is_gated(model.activation) ? 3 : 2) * model.hidden * width;
+// Matrices of one FFN of tokens of `outer` elements: gate, up and down, or up and down.
+std::int64_t ffn_weights(const ModelShape& model, std::int64_t outer, std::int64_t width) {
+  return (is_gated(model.activation) ? 3 : 2) * outer * width;
 }
 
 std::int64_t ffn_biases(const ModelShape& model, std::int64_t width) {
@@ -99,20 +99,21 @@ void add_mixer(LayerParameters& count, const ModelShape& model, Mixer mixer) {
 
 std::int64_t one_expert(const ModelShape& model) {
   const MixtureOfExperts& moe = *model.moe;
-  return ffn_weights(model, moe.expert_hidden) +
+  return ffn_weights(model, expert_width(model), moe.expert_hidden) +
          (moe.expert_bias ? ffn_biases(model, moe.expert_hidden) : 0);
 }
 
 void add_ffn(LayerParameters& count, const ModelShape& model, FeedForward ffn) {
   if (ffn == FeedForward::dense) {
-    count.ffn = ffn_weights(model, model.ffn_hidden) +
+    count.ffn = ffn_weights(model, model.hidden, model.ffn_hidden) +
                 (model.mlp_bias ? ffn_biases(model, model.ffn_hidden) : 0);
   } else if (ffn == FeedForward::experts) {
     const MixtureOfExperts& moe = *model.moe;
     count.routed_experts = moe.experts * one_expert(model);
     count.shared_experts =
-        ffn_weights(model, moe.shared_hidden) + (moe.shared_gate ? model.hidden : 0);
-    count.router = moe.experts * model.hidden + (moe.router_bias ? moe.experts : 0);
+        ffn_weights(model, model.hidden, moe.shared_hidden) + (moe.shared_gate ? model.hidden : 0);
+    count.router = moe.experts * model.hidden + (moe.router_bias ? moe.experts : 0) +
+                   2 * moe.latent * model.hidden;
   }
 }
 

@@ -15,8 +15,8 @@ struct LayerParameters {
   std::int64_t ffn = 0;             ///< dense FFN with its biases; 0 in an MoE layer
   std::int64_t routed_experts = 0;  ///< all routed experts
   std::int64_t shared_experts = 0;
-  std::int64_t router = 0;
-  std::int64_t norms = 0;  ///< of the layer's inputs and outputs, with their biases
+  std::int64_t router = 0;  ///< with the projections to and from the experts' latent
+  std::int64_t norms = 0;   ///< of the layer's inputs and outputs, with their biases
 };
 
 [[nodiscard]] std::int64_t sum_of(const LayerParameters& layer);

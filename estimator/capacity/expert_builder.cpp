@@ -74,8 +74,12 @@ void LayerBuilder::experts(const MixtureOfExperts& moe) {
   const RouterShape choice{rows_, moe.experts, moe.top_k};
   ops_.push_back({ServingPart::experts, KernelKey{KernelOp::router_forward, activation_, choice}});
   ops_.push_back({ServingPart::experts, KernelKey{KernelOp::expert_sort, activation_, choice}});
+  const std::int64_t outer = expert_width(model_);
+  if (moe.latent > 0) {
+    product(ServingPart::experts, moe.latent, model_.hidden);
+  }
   exchange_tokens(moe);
-  const PermuteShape copies{rows_, moe.top_k, model_.hidden};
+  const PermuteShape copies{rows_, moe.top_k, outer};
   ops_.push_back({ServingPart::experts, KernelKey{KernelOp::permute_forward, activation_, copies}});
   const auto grouped = [&](std::int64_t n, std::int64_t k) {
     ops_.push_back(
@@ -83,12 +87,15 @@ void LayerBuilder::experts(const MixtureOfExperts& moe) {
          WeightProduct{
              {KernelOp::grouped_gemm, type, GroupedGemmShape{touched, rows, largest, n, k}}}});
   };
-  grouped((is_gated(model_.activation) ? 2 : 1) * width, model_.hidden);
+  grouped((is_gated(model_.activation) ? 2 : 1) * width, outer);
   rows_kernel(ServingPart::experts, activation_op(model_.activation), rows, width);
-  grouped(model_.hidden, width);
+  grouped(outer, width);
   exchange_tokens(moe);
   ops_.push_back(
       {ServingPart::experts, KernelKey{KernelOp::unpermute_forward, activation_, copies}});
+  if (moe.latent > 0) {
+    product(ServingPart::experts, model_.hidden, moe.latent);
+  }
   if (moe.shared_hidden > 0) {
     dense(moe.shared_hidden, ServingPart::experts);
   }
@@ -102,7 +109,7 @@ void LayerBuilder::exchange_tokens(const MixtureOfExperts& moe) {
   }
   const double sent = static_cast<double>(rows_) / static_cast<double>(served_.layout.tensor) *
                       static_cast<double>(std::min(moe.top_k, served_.layout.expert));
-  const auto bytes = static_cast<std::int64_t>(sent * static_cast<double>(model_.hidden) *
+  const auto bytes = static_cast<std::int64_t>(sent * static_cast<double>(expert_width(model_)) *
                                                size_of(activation_).in(unit::byte));
   ops_.push_back({ServingPart::exchange,
                   CollectiveKey{Collective::all_to_all,

@@ -130,7 +130,8 @@ Bytes workspace_bytes(const ServedModel& served, const PassShape& pass) {
   if (model.moe) {
     const double copies =
         real(model.moe->top_k) * real(attention_groups(served.layout)) / real(served.layout.expert);
-    widest = std::max(widest, copies * (real(model.hidden) + 3.0 * real(model.moe->expert_hidden)));
+    widest = std::max(widest,
+                      copies * (real(expert_width(model)) + 3.0 * real(model.moe->expert_hidden)));
   }
   const double rows = real(rows_of(pass));
   const Bytes activation = size_of(activation_type(served.format.weights));

@@ -63,7 +63,7 @@ void ExpertExchange::exchange(const CollectiveWork& collective, std::int64_t mic
   const auto elements = [&](std::vector<std::int64_t>& counts) {
     std::int64_t sum = 0;
     for (std::int64_t& count : counts) {
-      count *= at_.job.model.hidden;
+      count *= expert_width(at_.job.model);
       sum += count;
     }
     return std::max<std::size_t>(1, static_cast<std::size_t>(sum)) * element;

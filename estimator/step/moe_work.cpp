@@ -15,12 +15,13 @@ KernelKey WorkBuilder::router_key(KernelOp op) const {
 }
 
 KernelKey WorkBuilder::permute_key(KernelOp op) const {
-  return {op, type_, PermuteShape{size_.row_tokens, job_.model.moe->top_k, size_.hidden}};
+  return {
+      op, type_, PermuteShape{size_.row_tokens, job_.model.moe->top_k, expert_width(job_.model)}};
 }
 
 // One copy of each row: from the order of senders to that of experts, or back.
 KernelKey WorkBuilder::arrival_key(KernelOp op) const {
-  return {op, type_, PermuteShape{experts_.rows, 1, size_.hidden}};
+  return {op, type_, PermuteShape{experts_.rows, 1, expert_width(job_.model)}};
 }
 
 WorkItem WorkBuilder::routed(Part part, KernelKey key, std::vector<TensorId> operands) {
@@ -36,6 +37,37 @@ WorkBuilder::Linear WorkBuilder::router_linear(std::int64_t layer) const {
           size_.hidden,
           job_.model.moe->experts,
           size_.row_tokens};
+}
+
+WorkBuilder::Linear WorkBuilder::latent_in_linear(std::int64_t layer) const {
+  return {TensorName::w_expert_latent_in,
+          TensorName::norm2,
+          TensorName::expert_latent,
+          layer,
+          layer,
+          size_.hidden,
+          job_.model.moe->latent,
+          size_.row_tokens};
+}
+
+WorkBuilder::Linear WorkBuilder::latent_out_linear(std::int64_t layer) const {
+  return {TensorName::w_expert_latent_out,
+          TensorName::routed_latent,
+          experts_.shared_ffn > 0 ? TensorName::routed : TensorName::down,
+          layer,
+          layer,
+          job_.model.moe->latent,
+          size_.hidden,
+          size_.row_tokens};
+}
+
+TensorId WorkBuilder::expert_source(std::int64_t layer) const {
+  return {has_expert_latent() ? TensorName::expert_latent : TensorName::norm2, layer};
+}
+
+TensorId WorkBuilder::expert_sum(std::int64_t layer) const {
+  const TensorName whole = experts_.shared_ffn > 0 ? TensorName::routed : TensorName::down;
+  return {has_expert_latent() ? TensorName::routed_latent : whole, layer};
 }
 
 WorkBuilder::Linear WorkBuilder::shared_up_linear(std::int64_t layer) const {
@@ -64,7 +96,7 @@ WorkBuilder::Grouped WorkBuilder::expert_up(std::int64_t layer) const {
                                                      : arrived(TensorName::permuted),
            layer},
           {TensorName::expert_up, layer},
-          size_.hidden,
+          expert_width(job_.model),
           up_factor(job_.model) * experts_.ffn};
 }
 
@@ -73,7 +105,7 @@ WorkBuilder::Grouped WorkBuilder::expert_down(std::int64_t layer) const {
           {TensorName::expert_activated, layer},
           {TensorName::expert_output, layer},
           experts_.ffn,
-          size_.hidden};
+          expert_width(job_.model)};
 }
 
 // With one expert a rank and senders in order, what arrives is sorted already; so is what nobody
@@ -209,19 +241,20 @@ void WorkBuilder::exchange_by_node(
   const auto phase = [&](double copies, GroupShape ranks) {
     const auto rows = static_cast<std::int64_t>(
         std::llround(copies * load * static_cast<double>(size_.row_tokens)));
-    items.push_back(
-        {part,
-         CollectiveWork{
-             {Collective::all_to_all, bytes_of(rows * size_.hidden, type_), type_, ranks},
-             GroupKind::expert,
-             ReduceOp::sum,
-             from,
-             to,
-             {},
-             gives_back},
-         {},
-         false,
-         true});
+    items.push_back({part,
+                     CollectiveWork{{Collective::all_to_all,
+                                     bytes_of(rows * expert_width(job_.model), type_),
+                                     type_,
+                                     ranks},
+                                    GroupKind::expert,
+                                    ReduceOp::sum,
+                                    from,
+                                    to,
+                                    {},
+                                    gives_back},
+                     {},
+                     false,
+                     true});
   };
   const GroupShape between{nodes, 1, group.ranks_per_node * group.concurrent};
   const GroupShape within{group.ranks_per_node, group.ranks_per_node, group.concurrent};
@@ -238,7 +271,7 @@ void WorkBuilder::dispatch(std::vector<WorkItem>& items,
                            TensorId to,
                            Part part) const {
   const std::int64_t parts = parts_that_exchange();
-  const std::int64_t all = bytes_of(experts_.rows * size_.hidden, type_);
+  const std::int64_t all = bytes_of(experts_.rows * expert_width(job_.model), type_);
   const TensorId shard{TensorName::dispatched_part, to.layer, to.gradient};
   const TensorId received = parts > 1 ? shard : to;
   if (exchanges_by_node()) {
@@ -266,7 +299,7 @@ void WorkBuilder::give_back(std::vector<WorkItem>& items,
                             TensorId to,
                             Part part) const {
   const std::int64_t parts = parts_that_exchange();
-  const std::int64_t all = bytes_of(experts_.rows * size_.hidden, type_);
+  const std::int64_t all = bytes_of(experts_.rows * expert_width(job_.model), type_);
   const TensorId shard{TensorName::returning_part, to.layer, to.gradient};
   if (exchanges_by_node()) {
     exchange_by_node(items, from, to, part, true);
@@ -355,10 +388,13 @@ void WorkBuilder::experts_forward(std::vector<WorkItem>& items,
   const Grouped down = expert_down(layer);
 
   route_forward(items, layer, part);
-  items.push_back({part,
-                   KernelWork{permute_key(KernelOp::permute_forward),
-                              {{TensorName::norm2, layer}, row_of, permuted}},
-                   {}});
+  if (has_expert_latent()) {
+    linear_forward(items, latent_in_linear(layer), part);
+  }
+  items.push_back(
+      {part,
+       KernelWork{permute_key(KernelOp::permute_forward), {expert_source(layer), row_of, permuted}},
+       {}});
   if (exchanges_tokens()) {
     dispatch(items, permuted, {TensorName::dispatched, layer}, exchange);
   }
@@ -382,13 +418,16 @@ void WorkBuilder::experts_forward(std::vector<WorkItem>& items,
   if (exchanges_tokens()) {
     give_back(items, returning, {TensorName::combined, layer}, exchange);
   }
-  const TensorId sum{experts_.shared_ffn > 0 ? TensorName::routed : TensorName::down, layer};
+  const TensorId sum = expert_sum(layer);
   items.push_back({part,
                    KernelWork{permute_key(KernelOp::unpermute_forward),
                               {combined(layer), row_of, {TensorName::route_weights, layer}, sum}},
                    {}});
   const Part reduces = part == Part::recompute ? Part::recompute : Part::tensor_parallel;
-  sum_parts(items, sum, size_.hidden, type_, reduces);
+  sum_parts(items, sum, expert_width(job_.model), type_, reduces);
+  if (has_expert_latent()) {
+    linear_forward(items, latent_out_linear(layer), part);
+  }
   if (experts_.shared_ffn > 0) {
     shared_forward(items, layer, part);
   }
@@ -558,13 +597,26 @@ void WorkBuilder::experts_backward(std::vector<WorkItem>& items,
   if (recomputes(&RecomputeModules::expert_activation)) {
     expert_activation_forward(items, layer, Part::recompute);
   }
-  routed_backward(items, layer, arriving);
+  TensorId of_sum = arriving;
+  TensorId of_source = to;
+  if (has_expert_latent()) {
+    of_sum = gradient_of(expert_sum(layer));
+    of_source = gradient_of(expert_source(layer));
+    linear_dgrad(items, latent_out_linear(layer), arriving, of_sum);
+    linear_wgrad(items, latent_out_linear(layer), arriving);
+  }
+  routed_backward(items, layer, of_sum);
   items.push_back(
       {Part::compute,
-       KernelWork{permute_key(KernelOp::permute_backward),
-                  {gradient_of({TensorName::permuted, layer}), {TensorName::row_of, layer}, to}},
+       KernelWork{
+           permute_key(KernelOp::permute_backward),
+           {gradient_of({TensorName::permuted, layer}), {TensorName::row_of, layer}, of_source}},
        {}});
-  sum_parts(items, to, size_.hidden, type_, Part::tensor_parallel);
+  sum_parts(items, of_source, expert_width(job_.model), type_, Part::tensor_parallel);
+  if (has_expert_latent()) {
+    linear_dgrad(items, latent_in_linear(layer), of_source, to);
+    linear_wgrad(items, latent_in_linear(layer), of_source);
+  }
   sum_parts(items,
             gradient_of({TensorName::route_weights, layer}),
             job_.model.moe->top_k,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <tuple>
 #include <utility>
 
 #include "estimator/step/adapters.hpp"
@@ -199,14 +200,22 @@ void add_experts(std::vector<WeightSpec>& specs, const Job& job, std::int64_t la
                    Split::replicated,
                    Initial::normal,
                    0});
+  if (moe.latent > 0) {
+    for (const auto& [name, rows, columns] :
+         {std::tuple{TensorName::w_expert_latent_in, moe.latent, model.hidden},
+          std::tuple{TensorName::w_expert_latent_out, model.hidden, moe.latent}}) {
+      specs.push_back({{name, layer}, rows, columns, Split::replicated, Initial::normal, 0});
+    }
+  }
+  const std::int64_t width = expert_width(model);
   specs.push_back({{TensorName::w_expert_up, layer},
                    held * up * ffn,
-                   model.hidden,
+                   width,
                    up == 2 ? Split::expert_gated_rows : Split::expert_rows,
                    Initial::normal,
                    0});
   specs.push_back({{TensorName::w_expert_down, layer},
-                   held * model.hidden,
+                   held * width,
                    ffn,
                    Split::expert_columns,
                    Initial::normal,

@@ -42,6 +42,8 @@ constexpr auto tensor_names = [] {
       {w_router, "router weight"},
       {w_expert_up, "expert up weight"},
       {w_expert_down, "expert down weight"},
+      {w_expert_latent_in, "expert latent down weight"},
+      {w_expert_latent_out, "expert latent up weight"},
       {w_shared_up, "shared expert up weight"},
       {w_shared_down, "shared expert down weight"},
       {w_final_norm, "final norm weight"},

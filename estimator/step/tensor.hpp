@@ -44,6 +44,8 @@ enum class TensorName {
   w_router,     ///< one row for each expert
   w_expert_up,  ///< of the experts held here, one after the other
   w_expert_down,
+  w_expert_latent_in,  ///< every token to the width of the routed experts, and back
+  w_expert_latent_out,
   w_shared_up,  ///< of the shared experts, as one FFN
   w_shared_down,
   w_final_norm,
@@ -166,6 +168,8 @@ enum class TensorName {
   all_ends,         ///< of every rank of the expert group
   ends_of_parts,    ///< and of those with other parts of the same experts
   row_of,           ///< where each copy of a token lies in that order
+  expert_latent,    ///< tokens in the width of the routed experts
+  routed_latent,    ///< and the sum over their experts
   permuted,         ///< copies of tokens, sorted by expert
   dispatched,       ///< copies that came here, by sender and expert
   dispatched_part,  ///< those of one expert group, where several work on the same experts

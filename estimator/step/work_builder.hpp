@@ -404,6 +404,15 @@ class WorkBuilder {
   [[nodiscard]] Grouped expert_up(std::int64_t layer) const;
   [[nodiscard]] Grouped expert_down(std::int64_t layer) const;
   [[nodiscard]] Linear router_linear(std::int64_t layer) const;
+  /// Where routed experts are narrower than the model: a token's own way there and back.
+  [[nodiscard]] Linear latent_in_linear(std::int64_t layer) const;
+  [[nodiscard]] Linear latent_out_linear(std::int64_t layer) const;
+
+  [[nodiscard]] bool has_expert_latent() const { return job_.model.moe->latent > 0; }
+
+  /// The tokens that are copied for their experts, and the sum over a token's experts.
+  [[nodiscard]] TensorId expert_source(std::int64_t layer) const;
+  [[nodiscard]] TensorId expert_sum(std::int64_t layer) const;
   [[nodiscard]] Linear shared_up_linear(std::int64_t layer) const;
   [[nodiscard]] Linear shared_down_linear(std::int64_t layer) const;
   [[nodiscard]] ExpertOrder expert_order() const;

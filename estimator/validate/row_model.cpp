@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "estimator/validate/row_job.hpp"
+#include "jobs/read_model.hpp"
 #include "units/input_error.hpp"
 
 namespace forerun {
@@ -91,6 +92,11 @@ std::optional<MixtureOfExperts> experts_of(const Cells& cells, const ModelShape&
 }  // namespace
 
 ModelShape model_of_row(const Cells& cells) {
+  if (const std::string known = text_in(cells, "catalog_model"); !known.empty()) {
+    ModelShape model = read_model(known);
+    model.max_positions = needed(cells, "seq_len");
+    return model;
+  }
   const Family& family = family_of(cells);
   ModelShape model;
   model.name = text_in(cells, "model");

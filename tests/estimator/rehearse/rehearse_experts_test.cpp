@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/estimator/rehearse/compare_ranks.hpp"
-#include "tests/estimator/step/step_jobs.hpp"
+#include "tests/estimator/step/modern_jobs.hpp"
 
 namespace forerun {
 namespace {
@@ -39,6 +39,13 @@ TEST(RehearsedExperts, WithASharedOneEqualTheUnsplitStep) {
   const auto ranks = world();
   for (const ParallelLayout& layout : layouts_of(ranks->size())) {
     expect_equal(small_deepseek_moe(layout), *ranks);
+  }
+}
+
+TEST(RehearsedExperts, InALatentOfTheirOwnEqualTheUnsplitStep) {
+  const auto ranks = world();
+  for (const ParallelLayout& layout : layouts_of(ranks->size())) {
+    expect_equal(small_expert_latent(layout), *ranks);
   }
 }
 

@@ -77,4 +77,12 @@ inline Job small_deepseek_v2(const ParallelLayout& layout) {
   return job;
 }
 
+/// What Nemotron 3 Super has: routed experts narrower than the model, between projections.
+inline Job small_expert_latent(const ParallelLayout& layout) {
+  Job job = small_deepseek_moe(layout);
+  job.model.name = "small-expert-latent";
+  job.model.moe->latent = 32;
+  return job;
+}
+
 }  // namespace forerun

@@ -23,6 +23,7 @@ std::vector<Job> modern_jobs(const ParallelLayout& layout) {
           small_jamba(layout),
           small_nemotron_h(layout),
           small_gated(layout),
+          small_expert_latent(layout),
           small_delta_net(layout),
           small_deepseek_v2(layout)};
 }
@@ -52,6 +53,21 @@ std::vector<CollectiveKey> exchanges_of(const Job& job,
     }
   }
   return keys;
+}
+
+// Half the width crosses the expert group, and every token is projected there and back.
+TEST(ExpertLatent, NarrowsWhatIsExchanged) {
+  const ParallelLayout layout{.expert = 2, .data = 2};
+  const Job narrow = small_expert_latent(layout);
+  Job wide = narrow;
+  wide.model.moe->latent = 0;
+  const auto sent = [](const Job& job) {
+    return exchanges_of(job, Collective::all_to_all, 8, GroupKind::expert).front().bytes;
+  };
+  EXPECT_EQ(2 * sent(narrow), sent(wide));                         // 32 of 64 elements
+  const std::int64_t projections = 2 * (narrow.model.layers - 1);  // the first is dense
+  EXPECT_EQ(count_of(forward_of(narrow), KernelOp::gemm),
+            count_of(forward_of(wide), KernelOp::gemm) + projections);
 }
 
 // Two lists of the same weights, written apart.
