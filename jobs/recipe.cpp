@@ -187,6 +187,11 @@ std::string text_of(const ExpertDispatch& dispatch) {
   return "plain";
 }
 
+bool has_narrow_products(Precision precision) {
+  return precision == Precision::fp8 || precision == Precision::mxfp8 ||
+         precision == Precision::nvfp4;
+}
+
 std::string_view name_of(Precision precision) {
   return spelling_of<Precision>(precision, precisions);
 }

@@ -119,6 +119,9 @@ struct Recipe {
   Adapters adapters = {};  ///< of the other tunings
 };
 
+/// Whether products of layers read operands of 8 or 4 bits that are cast for them.
+[[nodiscard]] bool has_narrow_products(Precision precision);
+
 /// The spellings that the command line and JSON use ("bf16", "none", "1f1b", ...).
 [[nodiscard]] std::string_view name_of(Precision precision);
 [[nodiscard]] std::string_view name_of(Schedule schedule);

@@ -25,7 +25,8 @@ struct ClassEfficiency {
 
 struct DeviceSpec {
   std::string name;
-  std::map<DataType, FlopsPerSecond> peak;  ///< dense matrix peak by operand type
+  std::map<DataType, FlopsPerSecond> peak;   ///< dense matrix peak by operand type
+  std::optional<FlopsPerSecond> nvfp4_peak;  ///< of 4-bit operands, dense
   Bytes memory;
   BytesPerSecond memory_bandwidth;
   std::optional<Watts> power;         ///< TDP

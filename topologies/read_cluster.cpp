@@ -27,15 +27,21 @@ std::span<const CatalogFile> catalog_cluster_files();
 
 namespace {
 
-std::map<DataType, FlopsPerSecond> read_peaks(const toml::table& table, const std::string& file) {
-  const ClusterTable peaks(
-      table, "[device.peak]", file, {"bf16", "fp16", "fp32", "fp8_e4m3", "fp8_e5m2", "int32"});
-  std::map<DataType, FlopsPerSecond> peak;
+constexpr std::string_view nvfp4 = "nvfp4";  // no data type: operands of blocks with scales
+
+void read_peaks(const toml::table& table, const std::string& file, DeviceSpec& device) {
+  const ClusterTable peaks(table,
+                           "[device.peak]",
+                           file,
+                           {"bf16", "fp16", "fp32", "fp8_e4m3", "fp8_e5m2", "int32", nvfp4});
   for (const auto& entry : table) {
-    // The names that the table knows are those of the data types.
-    peak[*data_type_from(entry.first.str())] = peaks.flop_rate(entry.first.str());
+    const FlopsPerSecond rate = peaks.flop_rate(entry.first.str());
+    if (entry.first.str() == nvfp4) {
+      device.nvfp4_peak = rate;
+    } else {  // the other names that the table knows are those of the data types
+      device.peak[*data_type_from(entry.first.str())] = rate;
+    }
   }
-  return peak;
 }
 
 ClassEfficiency read_efficiency(const toml::table& table, const std::string& file) {
@@ -87,7 +93,7 @@ DeviceSpec read_device(const toml::table& table, const std::string& file) {
   if (peak == nullptr || peak->empty()) {
     keys.fail("peak", "[device] has no peak: expected [device.peak] with bf16 = \"989 TFLOP/s\"");
   }
-  device.peak = read_peaks(*peak, file);
+  read_peaks(*peak, file, device);
   device.memory = keys.bytes("memory");
   device.memory_bandwidth = keys.rate("memory_bandwidth");
   device.power = keys.optional_power("power");

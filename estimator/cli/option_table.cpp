@@ -200,16 +200,17 @@ Choices<Software> software_choices() {
 OptionRow precision_row() {
   OptionRow row = choice_row<Precision>({"precision",
                                          job_and_capacity_verbs(),
-                                         "number format of the training; fp16, fp8 and mxfp8 are "
-                                         "estimated only; capacity: of weights "
-                                         "and products, nvfp4, int8 and int4 (weights only) too",
+                                         "number format of the training; fp16, fp8, mxfp8 and "
+                                         "nvfp4 are estimated only; capacity: of weights and "
+                                         "products, int8 and int4 (weights only) too",
                                          "bf16; on a CPU fp32, and measure takes both"},
                                         {{{"bf16", Precision::bf16},
                                           {"fp16", Precision::fp16},
                                           {"fp32", Precision::fp32},
                                           {"fp8", Precision::fp8},
-                                          {"mxfp8", Precision::mxfp8}},
-                                         {"nvfp4"}},
+                                          {"mxfp8", Precision::mxfp8},
+                                          {"nvfp4", Precision::nvfp4}},
+                                         {}},
                                         &Options::precision);
   row.assign = [of_training = row.assign](Options& options, const OptionValue& value) {
     if (options.verb == Verb::capacity) {

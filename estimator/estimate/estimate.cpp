@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "estimator/estimate/nvfp4_prices.hpp"
 #include "estimator/estimate/structural_error.hpp"
 #include "jobs/parameter_count.hpp"
 #include "units/input_error.hpp"
@@ -73,7 +74,7 @@ JobEstimate estimate_job(const EstimateRequest& request, const PriceList& prices
   estimate.step =
       estimate_step(job,
                     {cluster.devices_per_node, request.rank_order},
-                    prices,
+                    prices_for(prices, job.recipe.precision, cluster.device),
                     {request.overlap,
                      cluster.device.is_gpu() ? gpu_overheads(job.layout) : host_overheads(),
                      request.host,

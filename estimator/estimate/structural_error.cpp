@@ -19,8 +19,7 @@ namespace {
 constexpr double host_bound_share = 0.1;
 
 bool is_narrow(Precision precision) {
-  return precision == Precision::fp8 || precision == Precision::mxfp8 ||
-         precision == Precision::nvfp4;
+  return has_narrow_products(precision);
 }
 
 std::string split_of(const Job& job) {

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "estimator/estimate/nvfp4_prices.hpp"
 #include "estimator/plan/layout_search.hpp"
 #include "estimator/plan/search_bound.hpp"
 #include "jobs/parameter_count.hpp"
@@ -25,12 +26,15 @@ std::vector<Value> chosen(const std::vector<Value>& pinned, std::vector<Value> e
 class Scale {
  public:
   Scale(const PlanRequest& request, std::int64_t devices, std::int64_t batch)
-      : request_(request), hardware_(sized_for(request.hardware, devices)), devices_(devices) {
+      : request_(request),
+        hardware_(sized_for(request.hardware, devices)),
+        prices_(prices_of(hardware_, request.strictness)),
+        devices_(devices) {
     subject_.model = request.model;
     subject_.recipe = request.recipe;
     subject_.recipe.global_batch = batch;
     subject_.placement = {hardware_.cluster.devices_per_node, request.rank_order};
-    subject_.prices = prices_of(hardware_, request.strictness);
+    subject_.prices = prices_for(prices_, request.recipe.precision, hardware_.cluster.device);
     subject_.host = request.host;
     subject_.capacity = hardware_.cluster.device.memory;
     subject_.overheads = [gpu = hardware_.cluster.device.is_gpu()](const ParallelLayout& layout) {
@@ -85,12 +89,13 @@ class Scale {
     one.host = request_.host;
     one.rank_order = request_.rank_order;
     one.run = request_.run;
-    return {candidate, estimate_job(one, subject_.prices), 0.0};
+    return {candidate, estimate_job(one, prices_), 0.0};
   }
 
  private:
   const PlanRequest& request_;
   HardwareSource hardware_;
+  PriceList prices_;
   std::int64_t devices_;
   PlanSubject subject_;
   SearchSpace space_;

@@ -318,9 +318,11 @@ StageMemory state_memory(const Job& job, const StageWeights& weights) {
     memory.weights += gathered_bytes(job);
     return memory;
   }
-  for (const WeightSpec& spec : weights.specs) {  // the 8-bit copy and its transpose
+  // Of NVFP4, 4 bits and a scale of 8 for every 16.
+  const Bytes element = (job.recipe.precision == Precision::nvfp4 ? 0.5625 : 1.0) * unit::byte;
+  for (const WeightSpec& spec : weights.specs) {  // the narrow copy and its transpose
     if (spec.rows > 1 && spec.columns > 1 && has_fp8_copy(job.recipe, spec.id)) {
-      memory.weights += 2.0 * static_cast<double>(spec.rows * spec.columns) * unit::byte;
+      memory.weights += 2.0 * static_cast<double>(spec.rows * spec.columns) * element;
     }
   }
   return memory;

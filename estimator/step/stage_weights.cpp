@@ -495,8 +495,7 @@ StateShards expert_state_shards(const Job& job) {
 }
 
 bool has_fp8_copy(const Recipe& recipe, TensorId weight) {
-  const bool is_fp8 = recipe.precision == Precision::fp8 || recipe.precision == Precision::mxfp8;
-  return is_fp8 && is_layer_matrix(weight);
+  return has_narrow_products(recipe.precision) && is_layer_matrix(weight);
 }
 
 bool is_quantized(const Recipe& recipe, const WeightSpec& spec) {

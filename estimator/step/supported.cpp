@@ -104,8 +104,7 @@ std::string tuning_reason(const Job& job) {
     return "no layer of " + job.model.name + " is among --lora-targets " +
            names_of(recipe.adapters.targets) + " (expected all-linear, or layers that it has)";
   }
-  const bool is_8_bit = recipe.precision == Precision::fp8 || recipe.precision == Precision::mxfp8;
-  if (recipe.tuning == Tuning::qlora && is_8_bit) {
+  if (recipe.tuning == Tuning::qlora && has_narrow_products(recipe.precision)) {
     return "--tuning qlora widens its weights to 16 bits or 32, not to --precision " +
            std::string(name_of(recipe.precision)) + " (expected bf16, fp16 or fp32)";
   }
@@ -157,10 +156,6 @@ std::optional<std::string> unsupported_because(const Job& job) {
   }
   if (const std::string reason = context_reason(job); !reason.empty()) {
     return reason;
-  }
-  if (job.recipe.precision == Precision::nvfp4) {
-    return "precision nvfp4 is not modelled yet: no rates of its products are known (expected "
-           "bf16, fp16, fp32, fp8 or mxfp8)";
   }
   return std::nullopt;
 }

@@ -161,9 +161,10 @@ TEST(CommandLine, RefusesATimeWithoutItsUnit) {
             "--time-budget: '60' is not a time above 0 (expected one like 60s, 10min or 2h)");
 }
 
-TEST(CommandLine, SaysThatAPrecisionIsNotModelledYet) {
-  EXPECT_EQ(complaint_about(estimate_with({"--precision", "nvfp4"})),
-            "--precision: 'nvfp4' is not modelled yet (expected bf16, fp16, fp32, fp8 or mxfp8)");
+TEST(CommandLine, TrainsInNoFormatOfWeightsAlone) {
+  EXPECT_EQ(complaint_about(estimate_with({"--precision", "int8"})),
+            "--precision: 'int8' is not one of its values (expected bf16, fp16, fp32, fp8, mxfp8 "
+            "or nvfp4; nearest is fp8)");
 }
 
 TEST(CommandLine, ListsTheWordsThatAnOptionTakes) {

@@ -57,6 +57,26 @@ TEST(Estimate, CountsEmbeddingAndHeadAsLayersThere) {
   EXPECT_EQ(chunks[1].count, 1);
 }
 
+// Products of 4 bits: a third of fp8's on GB300, whose peaks are 15 and 5 PFLOP/s; nothing else.
+TEST(Estimate, Nvfp4ShortensProductsByThePeaks) {
+  Job job;
+  job.model = read_model("llama-3-70b");
+  job.recipe.global_batch = 64;
+  job.recipe.sequence = 8192;
+  job.layout = {.tensor = 2, .pipeline = 4, .data = 8};
+  job.recipe.precision = Precision::fp8;
+  const JobEstimate fp8 = on("gb300-nvl72", job);
+  job.recipe.precision = Precision::nvfp4;
+  const JobEstimate nvfp4 = on("gb300-nvl72", job);
+  EXPECT_LT(nvfp4.step_time, fp8.step_time);
+  EXPECT_GT(nvfp4.step_time, 1.0 / 3.0 * fp8.step_time);
+  EXPECT_LT(nvfp4.memory_peak, fp8.memory_peak);
+  const auto datasheet = static_cast<std::size_t>(Tier::datasheet);
+  EXPECT_GT(nvfp4.step.provenance.share[datasheet], fp8.step.provenance.share[datasheet]);
+  EXPECT_GT(nvfp4.step.provenance.relative_error, fp8.step.provenance.relative_error);
+  EXPECT_THROW((void)on("dgx-h100", job), InputError);
+}
+
 Job fine_tuning(const char* model, Tuning tuning) {
   Job job;
   job.model = read_model(model);
