@@ -24,13 +24,13 @@ TEST(Adapters, OfGpt3AreThoseOfTheLoraPaper) {
 // Llama-3 8B: q and o 4096 + 4096, k and v 4096 + 1024, gate, up and down 4096 + 14336.
 TEST(Adapters, OfGroupedQueriesFollowTheirWidths) {
   const ModelShape llama = read_model("llama-3-8b");
-  EXPECT_EQ(adapter_parameters(llama, {16, {}}),
-            32 * 16 * (2 * 8192 + 2 * 5120 + 3 * 18432));
+  EXPECT_EQ(adapter_parameters(llama, {16, {}}), 32 * 16 * (2 * 8192 + 2 * 5120 + 3 * 18432));
   EXPECT_EQ(adapter_parameters(llama, {16, no_lora_targets}), 0);
 }
 
 TEST(Adapters, TargetsReadBackAsTheyWereWritten) {
-  for (const char* text : {"all-linear", "q_proj", "q_proj+v_proj", "gate_proj+up_proj+down_proj"}) {
+  for (const char* text :
+       {"all-linear", "q_proj", "q_proj+v_proj", "gate_proj+up_proj+down_proj"}) {
     ASSERT_TRUE(lora_targets_from(text)) << text;
     EXPECT_EQ(names_of(*lora_targets_from(text)), text);
   }
@@ -49,10 +49,10 @@ TEST(Adapters, LeaveTwoThirdsOfTheModelFlop) {
   job.recipe.adapters = {1, *lora_targets_from("v_proj")};
   const double matrices = 6'607'077'376.0;  // 6,738,415,616 less embedding and 65 norms
   const double trained = 32.0 * 2 * 4096;
-  EXPECT_NEAR((full - training_flops_per_token(job)).in(unit::flop) /
-                  (2.0 * matrices - 6.0 * trained),
-              1.0,
-              1e-12);
+  EXPECT_NEAR(
+      (full - training_flops_per_token(job)).in(unit::flop) / (2.0 * matrices - 6.0 * trained),
+      1.0,
+      1e-12);
 }
 
 TEST(Teacher, AddsOneForwardPass) {
