@@ -21,7 +21,7 @@ std::span<const CatalogFile> catalog_model_files();
 
 namespace {
 
-std::filesystem::path config_path(const std::string& name) {
+std::filesystem::path config_path(const std::string& name, const std::string& option) {
   std::error_code ignored;
   std::filesystem::path path(name);
   if (std::filesystem::is_directory(path, ignored)) {
@@ -32,7 +32,7 @@ std::filesystem::path config_path(const std::string& name) {
     return inside;
   }
   if (!std::filesystem::exists(path, ignored)) {
-    throw InputError("--model",
+    throw InputError(option,
                      fmt::format("'{}' is neither a model of the catalog nor a file or folder; the "
                                  "nearest model of the catalog is '{}'",
                                  name,
@@ -51,7 +51,7 @@ ModelShape read_model_text(std::string_view text, const std::string& where) {
   return model;
 }
 
-ModelShape read_model(const std::string& name) {
+ModelShape read_model(const std::string& name, const std::string& option) {
   if (const auto own = own_catalog_file("models", name, ".json")) {
     ModelShape model = read_model_text(text_of_file(*own, largest::config, "a config.json"), *own);
     model.name = name;
@@ -64,7 +64,7 @@ ModelShape read_model(const std::string& name) {
     model.name = name;
     return model;
   }
-  const std::filesystem::path path = config_path(name);
+  const std::filesystem::path path = config_path(name, option);
   ModelShape model =
       read_model_text(text_of_file(path.string(), largest::config, "a config.json"), path.string());
   model.name = name;

@@ -12,7 +12,7 @@ namespace forerun {
 /// `name` is a catalog name, a config.json, or a folder that holds one. Throws InputError with
 /// file and line for JSON that does not parse, a missing or wrong field, or an unknown model_type
 /// (the known ones are listed); for an unknown name the nearest catalog name is given.
-[[nodiscard]] ModelShape read_model(const std::string& name);
+[[nodiscard]] ModelShape read_model(const std::string& name, const std::string& option = "--model");
 
 /// The same from text; `where` is the file's name in messages.
 [[nodiscard]] ModelShape read_model_text(std::string_view text, const std::string& where);

@@ -150,4 +150,14 @@ std::int64_t adapter_parameters(const ModelShape& model, const Adapters& adapter
   return adapters.rank * widths.sum();
 }
 
+LoraTargets lora_targets_of(const ModelShape& model) {
+  LoraTargets has = no_lora_targets;
+  for (const auto& [name, member] : target_rows) {
+    Adapters one{1, no_lora_targets};
+    one.targets.*member = true;
+    has.*member = adapter_parameters(model, one) > 0;
+  }
+  return has;
+}
+
 }  // namespace forerun

@@ -42,6 +42,9 @@ inline constexpr LoraTargets no_lora_targets{
 [[nodiscard]] std::optional<LoraTargets> lora_targets_from(std::string_view text);
 [[nodiscard]] std::string names_of(const LoraTargets& targets);
 
+/// The targets that the model has.
+[[nodiscard]] LoraTargets lora_targets_of(const ModelShape& model);
+
 /// Of `lora` and `qlora`. An adapter of rank r beside W[out x in] has r * (in + out) weights.
 struct Adapters {
   std::int64_t rank = 16;

@@ -57,6 +57,15 @@ void serve_continuously(Capacity& capacity, const Cluster& cluster, const PriceL
   const CapacityRequest& request = capacity.request;
   const SearchedPoints found = continuous_points(request, cluster, prices);
   capacity.considered = static_cast<std::int64_t>(found.points.size());
+  if (found.points.empty() && found.lacks_room_for_prompts) {
+    throw InputError(
+        "--max-batched-tokens",
+        std::to_string(request.workload.pass_tokens) + " tokens a pass are fewer than " +
+            (request.batch ? std::to_string(*request.batch) + " sequences" : "sequences") +
+            " bring and check in " + std::to_string(request.workload.input_tokens) + " for every " +
+            std::to_string(request.workload.output_tokens) +
+            " that they get (expected more, a smaller --batch or fewer --draft-tokens)");
+  }
   if (found.points.empty()) {
     if (!found.nearest_in_memory) {
       throw InputError("--devices",

@@ -70,6 +70,8 @@ SearchedPoints points_of(const CapacityRequest& request,
     for (const std::int64_t batch : batches) {
       if (const auto point = make_point(served, batch)) {
         found.points.push_back(*point);
+      } else {
+        found.lacks_room_for_prompts = true;
       }
     }
   }

@@ -14,6 +14,8 @@ struct SearchedPoints {
   std::vector<ServingPoint> points;
   /// Where nothing fits: the layout that needs least memory a device, with one sequence.
   std::optional<ServingPoint> nearest_in_memory;
+  /// Some layout fits in memory and no pass has room for the prompts that its sequences bring.
+  bool lacks_room_for_prompts = false;
 };
 
 [[nodiscard]] SearchedPoints continuous_points(const CapacityRequest& request,

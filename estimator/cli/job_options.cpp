@@ -5,6 +5,7 @@
 #include <regex>
 
 #include "estimator/step/work_list.hpp"
+#include "jobs/read_model.hpp"
 #include "units/input_error.hpp"
 #include "units/quantity_text.hpp"
 
@@ -20,7 +21,7 @@ Job job_of(const Options& options,
            const JobDefaults& defaults) {
   Job job{model, recipe_from(options), layout};
   if (options.teacher) {
-    job.teacher = model_named(*options.teacher, options);
+    job.teacher = read_model(*options.teacher, "--teacher");
   }
   if (!options.sequence) {
     job.recipe.sequence = std::min(model.max_positions, defaults.longest_sequence);
@@ -36,7 +37,7 @@ Job job_of(const Options& options,
 
 std::optional<InputError> refusal_of(const Job& job) {
   if (const auto reason = unsupported_because(job)) {
-    return InputError("--model", *reason);
+    return reason->starts_with("--") ? InputError(*reason) : InputError("--model", *reason);
   }
   if (const auto reason = illegal_because(job)) {
     return InputError(*reason);

@@ -48,6 +48,11 @@ std::optional<Speculation> speculation_from(const Options& options, const ModelS
     }
     return std::nullopt;
   }
+  if (options.serving == Serving::disaggregated) {
+    throw InputError("--draft",
+                     "is priced where prompts and decoding share their devices (expected --serving "
+                     "continuous)");
+  }
   Speculation speculation;
   speculation.tokens = options.draft_tokens.value_or(speculation.tokens);
   speculation.acceptance = options.acceptance.value_or(speculation.acceptance);
@@ -57,7 +62,7 @@ std::optional<Speculation> speculation_from(const Options& options, const ModelS
                      "share like 80% or 0.8)");
   }
   if (*options.draft != "ngram") {
-    speculation.draft = read_model(*options.draft);
+    speculation.draft = read_model(*options.draft, "--draft");
     if (speculation.draft->vocabulary != model.vocabulary) {
       throw InputError("--draft",
                        fmt::format("{} has {} tokens and {} has {}: what one proposes the other "

@@ -18,7 +18,7 @@ void check(const EstimateRequest& request) {
     throw InputError(*reason);
   }
   if (const auto reason = unsupported_because(request.job)) {
-    throw InputError("--model", *reason);
+    throw reason->starts_with("--") ? InputError(*reason) : InputError("--model", *reason);
   }
 }
 

@@ -1,11 +1,28 @@
 #include "estimator/estimate/nvfp4_prices.hpp"
 
+#include <algorithm>
 #include <cmath>
 
+#include "kernels/operands.hpp"
 #include "units/input_error.hpp"
+#include "units/unit.hpp"
 
 namespace forerun {
 namespace {
+
+// 4 bits and a scale of 8 for every 16, where keys of fp8 say a byte.
+constexpr double operand_bytes = 0.5625;
+
+// What a product moves at least: it is no faster than its memory, whatever it computes.
+Bytes moved_by(const KernelKey& key) {
+  Bytes sum;
+  for (const Operand& operand : operands_of(key)) {
+    const double ways = operand.access == Access::read_write ? 2.0 : 1.0;
+    const Bytes element = is_fp8(operand.type) ? operand_bytes * unit::byte : size_of(operand.type);
+    sum += ways * static_cast<double>(operand.elements) * element;
+  }
+  return sum;
+}
 
 // Of a peak's ratio as that of two times: not measured, a guess.
 constexpr double ratio_error = 0.3;
@@ -15,8 +32,8 @@ double speed_up_of(const DeviceSpec& device) {
   if (!device.nvfp4_peak || fp8 == device.peak.end()) {
     throw InputError("--precision",
                      "nvfp4 is not known of " + device.name +
-                         ": its cluster states no nvfp4 under [device.peak] (expected fp8, mxfp8 "
-                         "or bf16)");
+                         ": its cluster states no nvfp4 under [device.peak] (expected bf16, or "
+                         "fp8 where it has that)");
   }
   return *device.nvfp4_peak / fp8->second;
 }
@@ -28,11 +45,14 @@ PriceList prices_for(const PriceList& prices, Precision precision, const DeviceS
     return prices;
   }
   PriceList narrow = prices;
-  narrow.kernel = [wide = prices.kernel, speed_up = speed_up_of(device)](const KernelKey& key) {
+  narrow.kernel = [wide = prices.kernel,
+                   speed_up = speed_up_of(device),
+                   bandwidth = device.memory_bandwidth](const KernelKey& key) {
     Price price = wide(key);
     const bool multiplies = key.op == KernelOp::gemm || key.op == KernelOp::grouped_gemm;
     if (multiplies && is_fp8(key.type)) {
-      price.time *= 1.0 / speed_up;
+      price.time =
+          std::min(price.time, std::max((1.0 / speed_up) * price.time, moved_by(key) / bandwidth));
       price.tier = Tier::datasheet;
       price.relative_error = std::hypot(price.relative_error, ratio_error);
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <set>
 #include <utility>
 #include <vector>
@@ -198,27 +199,47 @@ void widen_weights(std::vector<WorkItem>& items, const Job& job, const StageWeig
 }
 
 bool is_trained(TensorId id) {
-  return is_weight(id) && id.gradient &&
-         (id.form == TensorForm::adapter_in || id.form == TensorForm::adapter_out);
+  return is_weight(id) && (id.form == TensorForm::adapter_in || id.form == TensorForm::adapter_out);
 }
 
-// What nothing trained and no other part needs does not run. Whatever a recomputation repeats runs
-// nevertheless, and weights are gathered.
+// Of a frozen weight, or of one micro-batch on its way there.
+bool is_frozen_gradient(TensorId id) {
+  return id.gradient &&
+         ((is_weight(id) && !is_trained(id)) || id.name == TensorName::weight_update);
+}
+
+// What only gradients of frozen weights need does not run: they themselves, then whatever is read
+// by nothing but what does not run. What nothing reads is no such thing: it leaves the part, or its
+// readers stand for it under other names (pieces of attention over a split sequence). Whatever a
+// recomputation repeats runs nevertheless, and weights are gathered.
 void drop_unneeded(std::vector<WorkItem>& backward, std::optional<TensorId> outgoing) {
-  std::set<TensorId> needed;
+  std::vector<Touched> touched;
+  touched.reserve(backward.size());
+  for (const WorkItem& item : backward) {
+    touched.push_back(touched_by(item));
+  }
+  std::map<TensorId, std::int64_t> readers;  // behind the item at hand
+  std::set<TensorId> needed;                 // read by one of them that runs
   if (outgoing) {
     needed.insert(*outgoing);
   }
   std::vector<WorkItem> kept;
-  for (auto item = backward.rbegin(); item != backward.rend(); ++item) {
-    const Touched touched = touched_by(*item);
-    const bool runs = item->part == Part::recompute || item->part == Part::data_parallel ||
-                      std::ranges::any_of(touched.written, [&](TensorId id) {
-                        return is_trained(id) || needed.contains(id);
-                      });
+  for (std::size_t i = backward.size(); i > 0; --i) {
+    WorkItem& item = backward[i - 1];
+    const auto& [read, written] = touched[i - 1];
+    const auto serves_nothing = [&](TensorId id) {
+      return is_frozen_gradient(id) || (readers[id] > 0 && !needed.contains(id));
+    };
+    const bool runs = item.part == Part::recompute || item.part == Part::data_parallel ||
+                      !std::ranges::all_of(written, serves_nothing);
+    for (const TensorId id : read) {
+      ++readers[id];
+      if (runs) {
+        needed.insert(id);
+      }
+    }
     if (runs) {
-      needed.insert(touched.read.begin(), touched.read.end());
-      kept.push_back(std::move(*item));
+      kept.push_back(std::move(item));
     }
   }
   std::ranges::reverse(kept);

@@ -100,9 +100,14 @@ std::string tuning_reason(const Job& job) {
   if (recipe.tuning == Tuning::full) {
     return {};
   }
+  if (recipe.adapters.rank > job.model.hidden) {
+    return "--lora-rank " + std::to_string(recipe.adapters.rank) + " is above the hidden size of " +
+           job.model.name + " (expected at most " + std::to_string(job.model.hidden) + ")";
+  }
   if (adapter_parameters(job.model, recipe.adapters) == 0) {
-    return "no layer of " + job.model.name + " is among --lora-targets " +
-           names_of(recipe.adapters.targets) + " (expected all-linear, or layers that it has)";
+    return "--lora-targets " + names_of(recipe.adapters.targets) + " names no layer of " +
+           job.model.name + " (expected all-linear, or some of " +
+           names_of(lora_targets_of(job.model)) + ")";
   }
   if (recipe.tuning == Tuning::qlora && has_narrow_products(recipe.precision)) {
     return "--tuning qlora widens its weights to 16 bits or 32, not to --precision " +

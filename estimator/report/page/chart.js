@@ -82,6 +82,15 @@ function save(link, name) {
   anchor.remove();
 }
 
+// Saved SVGs have no background, whatever they are asked for: text for light paper is not seen on
+// dark. The first rectangle of the drawing is as large as the whole.
+function on_paper(link, paper) {
+  const head = link.indexOf(",") + 1;
+  const drawing = decodeURIComponent(link.slice(head));
+  const filled = drawing.replace(/(<rect [^>]*)fill="none"/, `$1fill="${paper}"`);
+  return link.slice(0, head) + encodeURIComponent(filled);
+}
+
 class Chart {
   constructor(spec) {
     this.spec = spec;
@@ -142,13 +151,15 @@ class Chart {
   }
 
   save() {
+    const paper = theme().paper;
     const extension = this.renderer === "svg" ? "svg" : "png";
     const link = this.chart.getDataURL({
       type: extension,
       pixelRatio: 2,
-      backgroundColor: theme().paper,
+      backgroundColor: paper,
     });
-    save(link, `${file_name(this.spec.title)}.${extension}`);
+    const name = `${file_name(this.spec.title)}.${extension}`;
+    save(extension === "svg" ? on_paper(link, paper) : link, name);
   }
 }
 

@@ -77,6 +77,18 @@ TEST(Estimate, Nvfp4ShortensProductsByThePeaks) {
   EXPECT_THROW((void)on("dgx-h100", job), InputError);
 }
 
+// One row a product: nothing but memory counts, and fp32 gradients are as wide as ever.
+TEST(Estimate, Nvfp4IsNoFasterThanItsMemory) {
+  Job job;
+  job.model = read_model("llama-3-8b");
+  job.recipe.global_batch = 1;
+  job.recipe.sequence = 64;
+  job.recipe.precision = Precision::nvfp4;
+  const JobEstimate estimate = on("gb300-nvl72", job);
+  const double gradients = 4.0 * 32 * 4096 * (2 * 4096 + 2 * 1024 + 3 * 14336);
+  EXPECT_GT(estimate.step.breakdown.compute.in(unit::second), 2.0 * gradients / 8e12);
+}
+
 Job fine_tuning(const char* model, Tuning tuning) {
   Job job;
   job.model = read_model(model);

@@ -149,6 +149,38 @@ TEST(Tuning, TrainsNeitherEmbeddingNorHead) {
   EXPECT_DOUBLE_EQ(matrix_flop(head.backward), matrix_flop(head.forward));
 }
 
+// Attention has no weights: over a sequence on several ranks its kernels and messages stay, whose
+// operands stand for pieces that later items know by other names.
+TEST(Tuning, KeepsAttentionOverASplitSequence) {
+  for (const ContextKind kind : {ContextKind::ring,
+                                 ContextKind::all_gather,
+                                 ContextKind::ulysses,
+                                 ContextKind::hierarchical}) {
+    Job job = tuned("llama-3-8b", Tuning::full, {.context = 8});
+    job.recipe.context_kind = kind;
+    const auto attention = [](const std::vector<WorkItem>& items) {
+      std::vector<KernelKey> kernels;
+      for (const WorkItem& item : items) {
+        const auto* const kernel = std::get_if<KernelWork>(&item.work);
+        if (kernel != nullptr && kernel->key.op == KernelOp::attention_backward) {
+          kernels.push_back(kernel->key);
+        }
+      }
+      return kernels;
+    };
+    const auto messages = [](const std::vector<WorkItem>& items) {
+      return std::ranges::count(items, Part::context_parallel, &WorkItem::part);
+    };
+    const PartWork full = layer_of(job);
+    job.recipe.tuning = Tuning::lora;
+    const PartWork lora = layer_of(job);
+    EXPECT_FALSE(attention(full.backward).empty()) << name_of(kind);
+    EXPECT_EQ(attention(lora.backward), attention(full.backward)) << name_of(kind);
+    EXPECT_GT(messages(full.backward), 0) << name_of(kind);
+    EXPECT_EQ(messages(lora.backward), messages(full.backward)) << name_of(kind);
+  }
+}
+
 // Before each product of each pass; 4.127 bits a weight (arXiv 2305.14314, section 3: 0.127 bits of
 // constants instead of 0.5).
 TEST(Tuning, WidensFourBitsBeforeEveryProduct) {
@@ -210,8 +242,12 @@ TEST(Tuning, RefusesWhatIsNotModelled) {
   Job job = tuned("gpt2", Tuning::lora);
   EXPECT_EQ(reason(job), "");
   job.recipe.adapters.targets = *lora_targets_from("gate_proj");
-  EXPECT_NE(reason(job).find("no layer of gpt2 is among --lora-targets gate_proj"),
-            std::string::npos);
+  EXPECT_EQ(reason(job),
+            "--lora-targets gate_proj names no layer of gpt2 (expected all-linear, or some of "
+            "q_proj+k_proj+v_proj+o_proj+up_proj+down_proj)");
+  job = tuned("gpt2", Tuning::lora);
+  job.recipe.adapters.rank = 1'000'000'000'000;
+  EXPECT_NE(reason(job).find("expected at most 768"), std::string::npos);
   job = tuned("llama-3-8b", Tuning::qlora);
   job.recipe.zero = ZeroStage::parameters;
   EXPECT_NE(reason(job).find("--zero 0 to 2"), std::string::npos);
