@@ -31,7 +31,7 @@ export async function open_page(file, settings = {}) {
     timeout: 180_000,
     ...settings,
   });
-  context.setDefaultTimeout(60_000);
+  context.setDefaultTimeout(240_000);
   const page = context.pages()[0] ?? (await context.newPage());
   const said = [];
   const requests = [];
