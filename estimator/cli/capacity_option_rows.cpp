@@ -1,4 +1,7 @@
 // The options of `capacity`: what is asked of the served model, and of whom it is compared with.
+#include <algorithm>
+#include <iterator>
+
 #include "estimator/cli/option_row.hpp"
 
 namespace forerun {
@@ -34,11 +37,32 @@ OptionRow serving_row() {
   return row;
 }
 
+std::vector<OptionRow> draft_rows(const std::vector<Verb>& capacity) {
+  return {
+      value_row({"draft",
+                 capacity,
+                 "speculative decoding: the model that proposes tokens, or ngram for copies of the "
+                 "text so far",
+                 ""},
+                "NAME|config.json|ngram",
+                nonempty_text,
+                &Options::draft),
+      value_row({"draft-tokens", capacity, "tokens proposed in a round", "4"},
+                "N",
+                whole_number,
+                &Options::draft_tokens),
+      value_row({"acceptance", capacity, "chance that a proposed token is kept", "80%"},
+                "PERCENT",
+                fraction,
+                &Options::acceptance),
+  };
+}
+
 }  // namespace
 
 std::vector<OptionRow> capacity_rows() {
   const std::vector<Verb> capacity{Verb::capacity};
-  return {
+  std::vector<OptionRow> rows{
       nested_row({"input-len", capacity, "tokens of a request's prompt, mean", "1024"},
                  "N",
                  whole_number,
@@ -65,22 +89,6 @@ std::vector<OptionRow> capacity_rows() {
                  &Options::workload,
                  &Workload::pass_tokens),
       serving_row(),
-      value_row({"draft",
-                 capacity,
-                 "speculative decoding: the model that proposes tokens, or ngram for copies of the "
-                 "text so far",
-                 ""},
-                "NAME|config.json|ngram",
-                nonempty_text,
-                &Options::draft),
-      value_row({"draft-tokens", capacity, "tokens proposed in a round", "4"},
-                "N",
-                whole_number,
-                &Options::draft_tokens),
-      value_row({"acceptance", capacity, "chance that a proposed token is kept", "80%"},
-                "PERCENT",
-                fraction,
-                &Options::acceptance),
       value_row({"kv-precision",
                  capacity,
                  "number format of keys and values: bf16, fp16, fp32, fp8, int8",
@@ -106,6 +114,8 @@ std::vector<OptionRow> capacity_rows() {
                 fraction,
                 &Options::training_mfu),
   };
+  std::ranges::move(draft_rows(capacity), std::back_inserter(rows));
+  return rows;
 }
 
 }  // namespace forerun
