@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "units/nvfp4.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -35,7 +36,7 @@ Bytes size_of(ServingPrecision precision) {
     case ServingPrecision::mxfp8:
       return (1.0 + 1.0 / 32.0) * unit::byte;
     case ServingPrecision::nvfp4:
-      return (0.5 + 1.0 / 16.0) * unit::byte;
+      return nvfp4_element_bytes * unit::byte;
     case ServingPrecision::int4:
       return (0.5 + 2.0 / 128.0) * unit::byte;
   }

@@ -3,25 +3,25 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/kernel_cost.hpp"
 #include "kernels/operands.hpp"
 #include "units/input_error.hpp"
+#include "units/nvfp4.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
 namespace {
 
-// 4 bits and a scale of 8 for every 16, where keys of fp8 say a byte.
-constexpr double operand_bytes = 0.5625;
-
-// What a product moves at least: it is no faster than its memory, whatever it computes.
+// What a product moves at least: it is no faster than its memory, whatever it computes. Its key
+// counts a byte for each narrow element.
 Bytes moved_by(const KernelKey& key) {
-  Bytes sum;
+  Bytes moved = minimum_traffic(key);
   for (const Operand& operand : operands_of(key)) {
-    const double ways = operand.access == Access::read_write ? 2.0 : 1.0;
-    const Bytes element = is_fp8(operand.type) ? operand_bytes * unit::byte : size_of(operand.type);
-    sum += ways * static_cast<double>(operand.elements) * element;
+    if (is_fp8(operand.type)) {
+      moved -= (1.0 - nvfp4_element_bytes) * static_cast<double>(operand.elements) * unit::byte;
+    }
   }
-  return sum;
+  return moved;
 }
 
 // Of a peak's ratio as that of two times: not measured, a guess.

@@ -18,10 +18,6 @@ namespace {
 // From this share of the step on, what the host takes to launch kernels decides it.
 constexpr double host_bound_share = 0.1;
 
-bool is_narrow(Precision precision) {
-  return has_narrow_products(precision);
-}
-
 std::string split_of(const Job& job) {
   const StateShards shards = state_shards(job);
   if (shards.weights > 1 || shards.gradients > 1) {
@@ -49,7 +45,7 @@ std::vector<StructuralTerm> read_terms() {
 }  // namespace
 
 std::string job_class_of(const Job& job, const StepEstimate& step) {
-  if (is_narrow(job.recipe.precision)) {
+  if (has_narrow_products(job.recipe.precision)) {
     return "fp8 or narrower";
   }
   if (job.model.moe) {

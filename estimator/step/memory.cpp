@@ -13,6 +13,7 @@
 #include "kernels/kernel_cost.hpp"
 #include "kernels/nf4.hpp"
 #include "kernels/operands.hpp"
+#include "units/nvfp4.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -318,8 +319,8 @@ StageMemory state_memory(const Job& job, const StageWeights& weights) {
     memory.weights += gathered_bytes(job);
     return memory;
   }
-  // Of NVFP4, 4 bits and a scale of 8 for every 16.
-  const Bytes element = (job.recipe.precision == Precision::nvfp4 ? 0.5625 : 1.0) * unit::byte;
+  const Bytes element =
+      (job.recipe.precision == Precision::nvfp4 ? nvfp4_element_bytes : 1.0) * unit::byte;
   for (const WeightSpec& spec : weights.specs) {  // the narrow copy and its transpose
     if (spec.rows > 1 && spec.columns > 1 && has_fp8_copy(job.recipe, spec.id)) {
       memory.weights += 2.0 * static_cast<double>(spec.rows * spec.columns) * element;

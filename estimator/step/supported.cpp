@@ -129,9 +129,8 @@ std::string teacher_reason(const Job& job) {
            " tokens and " + job.model.name + " " + std::to_string(job.model.vocabulary) +
            ": their logits cannot be compared (expected a teacher with the same vocabulary)";
   }
-  Job teacher{*job.teacher, job.recipe, job.layout};
-  teacher.recipe.tuning = Tuning::full;
-  teacher.recipe.recompute = {};
+  Job teacher = teacher_job(job);
+  teacher.recipe.tuning = Tuning::full;  // what it trains is nothing, which is no mistake
   if (const auto reason = illegal_because(teacher)) {
     return "--teacher " + job.teacher->name + " cannot be split as the model is: " + *reason;
   }

@@ -119,8 +119,7 @@ std::optional<FlopsPerSecond> stated_peak(const std::string& convention) {
 }
 
 DataType peak_type(Precision precision) {
-  const bool is_narrow = has_narrow_products(precision);
-  return is_narrow ? DataType::fp8_e4m3 : data_type_of(precision);
+  return has_narrow_products(precision) ? DataType::fp8_e4m3 : data_type_of(precision);
 }
 
 std::optional<FlopsPerSecond> peak_of(const std::string& convention,

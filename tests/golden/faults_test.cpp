@@ -106,7 +106,7 @@ class Fault : public testing::Test {
   void expect_all_in_profile(const std::set<std::string>& measured, const std::string& profile) {
     const std::set<std::string> kept = profile_keys(profile);
     EXPECT_TRUE(std::ranges::includes(kept, measured));
-    EXPECT_FALSE(measured.empty());
+    EXPECT_GT(measured.size(), 2U);
   }
 
   [[nodiscard]] const TestFolder& folder() const { return folder_; }
@@ -134,12 +134,14 @@ TEST_F(Fault, ARankKilledDuringAKernelIsNamed) {
       "/forerun measure --model tiny.json --layout tp=2 --seq 32 --precision fp32 --stall-limit "
       "10s "
       "--out p.json \"$@\"' sh ";
-  const Outcome outcome = run("timeout -s KILL 100 " + call +
-                              "--kernel 'gemm fp32 m=2048 n=2048 k=2048 nt' &\n"
-                              "job=$!\n"
-                              "until_true grep -q '\"key\":\"gemm' p.json.journal\n"
-                              "kill -KILL $(cat pid.1)\n"
-                              "wait $job\n");
+  const Outcome outcome =
+      run("timeout -s KILL 100 " + call +
+          "--kernel 'gemm fp32 m=2048 n=2048 k=2048 nt' &\n"
+          "job=$!\n"
+          "has_records() { [ \"$(cat p.json.journal 2>/dev/null | grep -c '\"key\"')\" -gt 2 ]; }\n"
+          "until_true has_records\n"
+          "kill -KILL $(cat pid.1)\n"
+          "wait $job\n");
   EXPECT_NE(outcome.status, 0);
   EXPECT_THAT(outcome.log, AnyOf(HasSubstr("rank 1 on "), HasSubstr("process rank 1 ")));
   EXPECT_FALSE(fs::exists(folder().path() / "p.json"));
