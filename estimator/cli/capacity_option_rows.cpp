@@ -32,7 +32,7 @@ OptionRow serving_row() {
   row.words = words;
   row.assign = [words](Options& options, const OptionValue& value) {
     options.serving =
-        word_index(value, words, {}) == 0 ? Serving::continuous : Serving::disaggregated;
+        word_index(value, words) == 0 ? Serving::continuous : Serving::disaggregated;
   };
   return row;
 }

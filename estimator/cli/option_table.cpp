@@ -16,21 +16,18 @@ using Verbs = std::vector<Verb>;
 using Rows = std::vector<OptionRow>;
 
 template <class Value>
-struct Choices {
-  std::vector<std::pair<std::string, Value>> spellings;
-  std::vector<std::string> unmodelled;  ///< spelled so in the field, but nothing prices it yet
-};
+using Choices = std::vector<std::pair<std::string, Value>>;
 
 template <class Value, class Member>
 OptionRow choice_row(AboutRow about, const Choices<Value>& choices, Member Options::*member) {
   std::vector<std::string> words;
   std::string placeholder;
-  for (const auto& spelling : choices.spellings) {
+  for (const auto& spelling : choices) {
     words.push_back(spelling.first);
     placeholder += (placeholder.empty() ? "" : "|") + spelling.first;
   }
   const auto parse = [choices, words](const OptionValue& value) {
-    return choices.spellings[word_index(value, words, choices.unmodelled)].second;
+    return choices[word_index(value, words)].second;
   };
   constexpr std::size_t longest_placeholder = 30;  // beyond it the help text lists the words
   if (placeholder.size() > longest_placeholder) {
@@ -126,7 +123,7 @@ Rows subject_rows() {
                               {Verb::measure, Verb::rehearse},
                               "what a rank drives",
                               "cuda where there is one"},
-                             {{{"cuda", DeviceKind::cuda}, {"host", DeviceKind::host}}, {}},
+                             {{"cuda", DeviceKind::cuda}, {"host", DeviceKind::host}},
                              &Options::device),
       value_row({"layout",
                  job_and_capacity_verbs(),
@@ -191,7 +188,7 @@ Rows batch_rows() {
 Choices<Software> software_choices() {
   Choices<Software> choices;
   for (const Software& software : software_presets()) {
-    choices.spellings.emplace_back(software.preset, software);
+    choices.emplace_back(software.preset, software);
   }
   return choices;
 }
@@ -204,13 +201,12 @@ OptionRow precision_row() {
                                          "nvfp4 are estimated only; capacity: of weights and "
                                          "products, int8 and int4 (weights only) too",
                                          "bf16; on a CPU fp32, and measure takes both"},
-                                        {{{"bf16", Precision::bf16},
-                                          {"fp16", Precision::fp16},
-                                          {"fp32", Precision::fp32},
-                                          {"fp8", Precision::fp8},
-                                          {"mxfp8", Precision::mxfp8},
-                                          {"nvfp4", Precision::nvfp4}},
-                                         {}},
+                                        {{"bf16", Precision::bf16},
+                                         {"fp16", Precision::fp16},
+                                         {"fp32", Precision::fp32},
+                                         {"fp8", Precision::fp8},
+                                         {"mxfp8", Precision::mxfp8},
+                                         {"nvfp4", Precision::nvfp4}},
                                         &Options::precision);
   row.assign = [of_training = row.assign](Options& options, const OptionValue& value) {
     if (options.verb == Verb::capacity) {
@@ -235,11 +231,10 @@ Rows recipe_rows() {
                 &Options::recompute),
       choice_row<ContextKind>(
           {"cp-kind", job_verbs(), "how attention reaches over a context-parallel group", "ring"},
-          {{{"ring", ContextKind::ring},
-            {"allgather", ContextKind::all_gather},
-            {"ulysses", ContextKind::ulysses},
-            {"hierarchical", ContextKind::hierarchical}},
-           {}},
+          {{"ring", ContextKind::ring},
+           {"allgather", ContextKind::all_gather},
+           {"ulysses", ContextKind::ulysses},
+           {"hierarchical", ContextKind::hierarchical}},
           &Options::context_kind),
       value_row({"ep-kind",
                  job_verbs(),
@@ -257,16 +252,15 @@ Rows recipe_rows() {
                 &Options::expert_load),
       choice_row<Schedule>(
           {"schedule", job_verbs(), "pipeline schedule", "1f1b, interleaved when vp > 1"},
-          {{{"gpipe", Schedule::gpipe},
-            {"1f1b", Schedule::one_f_one_b},
-            {"interleaved", Schedule::interleaved},
-            {"breadth-first", Schedule::breadth_first},
-            {"zb-h1", Schedule::zb_h1},
-            {"zb-h2", Schedule::zb_h2},
-            {"zb-v", Schedule::zb_v},
-            {"dualpipe", Schedule::dualpipe},
-            {"dualpipe-v", Schedule::dualpipe_v}},
-           {}},
+          {{"gpipe", Schedule::gpipe},
+           {"1f1b", Schedule::one_f_one_b},
+           {"interleaved", Schedule::interleaved},
+           {"breadth-first", Schedule::breadth_first},
+           {"zb-h1", Schedule::zb_h1},
+           {"zb-h2", Schedule::zb_h2},
+           {"zb-v", Schedule::zb_v},
+           {"dualpipe", Schedule::dualpipe},
+           {"dualpipe-v", Schedule::dualpipe_v}},
           &Options::schedule),
   };
 }
@@ -279,7 +273,7 @@ Rows tuning_rows() {
            verbs,
            "which weights are trained: all, or adapters beside frozen ones of 16 or 4 bits",
            "full"},
-          {{{"full", Tuning::full}, {"lora", Tuning::lora}, {"qlora", Tuning::qlora}}, {}},
+          {{"full", Tuning::full}, {"lora", Tuning::lora}, {"qlora", Tuning::qlora}},
           &Options::tuning),
       value_row({"lora-rank", verbs, "rank of the adapters", "16"},
                 "N",
@@ -303,18 +297,17 @@ Rows sharing_rows() {
   return {
       choice_row<SequenceParallel>(
           {"sp", job_verbs(), "sequence parallelism within a tensor-parallel group", "on"},
-          {{{"on", SequenceParallel::on}, {"off", SequenceParallel::off}}, {}},
+          {{"on", SequenceParallel::on}, {"off", SequenceParallel::off}},
           &Options::sequence_parallel),
       choice_row<ZeroStage>(
           {"zero",
            job_verbs(),
            "what data-parallel ranks shard: 1 the optimizer state, 2 gradients too, 3 weights too",
            "1"},
-          {{{"0", ZeroStage::none},
-            {"1", ZeroStage::optimizer},
-            {"2", ZeroStage::gradients},
-            {"3", ZeroStage::parameters}},
-           {}},
+          {{"0", ZeroStage::none},
+           {"1", ZeroStage::optimizer},
+           {"2", ZeroStage::gradients},
+           {"3", ZeroStage::parameters}},
           &Options::zero),
       value_row(
           {"fsdp",
@@ -334,7 +327,7 @@ Rows sharing_rows() {
                            job_verbs(),
                            "communication that runs while the device computes",
                            "on; off on a CPU"},
-                          {{{"on", Overlap::on}, {"off", Overlap::off}}, {}},
+                          {{"on", Overlap::on}, {"off", Overlap::off}},
                           &Options::overlap),
       value_row(
           {"rank-order",
@@ -371,7 +364,7 @@ Rows output_rows() {
            answering_verbs(),
            "how the result is written; without it the suffix of --out says json or csv",
            "table"},
-          {{{"table", Format::table}, {"json", Format::json}, {"csv", Format::csv}}, {}},
+          {{"table", Format::table}, {"json", Format::json}, {"csv", Format::csv}},
           &Options::format),
       value_row({"out",
                  every_verb(),

@@ -214,17 +214,10 @@ bool flag_state(const OptionValue& value) {
   return value.text == "true";
 }
 
-std::size_t word_index(const OptionValue& value,
-                       std::span<const std::string> words,
-                       std::span<const std::string> unmodelled) {
+std::size_t word_index(const OptionValue& value, std::span<const std::string> words) {
   const auto found = std::ranges::find(words, value.text);
   if (found != words.end()) {
     return static_cast<std::size_t>(found - words.begin());
-  }
-  if (std::ranges::find(unmodelled, value.text) != unmodelled.end()) {
-    throw InputError(
-        value.where,
-        fmt::format("'{}' is not modelled yet (expected {})", value.text, listed(words)));
   }
   throw InputError(value.where,
                    fmt::format("'{}' is not one of its values (expected {}; nearest is {})",
@@ -236,7 +229,7 @@ std::size_t word_index(const OptionValue& value,
 namespace {
 
 ServingPrecision one_of(const OptionValue& value, const std::vector<std::string>& words) {
-  return *serving_precision_from(words[word_index(value, words, {})]);
+  return *serving_precision_from(words[word_index(value, words)]);
 }
 
 }  // namespace

@@ -48,9 +48,7 @@ namespace forerun {
 [[nodiscard]] ServingPrecision cache_precision(const OptionValue& value);
 [[nodiscard]] bool flag_state(const OptionValue& value);
 
-/// The index of the text in `words`. Texts in `unmodelled` have a meaning that nothing prices yet.
-[[nodiscard]] std::size_t word_index(const OptionValue& value,
-                                     std::span<const std::string> words,
-                                     std::span<const std::string> unmodelled);
+/// The index of the text in `words`.
+[[nodiscard]] std::size_t word_index(const OptionValue& value, std::span<const std::string> words);
 
 }  // namespace forerun

@@ -53,7 +53,7 @@ Objective objective_from(const OptionValue& value) {
   for (const Objective objective : all) {
     words.emplace_back(name_of(objective));
   }
-  return all[word_index(value, words, {})];
+  return all[word_index(value, words)];
 }
 
 OptionRow objective_row() {
@@ -85,7 +85,7 @@ OptionRow emit_row() {
   row.assign = [words = row.words](Options& options, const OptionValue& value) {
     options.emit = std::array{LaunchFormat::megatron,
                               LaunchFormat::torchtitan,
-                              LaunchFormat::nemo}[word_index(value, words, {})];
+                              LaunchFormat::nemo}[word_index(value, words)];
   };
   return row;
 }
