@@ -1,13 +1,13 @@
 // The spellings of the choices of a recipe.
 #include "jobs/recipe.hpp"
 
-#include <algorithm>
 #include <array>
 #include <span>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "jobs/named_flags.hpp"
 #include "units/quantity_text.hpp"
 
 namespace forerun {
@@ -57,34 +57,13 @@ std::optional<Choice> choice_of(std::string_view name,
   return std::nullopt;
 }
 
-struct Module {
-  std::string_view name;
-  bool RecomputeModules::*member;
-};
-
-constexpr auto modules = std::to_array<Module>({
+constexpr auto modules = std::to_array<NamedFlag<RecomputeModules>>({
     {"core_attn", &RecomputeModules::core_attention},
     {"layernorm", &RecomputeModules::norms},
     {"mlp_act", &RecomputeModules::activation},
     {"mlp", &RecomputeModules::mlp},
     {"moe_act", &RecomputeModules::expert_activation},
 });
-
-std::optional<RecomputeModules> modules_from(std::string_view text) {
-  RecomputeModules chosen{.core_attention = false};
-  while (true) {
-    const std::size_t plus = text.find('+');
-    const auto* const found = std::ranges::find(modules, text.substr(0, plus), &Module::name);
-    if (found == modules.end()) {
-      return std::nullopt;
-    }
-    chosen.*found->member = true;
-    if (plus == std::string_view::npos) {
-      return chosen;
-    }
-    text.remove_prefix(plus + 1);
-  }
-}
 
 }  // namespace
 
@@ -103,7 +82,8 @@ std::optional<RecomputePolicy> recompute_policy_from(std::string_view text) {
     const auto layers = parse_whole(text.substr(block.size()), 1);
     return layers ? std::optional(RecomputePolicy{Recompute::block, {}, *layers}) : std::nullopt;
   }
-  if (const auto chosen = modules_from(text)) {
+  const RecomputeModules none{.core_attention = false};
+  if (const auto chosen = flags_from<RecomputeModules>(text, modules, none)) {
     return RecomputePolicy{Recompute::selective, *chosen, 0};
   }
   return std::nullopt;
@@ -123,13 +103,7 @@ std::string text_of(const RecomputePolicy& policy) {
   if (policy.modules == RecomputeModules{}) {
     return "selective";
   }
-  std::string text;
-  for (const auto& [name, member] : modules) {
-    if (policy.modules.*member) {
-      text += (text.empty() ? "" : "+") + std::string(name);
-    }
-  }
-  return text;
+  return names_of<RecomputeModules>(policy.modules, modules);
 }
 
 std::optional<ExpertLoad> expert_load_from(std::string_view text) {

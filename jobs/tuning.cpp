@@ -1,17 +1,13 @@
 #include "jobs/tuning.hpp"
 
-#include <algorithm>
 #include <array>
+
+#include "jobs/named_flags.hpp"
 
 namespace forerun {
 namespace {
 
-struct Target {
-  std::string_view name;
-  bool LoraTargets::*member;
-};
-
-constexpr auto target_rows = std::to_array<Target>({
+constexpr auto target_rows = std::to_array<NamedFlag<LoraTargets>>({
     {"q_proj", &LoraTargets::query},
     {"k_proj", &LoraTargets::key},
     {"v_proj", &LoraTargets::value},
@@ -102,32 +98,14 @@ std::optional<LoraTargets> lora_targets_from(std::string_view text) {
   if (text == "all-linear") {
     return LoraTargets{};
   }
-  LoraTargets targets = no_lora_targets;
-  while (true) {
-    const std::size_t end = text.find('+');
-    const auto* const found = std::ranges::find(target_rows, text.substr(0, end), &Target::name);
-    if (found == target_rows.end()) {
-      return std::nullopt;
-    }
-    targets.*found->member = true;
-    if (end == std::string_view::npos) {
-      return targets;
-    }
-    text.remove_prefix(end + 1);
-  }
+  return flags_from<LoraTargets>(text, target_rows, no_lora_targets);
 }
 
 std::string names_of(const LoraTargets& targets) {
   if (targets == LoraTargets{}) {
     return "all-linear";
   }
-  std::string text;
-  for (const auto& [name, member] : target_rows) {
-    if (targets.*member) {
-      text += (text.empty() ? "" : "+") + std::string(name);
-    }
-  }
-  return text;
+  return names_of<LoraTargets>(targets, target_rows);
 }
 
 std::int64_t adapter_parameters(const ModelShape& model, const Adapters& adapters) {

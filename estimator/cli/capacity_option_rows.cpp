@@ -31,8 +31,7 @@ OptionRow serving_row() {
   row.placeholder = "continuous|disaggregated";
   row.words = words;
   row.assign = [words](Options& options, const OptionValue& value) {
-    options.serving =
-        word_index(value, words) == 0 ? Serving::continuous : Serving::disaggregated;
+    options.serving = word_index(value, words) == 0 ? Serving::continuous : Serving::disaggregated;
   };
   return row;
 }

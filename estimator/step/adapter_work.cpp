@@ -12,12 +12,6 @@
 namespace forerun {
 namespace {
 
-TensorId with_form(TensorId id, TensorForm form, std::int8_t piece = 0) {
-  id.form = form;
-  id.piece = piece;
-  return id;
-}
-
 // A product of a layer with one of its weights, forward or towards its input.
 struct BaseProduct {
   const WeightSpec* weight = nullptr;

@@ -1,17 +1,6 @@
 #include "estimator/step/adapters.hpp"
 
-#include <utility>
-
 namespace forerun {
-namespace {
-
-TensorId matrix_of(TensorId weight, TensorForm form, std::int8_t piece) {
-  weight.form = form;
-  weight.piece = piece;
-  return weight;
-}
-
-}  // namespace
 
 std::vector<AdapterPiece> adapter_pieces(const Job& job, const WeightSpec& weight) {
   const LoraTargets& targets = job.recipe.adapters.targets;
@@ -67,13 +56,13 @@ std::vector<WeightSpec> adapter_weights(const Job& job,
   const bool is_replicated = weight.split == Split::replicated;
   const bool splits_columns = weight.split == Split::columns;
   const auto split_if = [](bool splits, Split split) { return splits ? split : Split::replicated; };
-  return {{matrix_of(weight.id, TensorForm::adapter_in, piece.piece),
+  return {{with_form(weight.id, TensorForm::adapter_in, piece.piece),
            rank,
            piece.in,
            split_if(splits_columns, Split::columns),
            Initial::normal,
            0},
-          {matrix_of(weight.id, TensorForm::adapter_out, piece.piece),
+          {with_form(weight.id, TensorForm::adapter_out, piece.piece),
            piece.out,
            rank,
            split_if(!splits_columns && !is_replicated, Split::rows),

@@ -12,13 +12,11 @@ constexpr DataType forward_format = DataType::fp8_e4m3;
 constexpr DataType gradient_format = DataType::fp8_e5m2;
 
 TensorId fp8_of(TensorId id) {
-  id.form = TensorForm::fp8;
-  return id;
+  return with_form(id, TensorForm::fp8);
 }
 
 TensorId transposed_fp8_of(TensorId id) {
-  id.form = TensorForm::fp8_transposed;
-  return id;
+  return with_form(id, TensorForm::fp8_transposed);
 }
 
 }  // namespace

@@ -1,10 +1,5 @@
-// Layers with experts: router, exchange of tokens over the expert group, the experts' products,
-// shared experts beside them (modelling.md 1.2 and 2.4).
-#include <algorithm>
-#include <cmath>
-#include <utility>
-
-#include "estimator/step/expert_load.hpp"
+// Layers with experts: router, copies of tokens, the experts' products (modelling.md 1.2). How the
+// copies travel: expert_exchange_work.cpp; shared experts: shared_expert_work.cpp.
 #include "estimator/step/work_builder.hpp"
 
 namespace forerun {
@@ -70,26 +65,6 @@ TensorId WorkBuilder::expert_sum(std::int64_t layer) const {
   return {has_expert_latent() ? TensorName::routed_latent : whole, layer};
 }
 
-WorkBuilder::Linear WorkBuilder::shared_up_linear(std::int64_t layer) const {
-  return {TensorName::w_shared_up,
-          sequence_parallel() ? TensorName::norm2_full : TensorName::norm2,
-          TensorName::shared_up,
-          layer,
-          layer,
-          size_.hidden,
-          up_factor(job_.model) * experts_.shared_ffn};
-}
-
-WorkBuilder::Linear WorkBuilder::shared_down_linear(std::int64_t layer) const {
-  return {TensorName::w_shared_down,
-          TensorName::shared_activated,
-          sequence_parallel() ? TensorName::shared_down_full : TensorName::shared_down,
-          layer,
-          layer,
-          experts_.shared_ffn,
-          size_.hidden};
-}
-
 WorkBuilder::Grouped WorkBuilder::expert_up(std::int64_t layer) const {
   return {{TensorName::w_expert_up, layer},
           {expert_order() == ExpertOrder::on_arrival ? TensorName::expert_input
@@ -116,31 +91,6 @@ WorkBuilder::ExpertOrder WorkBuilder::expert_order() const {
   }
   return experts_.held > 1 || parts_that_exchange() > 1 ? ExpertOrder::on_arrival
                                                         : ExpertOrder::as_dispatched;
-}
-
-// Without sequence parallelism they see the same tokens, and have nothing to exchange.
-std::int64_t WorkBuilder::parts_that_exchange() const {
-  return tensor_parallel() && !sequence_parallel() ? 1 : job_.layout.expert_tensor;
-}
-
-bool WorkBuilder::exchanges_tokens() const {
-  return job_.layout.expert > 1 || parts_that_exchange() > 1;
-}
-
-// What the parts of an expert on ranks that see the same tokens have computed, added up.
-void WorkBuilder::sum_parts(std::vector<WorkItem>& items,
-                            TensorId id,
-                            std::int64_t columns,
-                            DataType type,
-                            Part part) const {
-  if (tensor_parallel() && !sequence_parallel()) {
-    items.push_back(grid_collective(
-        part,
-        {Collective::all_reduce, bytes_of(size_.row_tokens * columns, type), type, {}},
-        GroupKind::tensor,
-        id,
-        id));
-  }
 }
 
 TensorName WorkBuilder::arrived(TensorName permuted) const {
@@ -218,112 +168,6 @@ void WorkBuilder::grouped_backward(std::vector<WorkItem>& items,
   accumulate_update(items, update, weight, experts_.held * grouped.out, grouped.in);
 }
 
-bool WorkBuilder::exchanges_by_node() const {
-  const GroupShape group = grid_.shape(GroupKind::expert, ranks_per_node_);
-  return job_.recipe.expert_dispatch.kind != DispatchKind::plain && job_.layout.expert > 1 &&
-         group.ranks_per_node < group.ranks && group.ranks % group.ranks_per_node == 0;
-}
-
-// One copy of a token for each node that has an expert of its, between ranks of one place on their
-// nodes; then one for each such rank, within the node (modelling.md 2.4). The most loaded rank gets
-// more by the share that it works on.
-void WorkBuilder::exchange_by_node(
-    std::vector<WorkItem>& items, TensorId from, TensorId to, Part part, bool gives_back) const {
-  const MixtureOfExperts& moe = *job_.model.moe;
-  const GroupShape group = grid_.shape(GroupKind::expert, ranks_per_node_);
-  const std::int64_t nodes = group.ranks / group.ranks_per_node;
-  const ExpertDispatch& kind = job_.recipe.expert_dispatch;
-  const std::int64_t reached =
-      kind.kind == DispatchKind::node_limited ? std::min(kind.nodes, nodes) : nodes;
-  const std::int64_t candidates = moe.experts / nodes * reached;
-  const double load =
-      static_cast<double>(experts_.rows) / static_cast<double>(size_.row_tokens * moe.top_k);
-  const auto phase = [&](double copies, GroupShape ranks) {
-    const auto rows = static_cast<std::int64_t>(
-        std::llround(copies * load * static_cast<double>(size_.row_tokens)));
-    items.push_back({part,
-                     CollectiveWork{{Collective::all_to_all,
-                                     bytes_of(rows * expert_width(job_.model), type_),
-                                     type_,
-                                     ranks},
-                                    GroupKind::expert,
-                                    ReduceOp::sum,
-                                    from,
-                                    to,
-                                    {},
-                                    gives_back},
-                     {},
-                     false,
-                     true});
-  };
-  const GroupShape between{nodes, 1, group.ranks_per_node * group.concurrent};
-  const GroupShape within{group.ranks_per_node, group.ranks_per_node, group.concurrent};
-  phase(distinct_places(reached, candidates, moe.top_k), between);
-  if (group.ranks_per_node > 1) {
-    phase(distinct_places(reached * group.ranks_per_node, candidates, moe.top_k), within);
-  }
-}
-
-// Rows to the ranks that hold their experts; with parts of experts on several ranks, each of them
-// works on the rows of all.
-void WorkBuilder::dispatch(std::vector<WorkItem>& items,
-                           TensorId from,
-                           TensorId to,
-                           Part part) const {
-  const std::int64_t parts = parts_that_exchange();
-  const std::int64_t all = bytes_of(experts_.rows * expert_width(job_.model), type_);
-  const TensorId shard{TensorName::dispatched_part, to.layer, to.gradient};
-  const TensorId received = parts > 1 ? shard : to;
-  if (exchanges_by_node()) {
-    exchange_by_node(items, from, to, part, false);
-    return;
-  }
-  if (job_.layout.expert > 1) {
-    items.push_back(grid_collective(
-        part, {Collective::all_to_all, all / parts, type_, {}}, GroupKind::expert, from, received));
-    items.back().is_routed = true;
-  }
-  if (parts > 1) {
-    items.push_back(grid_collective(part,
-                                    {Collective::all_gather, all, type_, {}},
-                                    GroupKind::expert_tensor,
-                                    job_.layout.expert > 1 ? shard : from,
-                                    to));
-    items.back().is_routed = true;
-  }
-}
-
-// And the way back: partial results of an expert's parts are summed.
-void WorkBuilder::give_back(std::vector<WorkItem>& items,
-                            TensorId from,
-                            TensorId to,
-                            Part part) const {
-  const std::int64_t parts = parts_that_exchange();
-  const std::int64_t all = bytes_of(experts_.rows * expert_width(job_.model), type_);
-  const TensorId shard{TensorName::returning_part, to.layer, to.gradient};
-  if (exchanges_by_node()) {
-    exchange_by_node(items, from, to, part, true);
-    return;
-  }
-  if (parts > 1) {
-    items.push_back(grid_collective(part,
-                                    {Collective::reduce_scatter, all, type_, {}},
-                                    GroupKind::expert_tensor,
-                                    from,
-                                    job_.layout.expert > 1 ? shard : to));
-    items.back().is_routed = true;
-  }
-  if (job_.layout.expert > 1) {
-    items.push_back(grid_collective(part,
-                                    {Collective::all_to_all, all / parts, type_, {}},
-                                    GroupKind::expert,
-                                    parts > 1 ? shard : from,
-                                    to));
-    items.back().is_routed = true;
-    std::get<CollectiveWork>(items.back().work).gives_back = true;
-  }
-}
-
 // Logits in the training format, compared in fp32 (Megatron-Core, moe-router-dtype fp32).
 void WorkBuilder::route_forward(std::vector<WorkItem>& items, std::int64_t layer, Part part) const {
   const TensorId logits{TensorName::router_logits, layer};
@@ -349,24 +193,6 @@ void WorkBuilder::route_forward(std::vector<WorkItem>& items, std::int64_t layer
   if (exchanges_tokens()) {
     share_ends(items, layer, part == Part::recompute ? Part::recompute : Part::expert_parallel);
   }
-}
-
-// Every rank learns how many rows it gets from whom.
-void WorkBuilder::share_ends(std::vector<WorkItem>& items, std::int64_t layer, Part part) const {
-  std::int64_t bytes = 4 * job_.model.moe->experts;
-  TensorId ends{TensorName::expert_ends, layer};
-  const auto share = [&](GroupKind group, std::int64_t ranks, TensorName name) {
-    if (ranks == 1) {
-      return;
-    }
-    bytes *= ranks;
-    const TensorId all{name, layer};
-    items.push_back(grid_collective(
-        part, {Collective::all_gather, bytes, DataType::int32, {}}, group, ends, all));
-    ends = all;
-  };
-  share(GroupKind::expert, job_.layout.expert, TensorName::all_ends);
-  share(GroupKind::expert_tensor, parts_that_exchange(), TensorName::ends_of_parts);
 }
 
 void WorkBuilder::expert_activation_forward(std::vector<WorkItem>& items,
@@ -435,79 +261,6 @@ void WorkBuilder::experts_forward(std::vector<WorkItem>& items,
 
 TensorId WorkBuilder::combined(std::int64_t layer) const {
   return {exchanges_tokens() ? TensorName::combined : TensorName::expert_output, layer};
-}
-
-void WorkBuilder::shared_forward(std::vector<WorkItem>& items,
-                                 std::int64_t layer,
-                                 Part part) const {
-  const Part exchange = part == Part::recompute ? Part::recompute : Part::tensor_parallel;
-  const TensorId down{TensorName::shared_down, layer};
-  gather(items, {TensorName::norm2, layer}, {TensorName::norm2_full, layer}, exchange);
-  linear_forward(items, shared_up_linear(layer), part);
-  items.push_back(
-      {part,
-       KernelWork{rows_key(activation_op(true), size_.tokens, experts_.shared_ffn),
-                  {{TensorName::shared_up, layer}, {TensorName::shared_activated, layer}}},
-       {}});
-  linear_forward(items, shared_down_linear(layer), part);
-  reduce(items, {TensorName::shared_down_full, layer}, down, exchange);
-  TensorId added = down;
-  if (job_.model.moe->shared_gate) {
-    added = {TensorName::shared_gated, layer};
-    linear_forward(items, shared_gate_linear(layer), part);
-    items.push_back(
-        {part,
-         KernelWork{rows_key(KernelOp::row_gate_forward, size_.row_tokens, size_.hidden),
-                    {down, {TensorName::shared_gate_logits, layer}, added}},
-         {}});
-  }
-  items.push_back({part,
-                   KernelWork{rows_key(KernelOp::add, size_.row_tokens, size_.hidden),
-                              {{TensorName::routed, layer}, added, {TensorName::down, layer}}},
-                   {}});
-}
-
-// The gradient of what the gate scales; that of norm2 joins the others later.
-TensorId WorkBuilder::shared_gate_backward(std::vector<WorkItem>& items,
-                                           std::int64_t layer,
-                                           TensorId arriving) const {
-  const TensorId down{TensorName::shared_down, layer};
-  const TensorId logits{TensorName::shared_gate_logits, layer};
-  items.push_back({Part::compute,
-                   KernelWork{rows_key(KernelOp::row_gate_backward, size_.row_tokens, size_.hidden),
-                              {down, logits, arriving, gradient_of(down), gradient_of(logits)}},
-                   {}});
-  linear_dgrad(items,
-               shared_gate_linear(layer),
-               gradient_of(logits),
-               gradient_of({TensorName::norm2_of_gate, layer}));
-  linear_wgrad(items, shared_gate_linear(layer), gradient_of(logits));
-  return gradient_of(down);
-}
-
-void WorkBuilder::shared_backward(std::vector<WorkItem>& items,
-                                  std::int64_t layer,
-                                  TensorId arriving) const {
-  if (job_.model.moe->shared_gate) {
-    arriving = shared_gate_backward(items, layer, arriving);
-  }
-  const TensorId full = gradient_of({TensorName::shared_down_full, layer});
-  const TensorId up = gradient_of({TensorName::shared_up, layer});
-  const TensorId activated = gradient_of({TensorName::shared_activated, layer});
-  gather(items, arriving, full, Part::tensor_parallel);
-  linear_dgrad(items, shared_down_linear(layer), gathered(arriving, full), activated);
-  linear_wgrad(items, shared_down_linear(layer), gathered(arriving, full));
-  items.push_back({Part::compute,
-                   KernelWork{rows_key(activation_op(false), size_.tokens, experts_.shared_ffn),
-                              {{TensorName::shared_up, layer}, activated, up}},
-                   {}});
-  input_gradient(items,
-                 shared_up_linear(layer),
-                 {.input = {TensorName::norm2, layer},
-                  .input_full = {TensorName::norm2_full, layer},
-                  .gradient = up,
-                  .to = gradient_of({TensorName::norm2_of_shared, layer}),
-                  .to_full = gradient_of({TensorName::norm2_of_shared_full, layer})});
 }
 
 // From the gradient of the routed sum to that of the permuted copies.

@@ -264,6 +264,12 @@ struct TensorId {
   return id;
 }
 
+[[nodiscard]] constexpr TensorId with_form(TensorId id, TensorForm form, std::int8_t piece = 0) {
+  id.form = form;
+  id.piece = piece;
+  return id;
+}
+
 /// "qkv weight", "embedding", ...; empty for what is not a weight.
 [[nodiscard]] std::string_view weight_name(TensorName name);
 
