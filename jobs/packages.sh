@@ -17,6 +17,7 @@ test_packages=(
   iproute2  # hosts out of network namespaces, in tests/cluster
   slurm-wlm munge procps  # a Slurm of its own, there too
   libfaketime  # a clock that steps back
+  locales  # one whose decimal sign is a comma
   clang-format-14 clang-tidy-14 libomp-14-dev  # the last: omp.h, for clang-tidy
 )
 # The report page; a node from elsewhere brings an npm of its own, which Debian's would not join.

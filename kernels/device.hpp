@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/kernel_cost.hpp"
 #include "kernels/kernel_key.hpp"
 #include "kernels/operands.hpp"
 #include "topologies/device_link.hpp"
@@ -79,6 +80,16 @@ class Device {
   [[nodiscard]] virtual std::optional<FlopsPerSecond> ceiling(DataType /*type*/) const {
     return std::nullopt;
   }
+
+  /// What moving these bytes takes at least; a faster measurement is wrong. Zero where nothing is
+  /// known.
+  [[nodiscard]] virtual Seconds least_time(Bytes /*traffic*/) const { return {}; }
+
+  /// Memory that can still be allocated: of a CPU this rank's part of what the node has left.
+  [[nodiscard]] virtual Bytes room() const { return Bytes::infinite(); }
+
+  /// What `run` allocates beside the operands.
+  [[nodiscard]] virtual Bytes scratch(const KernelKey& key) const { return workspace(key); }
 
   /// The present clock in Hz, where it can be read.
   [[nodiscard]] virtual std::optional<double> clock_hz() const { return std::nullopt; }

@@ -235,6 +235,14 @@ ExitCode run_measure(const Options& options, const OutputStreams& streams) {
     }
     return ExitCode::failed;
   }
+  if (profile.kernels.empty() && profile.collectives.empty()) {
+    if (ranks.is_root()) {
+      fmt::print(streams.log,
+                 "forerun: nothing was measured: {}\n",
+                 profile.skipped.empty() ? "nothing was asked for" : profile.skipped.front());
+    }
+    return ExitCode::failed;
+  }
   return ExitCode::answered;
 }
 

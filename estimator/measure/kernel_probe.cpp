@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -103,6 +104,7 @@ class Sampling {
     }
     record.timing = slowest_of(place_.world, record.timing);
     record.hot = largest(*record.hot);
+    record.clock_hz = slowest_clock();
     return record;
   }
 
@@ -139,15 +141,32 @@ class Sampling {
     return most;
   }
 
-  [[nodiscard]] std::string implausible(const KernelRecord& record) const {
-    const auto ceiling = place_.device.ceiling(key_.type);
-    const FlopsPerSecond rate = hardware_flops(key_) / record.timing.least;
-    if (!ceiling || rate <= *ceiling) {
-      return {};
+  // Over the ranks, while the kernel's load is fresh; nothing where one of them cannot read it.
+  [[nodiscard]] std::optional<double> slowest_clock() const {
+    double slowest = std::numeric_limits<double>::infinity();
+    for (const std::string& text :
+         place_.world.all_gather_text(fmt::format("{}", place_.device.clock_hz().value_or(0.0)))) {
+      slowest = std::min(slowest, std::stod(text));
     }
-    return fmt::format("implausible: {} is above the device's {}",
-                       forerun::text_of(rate),
-                       forerun::text_of(*ceiling));
+    return slowest > 0.0 ? std::optional(slowest) : std::nullopt;
+  }
+
+  [[nodiscard]] std::string implausible(const KernelRecord& record) const {
+    const Seconds least = record.timing.least;
+    const Bytes traffic = minimum_traffic(key_);
+    const auto ceiling = place_.device.ceiling(key_.type);
+    if (ceiling && hardware_flops(key_) / least > *ceiling) {
+      return fmt::format("implausible: {} is above the device's {}",
+                         forerun::text_of(hardware_flops(key_) / least),
+                         forerun::text_of(*ceiling));
+    }
+    if (least < place_.device.least_time(traffic)) {
+      return fmt::format("implausible: {} in {}, which takes the device {} at least",
+                         forerun::text_of(traffic),
+                         forerun::text_of(least),
+                         forerun::text_of(place_.device.least_time(traffic)));
+    }
+    return {};
   }
 
   const ProbePlace& place_;
@@ -161,17 +180,21 @@ class Sampling {
 }  // namespace
 
 ProbeResult probe_kernel(const ProbePlace& place, const KernelKey& key, const ProbeLimits& limits) {
+  // All look at what is free before any of them takes it.
+  std::string complaint = first_complaint(place.world, complaint_of([&] {
+                                            const auto refusal = place.device.refuses(key);
+                                            return refusal ? *refusal : place.arena.lacks_room(key);
+                                          }));
+  if (!complaint.empty()) {
+    return complaint;
+  }
   std::span<void* const> operands;
-  const std::string complaint =
-      first_complaint(place.world, complaint_of([&] {
-                        if (const auto refusal = place.device.refuses(key)) {
-                          return *refusal;
-                        }
-                        operands = place.arena.operands_for(key);
-                        place.device.run(key, operands, KernelScalars{});
-                        place.device.synchronize();
-                        return place.arena.check_outputs(key);
-                      }));
+  complaint = first_complaint(place.world, complaint_of([&] {
+                                operands = place.arena.operands_for(key);
+                                place.device.run(key, operands, KernelScalars{});
+                                place.device.synchronize();
+                                return place.arena.check_outputs(key);
+                              }));
   if (!complaint.empty()) {
     return complaint;
   }

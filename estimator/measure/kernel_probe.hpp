@@ -37,9 +37,9 @@ using ProbeResult = std::variant<KernelRecord, std::string>;
 /// slowest rank's statistics, the medians of all; then a few runs back to back for the hot time.
 ///
 /// Refused, with a reason instead of a record, on every rank alike: what a device or a library
-/// refuses or has no memory for, outputs that hold NaN or were not written (they are poisoned
-/// before the first run; looked at are both ends and places between), a rate of matrix work above
-/// the device's ceiling.
+/// refuses, operands for which it has no room, outputs that hold NaN or were not written (they are
+/// poisoned before the first run; looked at are both ends and places between), a rate of matrix
+/// work above the device's ceiling, bytes moved faster than it can.
 [[nodiscard]] ProbeResult probe_kernel(const ProbePlace& place,
                                        const KernelKey& key,
                                        const ProbeLimits& limits);

@@ -11,6 +11,8 @@
 
 #include "kernels/operands.hpp"
 #include "units/bfloat16.hpp"
+#include "units/quantity_text.hpp"
+#include "units/unit.hpp"
 
 namespace forerun {
 namespace {
@@ -132,6 +134,25 @@ void OperandArena::poison(const Slot& slot, std::size_t bytes) {
     device_.copy_in(
         static_cast<char*>(slot.buffer.data()) + at, ones.data(), std::min(piece, bytes - at));
   }
+}
+
+std::string OperandArena::lacks_room(const KernelKey& key) const {
+  const auto operands = operands_of(key);
+  Bytes more = device_.scratch(key);
+  Bytes held;  // by buffers that make way for larger ones
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    const std::size_t bytes = bytes_of(operands[i]);
+    const std::size_t present = i < slots_.size() ? slots_[i].buffer.bytes() : 0;
+    if (present < bytes) {
+      more += static_cast<double>(bytes) * unit::byte;
+      held += static_cast<double>(present) * unit::byte;
+    }
+  }
+  const Bytes room = device_.room() + held;
+  return more <= room ? std::string()
+                      : fmt::format("out of memory: needs {} more, {} are free",
+                                    forerun::text_of(more),
+                                    forerun::text_of(room));
 }
 
 std::span<void* const> OperandArena::operands_for(const KernelKey& key) {

@@ -15,6 +15,10 @@ class OperandArena {
  public:
   explicit OperandArena(Device& device) : device_(device) {}
 
+  /// Why the operands of the key and what it needs beside them do not fit into what the device has
+  /// left; empty when they do. A CPU hands out more memory than there is, and kills for it later.
+  [[nodiscard]] std::string lacks_room(const KernelKey& key) const;
+
   /// Operands of the key, those that it reads filled with random values. Valid until the next call.
   [[nodiscard]] std::span<void* const> operands_for(const KernelKey& key);
 

@@ -34,7 +34,7 @@ const KernelRecord* largest_product(const Profile& profile) {
 
 void warm_up_device(Device& device, OperandArena& arena, const KernelKey& key) {
   const auto start = std::chrono::steady_clock::now();
-  if (device.refuses(key)) {
+  if (device.refuses(key) || !arena.lacks_room(key).empty()) {
     return;
   }
   try {

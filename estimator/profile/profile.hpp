@@ -37,9 +37,10 @@ struct Timing {
 
 struct KernelRecord {
   KernelKey key;
-  Timing timing;                    ///< with cold caches: what is priced
-  std::optional<Seconds> hot = {};  ///< median run back to back
-  std::string algorithm = {};       ///< what the library chose, where it says
+  Timing timing;                        ///< with cold caches: what is priced
+  std::optional<Seconds> hot = {};      ///< median run back to back
+  std::string algorithm = {};           ///< what the library chose, where it says
+  std::optional<double> clock_hz = {};  ///< after the last sample, the slowest rank's, where read
 };
 
 /// Optional parts are absent from profiles of earlier versions and from imported logs.

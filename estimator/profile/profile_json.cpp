@@ -39,6 +39,9 @@ KernelRecord kernel_record(const KernelKey& key, const Json& line) {
     record.hot = hot->get<double>() * unit::second;
   }
   record.algorithm = line.value("algorithm", "");
+  if (const auto clock = line.find("clock_hz"); clock != line.end() && !clock->is_null()) {
+    record.clock_hz = clock->get<double>();
+  }
   return record;
 }
 
@@ -275,6 +278,7 @@ Json to_json(const KernelRecord& record) {
   line["bytes_per_s"] =
       (minimum_traffic(record.key) / record.timing.median).in(unit::byte / unit::second);
   line["algorithm"] = record.algorithm;
+  line["clock_hz"] = record.clock_hz ? Json(*record.clock_hz) : Json(nullptr);
   return line;
 }
 

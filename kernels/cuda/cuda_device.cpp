@@ -156,6 +156,28 @@ std::optional<FlopsPerSecond> CudaDevice::ceiling(DataType type) const {
          unit::second;
 }
 
+Seconds CudaDevice::least_time(Bytes traffic) const {
+  int kilohertz = 0;
+  int bits = 0;
+  FORERUN_CUDA_CHECK(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrMemoryClockRate, ordinal_));
+  FORERUN_CUDA_CHECK(cudaDeviceGetAttribute(&bits, cudaDevAttrGlobalMemoryBusWidth, ordinal_));
+  const Bytes cached = static_cast<double>(properties_.l2CacheSize) * unit::byte;
+  if (kilohertz <= 0 || bits <= 0 || traffic <= cached) {
+    return {};
+  }
+  // Twice for the double data rate, and twice again: rows of a table that are asked for often are
+  // counted each time and read once, and some memories clock above what they report.
+  const BytesPerSecond most = 4.0 * 1e3 * kilohertz * bits / 8.0 * unit::byte / unit::second;
+  return (traffic - cached) / most;
+}
+
+Bytes CudaDevice::room() const {
+  std::size_t free = 0;
+  std::size_t total = 0;
+  FORERUN_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+  return static_cast<double>(free) * unit::byte;
+}
+
 void* CudaDevice::allocate(std::size_t bytes) {
   void* memory = nullptr;
   const cudaError_t status = cudaMalloc(&memory, std::max<std::size_t>(bytes, 1));

@@ -47,6 +47,9 @@ class CudaDevice final : public Device {
   [[nodiscard]] std::string algorithm_of(const KernelKey& key) override;
   [[nodiscard]] std::optional<FlopsPerSecond> ceiling(DataType type) const override;
 
+  [[nodiscard]] Seconds least_time(Bytes traffic) const override;
+  [[nodiscard]] Bytes room() const override;
+
   [[nodiscard]] std::optional<double> clock_hz() const override { return management_.clock_hz(); }
 
   [[nodiscard]] bool start_pressure(std::int64_t blocks, std::size_t bytes) override;

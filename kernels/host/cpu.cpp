@@ -77,7 +77,8 @@ Bytes last_level_cache() {
 }
 
 std::optional<double> clock_hz() {
-  std::ifstream governor("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq");
+  std::ifstream governor(
+      fmt::format("/sys/devices/system/cpu/cpu{}/cpufreq/scaling_cur_freq", sched_getcpu()));
   double value = 0.0;
   if (governor >> value) {
     return 1e3 * value;  // in kHz
@@ -91,6 +92,11 @@ std::optional<double> clock_hz() {
     }
   }
   return std::nullopt;
+}
+
+double bytes_per_cycle() {
+  const double vector = onednn_isa().starts_with("avx512") ? 64.0 : 32.0;
+  return 3.0 * vector;
 }
 
 double flop_per_cycle(DataType type) {

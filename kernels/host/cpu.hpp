@@ -20,8 +20,12 @@ namespace forerun::host {
 /// The largest cache level the system reports; zero when it reports none.
 [[nodiscard]] Bytes last_level_cache();
 
-/// The clock that the system reports for the first core; nothing where it reports none.
+/// The clock that the system reports for the core that asks (where it has no cpufreq, for the first
+/// one); nothing where it reports none.
 [[nodiscard]] std::optional<double> clock_hz();
+
+/// Bytes that a core can load and store in one cycle: two vectors in, one out.
+[[nodiscard]] double bytes_per_cycle();
 
 /// FLOP a core can do in one cycle with the widest instructions that oneDNN uses here: two FMA
 /// units of the vector width (32 on AVX2, 64 on AVX-512; twice that in bf16 where the CPU

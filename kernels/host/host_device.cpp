@@ -14,6 +14,7 @@
 #include "kernels/host/aligned_memory.hpp"
 #include "kernels/host/cpu.hpp"
 #include "kernels/host/decode_kernels.hpp"
+#include "kernels/host/memory_room.hpp"
 #include "kernels/host/row_kernels.hpp"
 #include "kernels/host/scan_kernels.hpp"
 #include "kernels/valid_key.hpp"
@@ -21,6 +22,9 @@
 
 namespace forerun::host {
 namespace {
+
+// No CPU on sale clocks higher, whatever its turbo.
+constexpr double highest_hz = 6.5e9;
 
 using RowKernel = void (*)(const KernelCall&);
 
@@ -229,9 +233,19 @@ std::string HostDevice::algorithm_of(const KernelKey& key) {
 }
 
 std::optional<FlopsPerSecond> HostDevice::ceiling(DataType type) const {
-  // No CPU on sale clocks higher, whatever its turbo.
-  constexpr double highest_hz = 6.5e9;
   return threads_ * highest_hz * flop_per_cycle(type) * unit::flop / unit::second;
+}
+
+Seconds HostDevice::least_time(Bytes traffic) const {
+  return traffic / (threads_ * highest_hz * bytes_per_cycle() * unit::byte / unit::second);
+}
+
+Bytes HostDevice::room() const {
+  return memory_room() / static_cast<double>(local_ranks_);
+}
+
+Bytes HostDevice::scratch(const KernelKey& key) const {
+  return key.op == KernelOp::gemm ? gemm_.scratch(key) : workspace(key);
 }
 
 std::optional<double> HostDevice::clock_hz() const {

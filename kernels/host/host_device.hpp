@@ -37,6 +37,9 @@ class HostDevice final : public Device {
 
   [[nodiscard]] std::string algorithm_of(const KernelKey& key) override;
   [[nodiscard]] std::optional<FlopsPerSecond> ceiling(DataType type) const override;
+  [[nodiscard]] Seconds least_time(Bytes traffic) const override;
+  [[nodiscard]] Bytes room() const override;
+  [[nodiscard]] Bytes scratch(const KernelKey& key) const override;
   [[nodiscard]] std::optional<double> clock_hz() const override;
 
   /// The first time a key is timed it runs once untimed, because oneDNN prepares code for it.

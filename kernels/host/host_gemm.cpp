@@ -1,6 +1,8 @@
 // Matrix products: fp32, bf16 natively or by way of fp32, and those of few rows.
 #include "kernels/host/host_gemm.hpp"
 
+#include <array>
+
 #include <dnnl.hpp>
 
 #include "kernels/host/decode_kernels.hpp"
@@ -76,6 +78,23 @@ Matmul& HostGemm::native(const GemmShape& shape) {
 
 void HostGemm::run_native(const KernelCall& call) {
   native(call.shape<GemmShape>()).run(call.operands[0], call.operands[1], call.operands[2]);
+}
+
+Bytes HostGemm::scratch(const KernelKey& key) const {
+  const auto& s = std::get<GemmShape>(key.shape);
+  if (has_few_rows(s)) {
+    return {};
+  }
+  const auto [m, n, k] =
+      std::array{static_cast<double>(s.m), static_cast<double>(s.n), static_cast<double>(s.k)};
+  const bool adds = s.output == GemmOutput::accumulate_fp32;
+  double elements = 0.0;
+  if (key.type == DataType::fp32) {
+    elements = adds ? m * n : 0.0;
+  } else if (bf16_ == Bf16Gemm::converted) {
+    elements = m * k + k * n + (adds ? 0.0 : m * n);
+  }
+  return elements * size_of(DataType::fp32);
 }
 
 std::string HostGemm::algorithm_of(const KernelKey& key) {

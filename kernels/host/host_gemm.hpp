@@ -30,6 +30,9 @@ class HostGemm {
 
   void run(const KernelCall& call);
 
+  /// Copies in fp32 of what is converted; the sums that `prepare` tries a product on.
+  [[nodiscard]] Bytes scratch(const KernelKey& key) const;
+
   /// oneDNN's name of the implementation: "dnnl_sgemm", "brg:avx512_core_bf16", ...
   [[nodiscard]] std::string algorithm_of(const KernelKey& key);
 

@@ -58,6 +58,7 @@ start_munge() {
     >/dev/null 2>&1 || skip "munged does not start"
 }
 
+# A requeued job waits until the credential of its first start has expired: two minutes by default.
 write_configuration() {
   local ports number host
   mapfile -t ports < <(free_ports $((nodes + 1)))
@@ -69,7 +70,7 @@ SlurmctldPort=${ports[0]}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket=$folder/munge.socket
+AuthInfo=socket=$folder/munge.socket,cred_expire=30
 CredType=cred/munge
 StateSaveLocation=$folder/state
 SlurmdSpoolDir=$folder/spool/%n

@@ -68,6 +68,22 @@ class SlurmCluster : public testing::Test {
     return read_profile((folder_.path() / name).string());
   }
 
+  // Lines of `file`: "key": "gemm ...", from a journal, or from a profile where a job had time for
+  // one. All are in `measured`, and they are some.
+  void expect_keys_of(const std::string& file, const Profile& measured) const {
+    std::set<std::string> keys;
+    for (const KernelRecord& record : measured.kernels) {
+      keys.insert(text_of(record.key));
+    }
+    std::istringstream lines(folder_.read(file));
+    std::size_t before = 0;
+    for (std::string line; std::getline(lines, line); ++before) {
+      const std::size_t first = line.find('"', line.find(':')) + 1;
+      EXPECT_TRUE(keys.contains(line.substr(first, line.size() - 1 - first))) << line;
+    }
+    EXPECT_GT(before, 2U) << log();
+  }
+
   [[nodiscard]] int status() const { return status_; }
 
   [[nodiscard]] const TestFolder& folder() const { return folder_; }
@@ -141,19 +157,28 @@ TEST_F(SlurmCluster, GoesOnWhereACancelledJobStopped) {
     GTEST_SKIP() << log();
   }
   ASSERT_EQ(status(), 0) << log() << folder().read("again.log");
-  const Profile measured = profile(only_profile());
-  std::set<std::string> keys;
-  for (const KernelRecord& record : measured.kernels) {
-    keys.insert(text_of(record.key));
+  expect_keys_of("before.txt", profile(only_profile()));
+}
+
+// Slurm takes a running job back into the queue: its second start finds the name and the journal of
+// its first, on whatever day it starts.
+TEST_F(SlurmCluster, GoesOnAfterARequeue) {
+  if (!run("is_over() { [ \"$(state_of $1)\" = COMPLETED ]; }\n"
+           "state_of() { squeue --noheader --jobs=$1 --states=all --format=%T; }\n"
+           "has_restarted() { scontrol show job $1 | grep -q Restarts=1; }\n"
+           "sbatch --nodes=1 --output=job.log --parsable $jobs/measure.sbatch $options "
+           "--time-budget 20s >id\n"
+           "until_true has_records\n"
+           "scontrol requeue $(cat id)\n"
+           "until_true has_restarted $(cat id)\n"
+           "grep -oh '\"key\": *\"[^\"]*\"' forerun-test-batch-*.json* >before.txt\n"
+           "ls forerun-test-batch-*.json* >names.txt\n"
+           "until_true is_over $(cat id)\n")) {
+    GTEST_SKIP() << log();
   }
-  // "key": "gemm ...", from the journal, or from the profile where the job had time for one.
-  std::istringstream lines(folder().read("before.txt"));
-  std::size_t before = 0;
-  for (std::string line; std::getline(lines, line); ++before) {
-    const std::size_t first = line.find('"', line.find(':')) + 1;
-    EXPECT_TRUE(keys.contains(line.substr(first, line.size() - 1 - first))) << line;
-  }
-  EXPECT_GT(before, 2U) << log();
+  ASSERT_EQ(status(), 0) << log();
+  EXPECT_TRUE(folder().read("names.txt").starts_with(only_profile())) << folder().read("names.txt");
+  expect_keys_of("before.txt", profile(only_profile()));
 }
 
 // The daemon of a node and all that it runs die. The job ends, and loses nothing.

@@ -19,6 +19,13 @@ class FaultyDevice : public Device {
  public:
   enum class Fault { none, refuses, throws, lacks_memory, writes_nan, skips_last };
 
+  std::function<void(const KernelKey&, std::span<void* const>)> before_run =
+      [](const KernelKey&, std::span<void* const>) {};
+  std::function<void(CacheState, int)> on_timing = [](CacheState, int) {};
+  Bytes free_memory = Bytes::infinite();
+  BytesPerSecond fastest_memory = BytesPerSecond::infinite();
+  std::optional<double> clock;
+
   std::function<Fault(const KernelKey&)> fault = [](const KernelKey&) { return Fault::none; };
   std::function<Seconds(const KernelKey&)> time = [](const KernelKey&) {
     return 1e-3 * unit::second;
@@ -61,6 +68,7 @@ class FaultyDevice : public Device {
            std::span<void* const> operands,
            const KernelScalars& /*scalars*/) override {
     on_run();
+    before_run(key, operands);
     const Fault what = fault(key);
     if (what == Fault::throws) {
       throw std::runtime_error("the library said no");
@@ -89,10 +97,23 @@ class FaultyDevice : public Device {
   [[nodiscard]] std::vector<Seconds> time_runs(const KernelKey& key,
                                                std::span<void* const> operands,
                                                int count,
-                                               CacheState /*cache*/) override {
+                                               CacheState cache) override {
+    on_timing(cache, count);
     run(key, operands, {});
-    return std::vector<Seconds>(static_cast<std::size_t>(count), time(key));
+    std::vector<Seconds> samples;
+    for (int i = 0; i < count; ++i) {
+      samples.push_back(time(key));
+    }
+    return samples;
   }
+
+  [[nodiscard]] Bytes room() const override { return free_memory; }
+
+  [[nodiscard]] Seconds least_time(Bytes traffic) const override {
+    return traffic / fastest_memory;
+  }
+
+  [[nodiscard]] std::optional<double> clock_hz() const override { return clock; }
 
   [[nodiscard]] std::optional<FlopsPerSecond> ceiling(DataType /*type*/) const override {
     return 1e12 * unit::flop / unit::second;

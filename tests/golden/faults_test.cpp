@@ -1,6 +1,7 @@
 // Disks that fill, files that nobody may write, ranks that are killed, clocks that go back: the run
 // ends with the cause, nothing measured is lost, no file is half written, no process stays.
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -149,6 +150,68 @@ TEST_F(Fault, ARankKilledDuringAKernelIsNamed) {
   const Outcome again = run(call + "--resume --time-budget 1s");
   ASSERT_EQ(again.status, 0) << again.log;
   expect_all_in_profile(measured, folder().read("p.json"));
+}
+
+// The same between ranks: what the other one waits for never comes.
+TEST_F(Fault, ARankKilledDuringACollectiveIsNamed) {
+  const std::string call =
+      "mpirun -np 2 sh -c 'echo $$ > pid.$OMPI_COMM_WORLD_RANK; exec " FORERUN_BIN_DIR
+      "/forerun measure --comm-only --stall-limit 10s --out p.json \"$@\"' sh ";
+  const Outcome outcome =
+      run("timeout -s KILL 100 " + call +
+          "--time-budget 60s &\n"
+          "job=$!\n"
+          "has_records() { [ \"$(cat p.json.journal 2>/dev/null | grep -c '\"all_')\" -gt 2 ]; }\n"
+          "until_true has_records\n"
+          "kill -KILL $(cat pid.1)\n"
+          "wait $job\n");
+  EXPECT_NE(outcome.status, 0);
+  EXPECT_THAT(outcome.log, AnyOf(HasSubstr("rank 1 on "), HasSubstr("process rank 1 ")));
+  EXPECT_FALSE(fs::exists(folder().path() / "p.json"));
+  const std::set<std::string> measured = journal_keys(folder().read("p.json.journal"));
+  const Outcome again = run(call + "--resume --time-budget 1s");
+  ASSERT_EQ(again.status, 0) << again.log;
+  expect_all_in_profile(measured, folder().read("p.json"));
+}
+
+// Rank 1 stands still nine tenths of the time, in turns that are short beside a kernel: those of
+// this model take a tenth of a millisecond and more.
+TEST_F(Fault, ARankTenTimesSlowerIsNamed) {
+  using namespace std::chrono_literals;
+  folder().write("slow.json",
+                 R"({"model_type": "llama", "hidden_size": 512, "intermediate_size": 1024,
+                     "num_hidden_layers": 2, "num_attention_heads": 8, "num_key_value_heads": 8,
+                     "vocab_size": 4000, "max_position_embeddings": 1024})");
+  std::atomic<bool> is_over = false;
+  Outcome outcome;
+  std::thread runner([&] {
+    outcome = run("mpirun -np 2 sh -c 'echo $$ > pid.$OMPI_COMM_WORLD_RANK; exec " FORERUN_BIN_DIR
+                  "/forerun measure --model slow.json --layout tp=2 --seq 1024 --precision fp32 "
+                  "--time-budget 30s --out p.json'\n");
+    is_over = true;
+  });
+  const auto has_begun = [&] { return !journal_keys(folder().read("p.json.journal")).empty(); };
+  while (!is_over && !has_begun()) {
+    std::this_thread::sleep_for(50ms);
+  }
+  const pid_t slow = std::atoi(folder().read("pid.1").c_str());
+  while (!is_over && slow > 0 && ::kill(slow, SIGSTOP) == 0) {
+    std::this_thread::sleep_for(1800us);
+    ::kill(slow, SIGCONT);
+    std::this_thread::sleep_for(200us);
+  }
+  runner.join();
+  ASSERT_EQ(outcome.status, 0) << outcome.log;
+  const json warnings = json::parse(folder().read("p.json"))["warnings"];
+  const auto named = std::ranges::find_if(warnings, [](const json& sentence) {
+    return sentence.get<std::string>().starts_with("straggler: rank 1 on ");
+  });
+  ASSERT_NE(named, warnings.end()) << warnings << outcome.log;
+  const auto sentence = named->get<std::string>();
+  const std::string verb = " takes ";
+  const auto verb_at = sentence.find(verb);
+  ASSERT_NE(verb_at, std::string::npos) << sentence;
+  EXPECT_GT(std::stod(sentence.substr(verb_at + verb.size())), 3.0) << sentence;  // others load too
 }
 
 // A pipe of one page in the place of the unfinished profile: the kill comes while it is written.

@@ -14,6 +14,7 @@
 
 #include "kernels/host/cpu.hpp"
 #include "kernels/host/fast_exp.hpp"
+#include "kernels/kernel_cost.hpp"
 #include "tests/kernels/kernel_check.hpp"
 #include "units/unit.hpp"
 
@@ -46,6 +47,46 @@ TEST(HostReport, SharesTheNodesMemoryAmongItsRanks) {
   const host::HostDevice one{DeviceChoice{}};
   const host::HostDevice four{DeviceChoice{.local_rank = 1, .local_ranks = 4}};
   EXPECT_DOUBLE_EQ(one.report().memory / four.report().memory, 4.0);
+}
+
+TEST(HostReport, SharesWhatIsFreeAmongItsRanks) {
+  const host::HostDevice one{DeviceChoice{}};
+  const host::HostDevice four{DeviceChoice{.local_rank = 1, .local_ranks = 4}};
+  // Others allocate between the two looks.
+  EXPECT_NEAR(one.room() / four.room(), 4.0, 1.0);
+  EXPECT_LT(one.room(), one.report().memory);
+}
+
+// 2 x 3 and 3 x 5 elements that are read, 2 x 5 that are written, 4 bytes each in fp32. A product
+// of one row is not converted.
+TEST(HostReport, KnowsWhatProductsTakeBesideTheirOperands) {
+  const host::HostDevice device{DeviceChoice{}, host::Bf16Gemm::converted};
+  const auto bytes = [&device](const char* text) {
+    return device.scratch(key_of(text)).in(unit::byte);
+  };
+  EXPECT_EQ(bytes("gemm bf16 m=20 n=50 k=30 nt"), 4.0 * (20 * 30 + 30 * 50 + 20 * 50));
+  EXPECT_EQ(bytes("gemm bf16 m=20 n=50 k=30 tn acc"), 4.0 * (20 * 30 + 30 * 50));
+  EXPECT_EQ(bytes("gemm fp32 m=20 n=50 k=30 tn acc"), 4.0 * 20 * 50);
+  EXPECT_EQ(bytes("gemm fp32 m=20 n=50 k=30 nt"), 0.0);
+  EXPECT_EQ(bytes("gemm bf16 m=1 n=50 k=30 nt"), 0.0);
+  const host::HostDevice native{DeviceChoice{}, host::Bf16Gemm::native};
+  EXPECT_EQ(native.scratch(key_of("gemm bf16 m=20 n=50 k=30 nt")), Bytes());
+}
+
+TEST(HostTiming, IsNeverBelowWhatTheCoresCanMove) {
+  host::HostDevice device{DeviceChoice{}};
+  const KernelKey key = key_of("copy fp32 elements=2048");  // in the first cache, twice
+  std::vector<DeviceBuffer> buffers;
+  std::vector<void*> operands;
+  for (const Operand& operand : operands_of(key)) {
+    buffers.emplace_back(device, bytes_of(operand));
+    operands.push_back(buffers.back().data());
+    device.set_zero(operands.back(), bytes_of(operand));
+  }
+  for (const Seconds time : device.time_runs(key, operands, 200, CacheState::hot)) {
+    EXPECT_GT(time, device.least_time(minimum_traffic(key)));
+  }
+  EXPECT_GT(device.least_time(minimum_traffic(key)), Seconds());
 }
 
 TEST(HostThreads, NeverFallBelowOne) {

@@ -131,6 +131,48 @@ TEST_F(Measuring, RefusesARateThatTheDeviceCannotReach) {
   expect_gap(KernelOp::attention_forward, "implausible");
 }
 
+TEST_F(Measuring, RefusesBytesThatTheMemoryCannotMove) {
+  device_.fastest_memory = 1e9 * unit::byte / unit::second;
+  device_.time = [](const KernelKey& key) {  // a GELU of 16 x 256 reads and writes 32 KiB
+    return (key.op == KernelOp::gelu_forward ? 3e-5 : 1.0) * unit::second;
+  };
+  expect_gap(KernelOp::gelu_forward,
+             "implausible: 32 KiB in 30 us, which takes the device 32.8 us");
+}
+
+// All weights at once are the largest: four arrays of 698,240 fp32. Buffers that make way count as
+// free.
+TEST_F(Measuring, NamesWhatThereIsNoRoomFor) {
+  device_.free_memory = 100.0 * unit::kibibyte;
+  const Profile profile = run();
+  EXPECT_THAT(profile.skipped,
+              Contains(testing::AllOf(HasSubstr("adamw fp32 elements=698240: "),
+                                      HasSubstr("out of memory: needs 10.7 MiB more, "),
+                                      HasSubstr(" KiB are free"))));
+  EXPECT_FALSE(profile.kernels.empty());
+  EXPECT_LE(device_.allocated_bytes, 4 * profile.kernels.size() * 100 * 1024);
+}
+
+TEST_F(Measuring, ReadsTheClockWithEachRecord) {
+  device_.clock = 2.5e9;
+  (void)run();
+  for (const KernelRecord& record : read_profile(out_).kernels) {
+    EXPECT_EQ(record.clock_hz, 2.5e9);
+  }
+}
+
+// Products slow down by 1.3 once a thousand of them have run, as a device does that grows hot.
+TEST_F(Measuring, ComparesALoadOfSecondsWithABurst) {
+  int products = 0;
+  device_.time = [&products](const KernelKey& key) {
+    products += key.op == KernelOp::gemm ? 1 : 0;
+    const bool is_hot = key.op == KernelOp::gemm && products > 1000;
+    return (is_hot ? 1.3e-3 : 1e-3) * unit::second;
+  };
+  options_.budget = 200.0 * unit::second;
+  EXPECT_NEAR(run().sustained_factor.value_or(0.0), 1.3, 1e-6);  // over the ranks in fp32
+}
+
 TEST_F(Measuring, StopsWhenAskedWithAWholeProfile) {
   std::atomic<bool> stop = false;
   int timings = 0;
