@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A one-rank measurement under valgrind (memcheck), then the same in a loop with its memory watched.
+# A one-rank measurement under valgrind (memcheck), then measure and rehearse in a loop with their
+# memory watched.
 # Minutes, so no part of tests/run.sh.
 #
 #   tests/checks/memory.sh [MINUTES]      of the loop; default 5
@@ -21,7 +22,7 @@ measure=("$program" measure --model tiny.json --seq 16 --kernels-only --precisio
 if command -v valgrind >/dev/null; then
   valgrind --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
     --errors-for-leak-kinds=definite --suppressions="$root/tests/checks/valgrind.supp" \
-    "${measure[@]}" --time-budget 1s --out valgrind.json >valgrind.out 2>valgrind.log || {
+    "${measure[@]}" --time-budget 20s --out valgrind.json >valgrind.out 2>valgrind.log || {
     cat valgrind.log
     exit 1
   }
@@ -41,13 +42,25 @@ END
 }
 end=$((SECONDS + 60 * minutes))
 runs=0
-first=0
-last=0
+declare -A first=([measure]=0 [rehearse]=0) last=([measure]=0 [rehearse]=0)
+# watch VERB COMMAND...: its peak, compared with the first three of its kind.
+watch() {
+  local verb=$1
+  shift
+  last[$verb]=$(peak_kib "$@")
+  ((runs >= 3)) || first[$verb]=$((last[$verb] > first[$verb] ? last[$verb] : first[$verb]))
+  ((last[$verb] <= first[$verb] * 11 / 10)) || {
+    echo "$verb $runs took ${last[$verb]} KiB, the first ones ${first[$verb]}"
+    exit 1
+  }
+}
+# Longer runs measure and step more often: a leak a sample or a step would grow with them.
 while ((SECONDS < end)); do
-  # Longer runs measure more often: a leak a sample would grow with them.
-  last=$(peak_kib "${measure[@]}" --time-budget "$((2 + 4 * (runs % 3)))s" --out soak.json)
-  ((runs >= 3)) || first=$((last > first ? last : first))
+  watch measure "${measure[@]}" --time-budget "$((2 + 4 * (runs % 3)))s" --out soak.json
+  watch rehearse "$program" rehearse --model tiny.json --seq 16 --precision fp32 \
+    --cluster soak.json --steps "$((10 + 100 * (runs % 3)))" --out rehearsed.json
   runs=$((runs + 1))
-  ((last <= first * 11 / 10)) || { echo "run $runs took $last KiB, the first ones $first"; exit 1; }
 done
-echo "$runs runs in $minutes min: peak $first KiB at first, $last KiB at last"
+for verb in measure rehearse; do
+  echo "$runs runs of $verb in $minutes min: peak ${first[$verb]} KiB at first, ${last[$verb]} KiB at last"
+done
