@@ -3,13 +3,13 @@
 # ThreadSanitizer, and runs them; archer tells the sanitizer what OpenMP synchronises. g++'s
 # run-time is not instrumented and makes false reports. Minutes, so no part of tests/run.sh.
 #
-#   tests/checks/thread_sanitizer.sh [TEST...]      default: host_kernels_test layout_search_test
+#   tests/checks/thread_sanitizer.sh [TEST...]      default: host_device_test plan_test
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
 tests=("$@")
-((${#tests[@]} > 0)) || tests=(host_kernels_test layout_search_test)
+((${#tests[@]} > 0)) || tests=(host_device_test plan_test)
 compiler=$(command -v clang++-14 || command -v clang++ || true)
 archer=$(find /usr/lib/llvm-*/lib -name 'libarcher.so' 2>/dev/null | head -n 1)
 if [[ -z $compiler || -z $archer ]]; then
