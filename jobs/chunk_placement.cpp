@@ -100,7 +100,7 @@ std::int64_t micro_batches_per_chunk(const Job& job) {
 }
 
 std::vector<ChunkLayers> chunk_layers(const Job& job) {
-  return assign_layers(job.model.layers, model_chunks(job));
+  return assign_layers(job.model.layers, model_chunks(job), job.recipe.stage_split);
 }
 
 std::vector<std::int64_t> chunks_of_stage(const Job& job, std::int64_t stage) {

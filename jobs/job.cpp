@@ -200,6 +200,10 @@ Reason batch_against_data(const Job& job) {
   return micro_batches_against_schedule(job);
 }
 
+Reason split_against_chunks(const Job& job) {
+  return unsuitable_because(job.recipe.stage_split, job.model.layers, model_chunks(job));
+}
+
 Reason recompute_against_layers(const Job& job) {
   const auto chunks = chunk_layers(job);
   const std::int64_t most = std::ranges::max_element(chunks, {}, &ChunkLayers::count)->count;
@@ -252,6 +256,9 @@ Reason sequence_against_layout(const Job& job) {
 Job teacher_job(const Job& job) {
   Job teacher{*job.teacher, job.recipe, job.layout};
   teacher.recipe.recompute = {};
+  if (teacher.recipe.stage_split.kind == StageSplit::Kind::listed) {
+    teacher.recipe.stage_split = {};  // the list is of the trained model's layers
+  }
   teacher.recipe.tuning = Tuning::lora;  // of nothing: all of it is frozen
   teacher.recipe.adapters.targets = no_lora_targets;
   return teacher;
@@ -278,6 +285,7 @@ std::optional<BrokenRule> broken_rule(const Job& job) {
                                                 {Rule::experts, experts_against_layout},
                                                 {Rule::layers, layers_against_pipeline},
                                                 {Rule::schedule, schedule_against_pipeline},
+                                                {Rule::stages, split_against_chunks},
                                                 {Rule::recompute, recompute_against_layers},
                                                 {Rule::batch, batch_against_data},
                                                 {Rule::sharding, shards_against_data},
@@ -307,6 +315,8 @@ std::string_view name_of(Rule rule) {
       return "layers";
     case Rule::schedule:
       return "schedule";
+    case Rule::stages:
+      return "stages";
     case Rule::recompute:
       return "recompute";
     case Rule::batch:
@@ -317,27 +327,6 @@ std::string_view name_of(Rule rule) {
       return "sequence";
   }
   return {};
-}
-
-std::vector<ChunkLayers> assign_layers(std::int64_t layers, std::int64_t chunks) {
-  const bool counts_ends = layers % chunks != 0 && (layers + 2) % chunks == 0;
-  const std::int64_t units = counts_ends ? layers + 2 : layers;
-  std::vector<ChunkLayers> result(static_cast<std::size_t>(chunks));
-  std::int64_t spare = units % chunks;
-  for (ChunkLayers& chunk : result) {
-    chunk.count = units / chunks + (spare > 0 ? 1 : 0);
-    spare -= spare > 0 ? 1 : 0;
-  }
-  if (counts_ends) {
-    --result.front().count;
-    --result.back().count;
-  }
-  std::int64_t first = 0;
-  for (ChunkLayers& chunk : result) {
-    chunk.first = first;
-    first += chunk.count;
-  }
-  return result;
 }
 
 std::int64_t padded_vocabulary(std::int64_t vocabulary, std::int64_t tensor_parallel) {

@@ -42,15 +42,27 @@ struct Job {
 
 /// Why the job cannot be laid out so, in one sentence that names the option; empty when it can:
 /// heads, key-value heads (they divide tp or tp divides them) and ffn against tp, layers against
-/// pp * vp, schedule against pp and vp, batch against dp * micro-batch, micro-batches against the
-/// schedule (interleaved: at least pp; dualpipe: an even number, at least 2 * pp), sequence against
-/// 2 * cp and (with sequence parallelism) tp, experts against ep and etp, ep * etp against tp * cp
+/// pp * vp, schedule against pp and vp, layers of each chunk against both, batch against dp *
+/// micro-batch, micro-batches against the schedule (interleaved: at least pp; dualpipe: an even
+/// number, at least 2 * pp), sequence against 2 * cp and (with sequence parallelism) tp, experts
+/// against ep and etp, ep * etp against tp * cp
 /// * dp, sequence beyond the learned positions. The vocabulary never refuses: it is padded.
 [[nodiscard]] std::optional<std::string> illegal_because(const Job& job);
 
 /// The same by rule, in the order in which they are checked: what the rules before read, those
 /// after may too. heads, ffn, experts and layers read model and layout only.
-enum class Rule { heads, ffn, experts, layers, schedule, recompute, batch, sharding, sequence };
+enum class Rule {
+  heads,
+  ffn,
+  experts,
+  layers,
+  schedule,
+  stages,
+  recompute,
+  batch,
+  sharding,
+  sequence
+};
 
 struct BrokenRule {
   Rule rule = Rule::heads;
@@ -59,19 +71,6 @@ struct BrokenRule {
 
 [[nodiscard]] std::optional<BrokenRule> broken_rule(const Job& job);
 [[nodiscard]] std::string_view name_of(Rule rule);
-
-/// Transformer layers of one model chunk; the first chunk also holds the embedding, the last one
-/// also holds the head.
-struct ChunkLayers {
-  std::int64_t first = 0;
-  std::int64_t count = 0;
-};
-
-/// Layers of each chunk, in model order (where they lie: chunk_placement.hpp). Even when
-/// the layers divide; with the embedding and the head counted as one layer each when the layers
-/// plus two divide (126 layers on 16 x 8 chunks), as Megatron can; else the first chunks hold one
-/// more.
-[[nodiscard]] std::vector<ChunkLayers> assign_layers(std::int64_t layers, std::int64_t chunks);
 
 /// The vocabulary rounded up to a multiple of 128 * tp (Megatron, make-vocab-size-divisible-by).
 [[nodiscard]] std::int64_t padded_vocabulary(std::int64_t vocabulary, std::int64_t tensor_parallel);

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "jobs/software.hpp"
+#include "jobs/stage_split.hpp"
 #include "jobs/tuning.hpp"
 
 namespace forerun {
@@ -114,6 +115,7 @@ struct Recipe {
   ContextKind context_kind = ContextKind::ring;
   std::optional<Schedule> schedule = std::nullopt;  ///< absent: 1f1b, interleaved when vp > 1
   std::optional<double> tokens = std::nullopt;      ///< of the whole run
+  StageSplit stage_split = {};
   Software software = {};
   Tuning tuning = Tuning::full;
   Adapters adapters = {};  ///< of the other tunings

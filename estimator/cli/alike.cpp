@@ -78,6 +78,7 @@ Fields fields_of(const Options& options) {
           {"--cp-kind", shown(options.context_kind)},
           {"--ep-kind", shown(options.expert_dispatch)},
           {"--expert-load", shown(options.expert_load)},
+          {"--stage-layers", shown(options.stage_split)},
           {"--schedule", shown(options.schedule)},
           {"--sp", shown(options.sequence_parallel)},
           {"--zero", shown(options.zero)},

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "estimator/cli/foreign_job.hpp"
+#include "estimator/cli/megatron_stages.hpp"
 #include "estimator/cli/shell_words.hpp"
 #include "units/input_error.hpp"
 
@@ -81,10 +82,12 @@ class MegatronReader {
     }
     add("sp", "sequence-parallel", settings_.is_on("sequence-parallel") ? "on" : "off");
     add_context();
+    if (const auto split = megatron_stage_split(settings_, stated)) {
+      add("stage-layers", split->name, split->text);
+    }
     if (settings_.has("num-layers")) {
       job_.model = megatron_model(settings_, job_.notes);
     }
-    note_uneven();
     job_.unread = settings_.unread();
     return std::move(job_);
   }
@@ -161,18 +164,6 @@ class MegatronReader {
                           : "allgather");
     } else {
       job_.notes.push_back("cp-comm-type " + *kind + " is priced as p2p");
-    }
-  }
-
-  void note_uneven() {
-    static_cast<void>(settings_.is_on("account-for-embedding-in-pipeline-split"));
-    static_cast<void>(settings_.is_on("account-for-loss-in-pipeline-split"));
-    for (const char* name : {"decoder-first-pipeline-num-layers",
-                             "decoder-last-pipeline-num-layers",
-                             "pipeline-model-parallel-layout"}) {
-      if (settings_.word(name)) {
-        job_.notes.push_back(std::string(name) + " is not modelled: layers are split evenly");
-      }
     }
   }
 

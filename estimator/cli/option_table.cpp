@@ -218,6 +218,25 @@ OptionRow precision_row() {
   return row;
 }
 
+OptionRow stage_layers_row() {
+  OptionRow row =
+      value_row({"stage-layers",
+                 job_verbs(),
+                 "layers of each chunk of the pipeline, or what embedding and head count "
+                 "as; plan: any tries several",
+                 "even"},
+                "even|ends:E+H|N+N+...",
+                stage_split,
+                &Options::stage_split);
+  row.assign = [of_one = row.assign](Options& options, const OptionValue& value) {
+    options.tries_stage_splits = options.verb == Verb::plan && value.text == "any";
+    if (!options.tries_stage_splits) {
+      of_one(options, value);
+    }
+  };
+  return row;
+}
+
 Rows recipe_rows() {
   return {
       precision_row(),
@@ -229,6 +248,7 @@ Rows recipe_rows() {
                 "none|selective|full|MODULE+MODULE|block:N",
                 recompute_policy,
                 &Options::recompute),
+      stage_layers_row(),
       choice_row<ContextKind>(
           {"cp-kind", job_verbs(), "how attention reaches over a context-parallel group", "ring"},
           {{"ring", ContextKind::ring},

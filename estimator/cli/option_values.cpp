@@ -188,6 +188,14 @@ ExpertDispatch expert_dispatch(const OptionValue& value) {
                   "node-limited:M, like node-limited:4)");
 }
 
+StageSplit stage_split(const OptionValue& value) {
+  return required(
+      stage_split_from(value.text),
+      value,
+      "a split of layers (expected even, ends:E+H like ends:1+1, or the layers of every "
+      "chunk like 15+16+16+15)");
+}
+
 ExpertLoad expert_load(const OptionValue& value) {
   return required(expert_load_from(value.text),
                   value,

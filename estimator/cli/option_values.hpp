@@ -37,6 +37,7 @@ namespace forerun {
 /// Any text but the empty one.
 [[nodiscard]] std::string nonempty_text(const OptionValue& value);
 /// What --recompute takes.
+[[nodiscard]] StageSplit stage_split(const OptionValue& value);
 [[nodiscard]] ExpertLoad expert_load(const OptionValue& value);
 [[nodiscard]] ExpertDispatch expert_dispatch(const OptionValue& value);
 [[nodiscard]] LoraTargets lora_targets(const OptionValue& value);

@@ -43,6 +43,7 @@ Recipe recipe_from(const Options& options) {
   recipe.context_kind = options.context_kind.value_or(recipe.context_kind);
   recipe.expert_dispatch = options.expert_dispatch.value_or(recipe.expert_dispatch);
   recipe.expert_load = options.expert_load.value_or(recipe.expert_load);
+  recipe.stage_split = options.stage_split.value_or(recipe.stage_split);
   recipe.recompute = options.recompute.value_or(recipe.recompute);
   recipe.zero = options.zero.value_or(options.shard_group ? ZeroStage::parameters : recipe.zero);
   recipe.shard_group = options.shard_group.value_or(0);

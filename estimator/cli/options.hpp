@@ -63,6 +63,8 @@ struct Options {
   std::optional<LoraTargets> lora_targets;
   std::optional<std::string> teacher;  ///< a model, as --model names them
   std::optional<ExpertLoad> expert_load;
+  std::optional<StageSplit> stage_split;
+  bool tries_stage_splits = false;  ///< of plan
   std::optional<ContextKind> context_kind;
   std::optional<ExpertDispatch> expert_dispatch;
   std::optional<Schedule> schedule;

@@ -215,8 +215,15 @@ void apply_entries(Options& options,
 }
 
 // `plan` asks what would be best for the job, so how the file splits it does not bind.
-constexpr auto chosen_by_plan = std::to_array<std::string_view>(
-    {"layout", "micro-batch", "recompute", "schedule", "sp", "zero", "fsdp", "overlap"});
+constexpr auto chosen_by_plan = std::to_array<std::string_view>({"layout",
+                                                                 "micro-batch",
+                                                                 "recompute",
+                                                                 "stage-layers",
+                                                                 "schedule",
+                                                                 "sp",
+                                                                 "zero",
+                                                                 "fsdp",
+                                                                 "overlap"});
 
 void apply_foreign(Options& options,
                    ForeignJob job,

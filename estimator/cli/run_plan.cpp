@@ -42,6 +42,7 @@ PlanChoices choices_from(const Options& options) {
   choices.sequence_parallel = pinned(options.sequence_parallel);
   choices.recompute = pinned(options.recompute);
   choices.overlaps = pinned(options.overlap);
+  choices.tries_stage_splits = options.tries_stage_splits;
   if (options.zero || options.shard_group) {
     choices.shardings = {
         {options.zero.value_or(ZeroStage::parameters), options.shard_group.value_or(0)}};

@@ -129,6 +129,7 @@ Json job_json(const Job& job) {
         {"seq", recipe.sequence},
         {"precision", name_of(recipe.precision)},
         {"recompute", text_of(recipe.recompute)},
+        {"stage_layers", text_of(recipe.stage_split)},
         {"schedule", name_of(schedule_of(job))},
         {"sp", recipe.sequence_parallel == SequenceParallel::on ? "on" : "off"},
         {"zero", static_cast<int>(recipe.zero)},

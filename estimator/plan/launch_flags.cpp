@@ -8,11 +8,17 @@ namespace forerun {
 
 std::int64_t layers_per_chunk(const Job& job) {
   const std::int64_t chunks = job.layout.pipeline * job.layout.virtual_pipeline;
-  return (job.model.layers + (counts_ends(job) ? 2 : 0) + chunks - 1) / chunks;
+  const StageSplit& split = job.recipe.stage_split;
+  const std::int64_t ends = counts_ends(job) ? 2 : split.embedding + split.head;
+  return (job.model.layers + ends + chunks - 1) / chunks;
 }
 
 bool counts_ends(const Job& job) {
   const std::int64_t chunks = job.layout.pipeline * job.layout.virtual_pipeline;
+  const StageSplit& split = job.recipe.stage_split;
+  if (split.kind != StageSplit::Kind::even) {
+    return split == StageSplit{StageSplit::Kind::counted, 1, 1, {}};
+  }
   return job.model.layers % chunks != 0 && (job.model.layers + 2) % chunks == 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include "estimator/plan/launch_flags.hpp"
 #include "estimator/plan/launch_settings.hpp"
+#include "jobs/chunk_placement.hpp"
 
 namespace forerun {
 namespace {
@@ -48,6 +49,19 @@ void add_megatron_recompute(const Job& job, LaunchSettings& settings) {
   }
 }
 
+// "Et*15|t*16|...|t*15L": the layers of every chunk in model order.
+std::string chunk_text(const Job& job) {
+  const auto chunks = chunk_layers(job);
+  std::string text;
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    text += i == 0 ? "E" : "|";
+    if (chunks[i].count > 0) {
+      text += fmt::format("t*{}", chunks[i].count);
+    }
+  }
+  return text + "L";
+}
+
 void add_megatron_pipeline(const Job& job, LaunchSettings& settings) {
   const ParallelLayout& layout = job.layout;
   settings.add(fmt::format("--pipeline-model-parallel-size {}", layout.pipeline));
@@ -57,6 +71,8 @@ void add_megatron_pipeline(const Job& job, LaunchSettings& settings) {
   if (counts_ends(job)) {
     settings.add("--account-for-embedding-in-pipeline-split");
     settings.add("--account-for-loss-in-pipeline-split");
+  } else if (job.recipe.stage_split.kind != StageSplit::Kind::even) {
+    settings.add(fmt::format("--pipeline-model-parallel-layout '{}'", chunk_text(job)));
   }
   const Schedule schedule = schedule_of(job);
   if (!has_setting_for(schedule, LaunchFormat::megatron)) {

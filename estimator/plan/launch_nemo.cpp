@@ -28,6 +28,9 @@ void add_layout(const Job& job, LaunchSettings& settings) {
   settings.add(fmt::format(
       "  virtual_pipeline_model_parallel_size: {}",
       layout.virtual_pipeline > 1 ? std::to_string(layout.virtual_pipeline) : std::string("null")));
+  if (job.recipe.stage_split.kind != StageSplit::Kind::even) {
+    settings.lack("layers by stage, " + text_of(job.recipe.stage_split));
+  }
   settings.add(fmt::format("  context_parallel_size: {}", layout.context));
   if (job.model.moe) {
     settings.add(fmt::format("  expert_model_parallel_size: {}", layout.expert));

@@ -83,12 +83,18 @@ void add_titan_pipeline(const Job& job, LaunchSettings& settings) {
     settings.add(fmt::format("expert_tensor_parallel_degree = {}", job.layout.expert_tensor));
   }
   if (job.layout.pipeline > 1) {
-    const int weight = counts_ends(job) ? 1 : 0;
+    const StageSplit& split = job.recipe.stage_split;
+    if (split.kind == StageSplit::Kind::listed) {
+      settings.lack("layers by stage, " + text_of(split));
+    }
+    const bool even = split.kind == StageSplit::Kind::even;
+    const std::int64_t embedding = even ? (counts_ends(job) ? 1 : 0) : split.embedding;
+    const std::int64_t head = even ? (counts_ends(job) ? 1 : 0) : split.head;
     settings.add(fmt::format("pipeline_parallel_schedule = \"{}\"", titan_schedule(job, settings)));
     settings.add(fmt::format("pipeline_parallel_microbatch_size = {}", job.recipe.micro_batch));
     settings.add(fmt::format("pipeline_parallel_layers_per_stage = {}", layers_per_chunk(job)));
-    settings.add(fmt::format("pipeline_parallel_first_stage_less_layers = {}", weight));
-    settings.add(fmt::format("pipeline_parallel_last_stage_less_layers = {}", weight));
+    settings.add(fmt::format("pipeline_parallel_first_stage_less_layers = {}", embedding));
+    settings.add(fmt::format("pipeline_parallel_last_stage_less_layers = {}", head));
   }
 }
 

@@ -52,6 +52,7 @@ Job LayoutSearch::job_of(const Candidate& candidate) const {
   Job job{subject_.model, subject_.recipe, candidate.layout};
   job.recipe.micro_batch = candidate.micro_batch;
   job.recipe.schedule = candidate.schedule;
+  job.recipe.stage_split = space_.stage_splits[static_cast<std::size_t>(candidate.stage_split)];
   job.recipe.sequence_parallel = candidate.sequence_parallel;
   job.recipe.zero = candidate.sharding.zero;
   job.recipe.shard_group = candidate.sharding.group;
@@ -71,6 +72,7 @@ Candidate LayoutSearch::candidate_of(const Variant& variant, std::size_t shardin
   candidate.recomputed_layers = variant.recompute.layers;
   candidate.modules = bits_of(variant.recompute.modules);
   candidate.overlap = variant.overlap;
+  candidate.stage_split = stage_split_;
   return candidate;
 }
 
@@ -95,10 +97,26 @@ void LayoutSearch::walk(const ParallelLayout& layout, Seconds give_up_at, Search
   const std::int64_t each =
       as_count(space_.micro_batches.size() * policies.size() * space_.sequence_parallel.size() *
                shardings_.size() * space_.overlaps.size());
-  for (const Schedule schedule : space_.schedules) {
-    job_.recipe.schedule = schedule;
-    walk_schedule(each, give_up_at, result);
+  for (std::size_t split = 0; split < space_.stage_splits.size(); ++split) {
+    stage_split_ = static_cast<int>(split);
+    job_.recipe.stage_split = space_.stage_splits[split];
+    stages_.clear();
+    for (const Schedule schedule : space_.schedules) {
+      job_.recipe.schedule = schedule;
+      walk_schedule(each, give_up_at, result);
+    }
   }
+}
+
+// Whether an earlier split cuts the layers as this one does.
+bool LayoutSearch::repeats_split() const {
+  const std::int64_t chunks = model_chunks(job_);
+  const auto earlier = std::span(space_.stage_splits).first(static_cast<std::size_t>(stage_split_));
+  const auto layers = chunk_layers(job_);
+  return std::ranges::any_of(earlier, [&](const StageSplit& split) {
+    return !unsuitable_because(split, subject_.model.layers, chunks) &&
+           assign_layers(subject_.model.layers, chunks, split) == layers;
+  });
 }
 
 void LayoutSearch::walk_schedule(std::int64_t candidates,
@@ -108,7 +126,7 @@ void LayoutSearch::walk_schedule(std::int64_t candidates,
   job_.recipe.recompute = {};
   job_.recipe.micro_batch = space_.micro_batches.front();
   choose(0);
-  if (const auto broken = broken_rule(job_); broken && broken->rule <= Rule::schedule) {
+  if (const auto broken = broken_rule(job_); broken && broken->rule <= Rule::stages) {
     result.reject(reject_of(broken->rule), candidates);
     return;
   }
@@ -120,6 +138,7 @@ void LayoutSearch::walk_schedule(std::int64_t candidates,
   Cell cell;
   cell.give_up_at = give_up_at;
   cell.result = &result;
+  cell.repeats_split = repeats_split();
   const auto policies = policies_of(space_.recompute, subject_.model.layers, job_.layout);
   const std::int64_t per_policy = candidates / as_count(policies.size());
   for (const RecomputePolicy& policy : policies) {
@@ -167,7 +186,8 @@ std::vector<std::size_t> LayoutSearch::legal_shardings(const Cell& cell) {
     } else if (const auto reason = unsupported_because(job_)) {
       cell.result->reject(Reject::not_modelled, each);
       cell.result->not_modelled[*reason] += each;
-    } else if (repeats_sequence || repeats_schedule || std::ranges::any_of(legal, same)) {
+    } else if (cell.repeats_split || repeats_sequence || repeats_schedule ||
+               std::ranges::any_of(legal, same)) {
       cell.result->reject(Reject::duplicate, each);
     } else {
       legal.push_back(i);

@@ -59,6 +59,7 @@ class LayoutSearch {
     std::vector<RecomputePolicy> policies;
     const PipelineProgram* program = nullptr;
     std::int64_t per_chunk = 0;  ///< micro-batches
+    bool repeats_split = false;  ///< an earlier one cuts the layers alike
     Seconds give_up_at;
     SearchResult* result = nullptr;
   };
@@ -79,6 +80,7 @@ class LayoutSearch {
   [[nodiscard]] const PipelineProgram& program(Schedule schedule, const PipelineShape& shape);
   [[nodiscard]] Schedule plain_schedule() const;
   [[nodiscard]] StageTables& stages();
+  [[nodiscard]] bool repeats_split() const;
   void choose(std::size_t sharding);
   [[nodiscard]] Bytes memory_of(StageTables& stages,
                                 std::size_t sharding,
@@ -99,6 +101,7 @@ class LayoutSearch {
   std::vector<Seconds> messages_;
   std::int64_t message_bytes_ = 0;
   MemoryOverheads overheads_;
+  int stage_split_ = 0;  ///< of the space's, at hand
 };
 
 }  // namespace forerun

@@ -30,6 +30,7 @@ struct PlanChoices {
   std::vector<Sharding> shardings;
   std::vector<RecomputePolicy> recompute;
   std::vector<Overlap> overlaps;
+  bool tries_stage_splits = false;  ///< else the recipe's
 };
 
 struct PlanRequest {

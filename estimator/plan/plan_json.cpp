@@ -27,6 +27,7 @@ Json layout_json(const PlannedLayout& planned) {
     json[key] = recipe[key];
   }
   json["recompute"] = recipe["recompute"];
+  json["stage_layers"] = recipe["stage_layers"];
   json["zero"] = recipe["zero"];
   json["hsdp_group"] = planned.candidate.sharding.group;
   json["overlap"] = whole["inputs"]["overlap"];

@@ -39,6 +39,7 @@ Seconds bound_of(const PlanSubject& subject, const SearchSpace& space, std::size
   only(thin.sequence_parallel, SequenceParallel::on);
   only(thin.overlaps, Overlap::on);
   thin.recompute.every_block = false;
+  thin.stage_splits.resize(1);
   put_likely_first(subject, thin.layouts);
   LayoutSearch search(subject, thin);
   SearchResult result;

@@ -14,6 +14,7 @@ constexpr auto names = std::to_array<std::string_view>({"heads",
                                                         "experts",
                                                         "layers",
                                                         "schedule",
+                                                        "stages",
                                                         "recompute",
                                                         "batch",
                                                         "sharding",
@@ -52,7 +53,8 @@ void write(const PricedCandidate& priced, std::ostream& out) {
                            static_cast<int>(one.sharding.zero),
                            static_cast<int>(one.recompute),
                            one.modules,
-                           static_cast<int>(one.overlap)}) {
+                           static_cast<int>(one.overlap),
+                           one.stage_split}) {
     out << ' ' << choice;
   }
   out << '\n';
@@ -93,6 +95,7 @@ PricedCandidate read_candidate(std::istream& in) {
   read_choice(in, one.recompute);
   in >> one.modules;
   read_choice(in, one.overlap);
+  in >> one.stage_split;
   return priced;
 }
 

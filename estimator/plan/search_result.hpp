@@ -23,6 +23,7 @@ enum class Reject {
   experts,
   layers,
   schedule,
+  stages,
   recompute,
   batch,
   sharding,
@@ -33,7 +34,7 @@ enum class Reject {
   lower_bound
 };
 
-inline constexpr std::size_t reject_count = 13;
+inline constexpr std::size_t reject_count = 14;
 
 [[nodiscard]] std::string_view name_of(Reject reject);
 

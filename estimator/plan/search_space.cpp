@@ -1,6 +1,9 @@
 #include "estimator/plan/search_space.hpp"
 
 #include <algorithm>
+#include <cmath>
+
+#include "jobs/parameter_count.hpp"
 
 namespace forerun {
 namespace {
@@ -88,6 +91,21 @@ std::vector<Sharding> every_sharding(std::int64_t devices_per_node) {
   return shardings;
 }
 
+std::vector<StageSplit> several_stage_splits(const ModelShape& model) {
+  constexpr std::int64_t most = 3;
+  const double table = static_cast<double>(model.vocabulary * model.hidden);
+  const double layers = static_cast<double>(count_parameters(model).total) - 2.0 * table;
+  const double worth = table * static_cast<double>(model.layers) / std::max(layers, 1.0);
+  const std::int64_t heads = std::clamp<std::int64_t>(std::llround(std::min(worth, 10.0)), 1, most);
+  std::vector<StageSplit> splits{StageSplit{}};
+  for (std::int64_t embedding = 0; embedding <= 1; ++embedding) {
+    for (std::int64_t head = 0; head <= heads; ++head) {
+      splits.push_back({StageSplit::Kind::counted, embedding, head, {}});
+    }
+  }
+  return splits;
+}
+
 RecomputeChoices every_recompute() {
   return {{{Recompute::none, {}, 0}, {Recompute::selective, {}, 0}, {Recompute::full, {}, 0}},
           true};
@@ -111,7 +129,7 @@ std::vector<RecomputePolicy> policies_of(const RecomputeChoices& choices,
 std::int64_t size_of(const SearchSpace& space, std::int64_t layers) {
   const auto others = static_cast<std::int64_t>(
       space.micro_batches.size() * space.schedules.size() * space.sequence_parallel.size() *
-      space.shardings.size() * space.overlaps.size());
+      space.shardings.size() * space.overlaps.size() * space.stage_splits.size());
   std::int64_t size = 0;
   for (const ParallelLayout& layout : space.layouts) {
     size += others * std::ssize(policies_of(space.recompute, layers, layout));

@@ -23,6 +23,7 @@ struct SearchSpace {
   std::vector<Sharding> shardings;
   RecomputeChoices recompute;
   std::vector<Overlap> overlaps;
+  std::vector<StageSplit> stage_splits = {StageSplit{}};
 };
 
 /// The largest degrees of a space that nobody limits.
@@ -48,6 +49,10 @@ struct SpaceLimits {
 
 /// ZeRO 0 to 3, and HSDP over the replicas of a node where there are several and more outside.
 [[nodiscard]] std::vector<Sharding> every_sharding(std::int64_t devices_per_node);
+
+/// Even, and the embedding and the head counted as layers in whole numbers up to what their weights
+/// are of a layer's, at least one (the head's) and at most three.
+[[nodiscard]] std::vector<StageSplit> several_stage_splits(const ModelShape& model);
 
 /// None, selective (core attention), full, and every block.
 [[nodiscard]] RecomputeChoices every_recompute();

@@ -24,6 +24,7 @@ std::int64_t least_layers(const Job& job) {
 Job with_depth(Job job, std::int64_t layers) {
   if (layers < job.model.layers) {
     job.model.layers = layers;
+    job.recipe.stage_split = {};
     if (std::ssize(job.model.kinds) > layers) {
       job.model.kinds.resize(static_cast<std::size_t>(layers));
     }

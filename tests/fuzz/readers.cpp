@@ -20,6 +20,7 @@
 #include "jobs/parallel_layout.hpp"
 #include "jobs/parameter_count.hpp"
 #include "jobs/read_model.hpp"
+#include "jobs/stage_split.hpp"
 #include "kernels/kernel_cost.hpp"
 #include "kernels/kernel_key.hpp"
 #include "kernels/valid_key.hpp"
@@ -45,6 +46,17 @@ void take_cluster(std::string_view text) {
 }
 
 void take_layout(std::string_view text) {
+  if (const auto split = stage_split_from(text)) {
+    constexpr std::int64_t layers = 10;
+    constexpr std::int64_t chunks = 4;
+    require(stage_split_from(text_of(*split)) == split,
+            "a split of layers comes back from its text");
+    if (!unsuitable_because(*split, layers, chunks)) {
+      const ChunkLayers last = assign_layers(layers, chunks, *split).back();
+      require(last.first + last.count == layers, "a split holds every layer");
+    }
+    return;
+  }
   constexpr std::int64_t devices = 64;
   for (const ParallelLayout& layout : parse_layouts(text, devices)) {
     require(world_size(layout) == devices, "a layout has as many ranks as devices");

@@ -1,4 +1,4 @@
-// Layers per chunk, padding, and every rule by which a job cannot be laid out.
+// Padding, and every rule by which a job cannot be laid out.
 #include "jobs/job.hpp"
 
 #include <gmock/gmock.h>
@@ -8,14 +8,6 @@ namespace forerun {
 namespace {
 
 using ::testing::ElementsAre;
-
-std::vector<std::int64_t> counts(std::int64_t layers, std::int64_t chunks) {
-  std::vector<std::int64_t> result;
-  for (const ChunkLayers& chunk : assign_layers(layers, chunks)) {
-    result.push_back(chunk.count);
-  }
-  return result;
-}
 
 // A job that is legal on one device and has no odd number anywhere.
 Job dense_job() {
@@ -39,45 +31,6 @@ Job expert_job() {
 
 std::string reason(const Job& job) {
   return illegal_because(job).value_or("legal");
-}
-
-TEST(AssignLayers, SplitsEvenlyWhatDivides) {
-  EXPECT_THAT(counts(8, 4), ElementsAre(2, 2, 2, 2));
-}
-
-TEST(AssignLayers, GivesAllLayersToOneChunk) {
-  EXPECT_THAT(counts(7, 1), ElementsAre(7));
-}
-
-TEST(AssignLayers, CountsEmbeddingAndHeadOf126LayersOn16Chunks) {
-  EXPECT_THAT(counts(126, 16), ElementsAre(7, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 7));
-}
-
-TEST(AssignLayers, PutsEmbeddingAndHeadAloneFor126LayersOn128Chunks) {
-  const auto chunks = counts(126, 128);
-  EXPECT_EQ(chunks.front(), 0);
-  EXPECT_EQ(chunks.back(), 0);
-  EXPECT_EQ(std::vector<std::int64_t>(chunks.begin() + 1, chunks.end() - 1),
-            std::vector<std::int64_t>(126, 1));
-}
-
-TEST(AssignLayers, GivesTheFirstChunksOneMoreOtherwise) {
-  EXPECT_THAT(counts(61, 4), ElementsAre(16, 15, 15, 15));
-}
-
-TEST(AssignLayers, PrefersAnEvenSplitToCountingTheEnds) {
-  EXPECT_THAT(counts(2, 2), ElementsAre(1, 1));
-}
-
-TEST(AssignLayers, CoversEveryLayerOnceForAnyNumberOfChunks) {
-  for (std::int64_t chunks = 1; chunks <= 128; ++chunks) {
-    std::int64_t next = 0;
-    for (const ChunkLayers& chunk : assign_layers(126, chunks)) {
-      EXPECT_EQ(chunk.first, next);
-      next += chunk.count;
-    }
-    EXPECT_EQ(next, 126) << chunks;
-  }
 }
 
 TEST(PaddedVocabulary, RoundsGpt2UpTo50304) {

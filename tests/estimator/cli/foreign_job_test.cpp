@@ -139,6 +139,58 @@ TEST(ForeignJob, PlacesExpertsAsMegatronsPatternSays) {
   EXPECT_THROW(static_cast<void>(read_megatron_job(start + "[1,1]", "a")), InputError);
 }
 
+TEST(ForeignJob, CutsLayersAsMegatronsArgumentsSay) {
+  const auto split = [](const std::string& more) {
+    return entry(read_megatron_job("--num-layers 61 --hidden-size 64 --num-attention-heads 4 "
+                                   "--vocab-size 100 --pipeline-model-parallel-size 4 " +
+                                       more,
+                                   "a"),
+                 "stage-layers");
+  };
+  EXPECT_EQ(split(""), "absent");
+  EXPECT_EQ(split("--account-for-embedding-in-pipeline-split "
+                  "--account-for-loss-in-pipeline-split"),
+            "ends:1+1");
+  EXPECT_EQ(split("--account-for-loss-in-pipeline-split"), "ends:0+1");
+  EXPECT_EQ(split("--decoder-last-pipeline-num-layers 13"), "16+16+16+13");
+  EXPECT_EQ(split("--decoder-first-pipeline-num-layers 15 --decoder-last-pipeline-num-layers 14"),
+            "15+16+16+14");
+  // 14, 17, 17 and 13 layers do not all halve.
+  EXPECT_THROW(
+      split("--num-virtual-stages-per-pipeline-rank 2 "
+            "--decoder-first-pipeline-num-layers 14 --decoder-last-pipeline-num-layers 13"),
+      InputError);
+  EXPECT_EQ(split("--num-virtual-stages-per-pipeline-rank 1 "
+                  "--decoder-first-pipeline-num-layers 1"),
+            "1+20+20+20");
+  EXPECT_THROW(split("--decoder-first-pipeline-num-layers 2"), InputError);  // 59 on three stages
+}
+
+// The layout that Megatron-Bridge gives DeepSeek-V3: 32 chunks of two layers, fewer at the end.
+TEST(ForeignJob, SpellsAMegatronLayoutOut) {
+  const auto split = [](const std::string& layout) {
+    return entry(read_megatron_job("--num-layers 61 --hidden-size 64 --num-attention-heads 4 "
+                                   "--vocab-size 100 --pipeline-model-parallel-layout '" +
+                                       layout + "'",
+                                   "a"),
+                 "stage-layers");
+  };
+  std::string expected = "3";
+  for (int chunk = 0; chunk < 29; ++chunk) {
+    expected += "+2";
+  }
+  EXPECT_EQ(split("Et*3|(tt|)*29,m|L"), expected + "+0+0");
+  EXPECT_EQ(split("E((t|)*2tt|)*2tL"), "1+1+2+1+1+2+1");
+  for (const char* wrong : {"Et*3|(tt|",
+                            "Et)|L",
+                            "Ex|L",
+                            "Et*|L",
+                            "Et*9999999999|L",
+                            "(((((((((t*99)*99)*99)*99)*99)*99)*99)*99)*99)"}) {
+    EXPECT_THROW(static_cast<void>(split(wrong)), InputError) << wrong;
+  }
+}
+
 // torchtitan's train_configs/llama3_405b.toml of 2025.
 TEST(ForeignJob, ReadsATorchtitanToml) {
   const std::string text =
@@ -212,6 +264,7 @@ struct Sent {
   Overlap overlap = Overlap::on;
   std::int64_t group = 0;
   std::int64_t sequence = 4096;
+  StageSplit split = {};
 };
 
 // A job to the framework's settings, read back, estimated: against the estimate of the job.
@@ -230,6 +283,7 @@ void expect_same(const Sent& sent, LaunchFormat format) {
     options.shard_group = sent.group;
   }
   options.overlap = sent.overlap;
+  options.stage_split = sent.split;
   options.software =
       *software_preset(format == LaunchFormat::torchtitan ? "torchtitan" : "megatron-core");
   const JobEstimate direct = estimate_from(options);
@@ -268,6 +322,14 @@ TEST(ForeignJob, MegatronsArgumentsComeBackAsTheSameJob) {
                .recompute = {Recompute::full, {}, 0},
                .zero = ZeroStage::parameters,
                .group = 8},
+              megatron);
+  expect_same({.model = "llama-3-70b",
+               .layout = "tp=8,pp=4,vp=2,dp=2",
+               .split = {StageSplit::Kind::counted, 0, 3, {}}},
+              megatron);
+  expect_same({.model = "llama-3-8b",
+               .layout = "tp=2,pp=4,dp=8",
+               .split = {StageSplit::Kind::listed, 0, 0, {9, 10, 9, 4}}},
               megatron);
   expect_same({.model = "mixtral-8x7b", .layout = "tp=2,pp=2,ep=8,dp=16"}, megatron);
   expect_same({.model = "deepseek-v2-lite", .layout = "tp=1,ep=8,dp=64"}, megatron);

@@ -73,7 +73,10 @@ std::vector<Candidate> all_candidates(const SmallPlan& plan) {
               one.sequence_parallel = sequence_parallel;
               for (const Overlap overlap : plan.space.overlaps) {
                 one.overlap = overlap;
-                all.push_back(one);
+                for (one.stage_split = 0; one.stage_split < std::ssize(plan.space.stage_splits);
+                     ++one.stage_split) {
+                  all.push_back(one);
+                }
               }
             }
           }
@@ -94,6 +97,7 @@ Candidate random_candidate(const SmallPlan& plan, std::mt19937& random) {
   one.schedule = any(space.schedules);
   one.sequence_parallel = any(space.sequence_parallel);
   one.overlap = any(space.overlaps);
+  one.stage_split = static_cast<int>(random() % space.stage_splits.size());
   return one;
 }
 
@@ -116,6 +120,7 @@ void expect_random_layouts_as_estimated(const SmallPlan& plan, int wanted) {
     alone.space.shardings = {one.sharding};
     alone.space.recompute = {{job.recipe.recompute}, false};
     alone.space.overlaps = {one.overlap};
+    alone.space.stage_splits = {job.recipe.stage_split};
     const SearchResult result = walk_all(alone);
     ASSERT_EQ(result.evaluated, 1) << text_of(one.layout);
     const StepEstimate estimate = estimate_of(plan, job, one.overlap);
@@ -141,6 +146,7 @@ TEST(LayoutSearch, PricesAWholeSpaceAsOneByOne) {
   plan.space.recompute.every_block = false;
   plan.space.layouts = parse_layouts("tp=1|2,pp=1|2|4,vp=1..3", 8);
   plan.space.micro_batches = {1, 4};
+  plan.space.stage_splits = several_stage_splits(plan.subject.model);
   const LayoutSearch jobs(plan.subject, plan.space);
   std::int64_t legal = 0;
   std::optional<PricedCandidate> best;
@@ -166,6 +172,24 @@ TEST(LayoutSearch, PricesAWholeSpaceAsOneByOne) {
   const auto count = [&](Reject why) { return result.rejected[static_cast<std::size_t>(why)]; };
   EXPECT_EQ(result.evaluated + count(Reject::memory) + count(Reject::duplicate), legal);
   EXPECT_EQ(result.enumerated, sum_of_rejects(result) + result.evaluated);
+}
+
+// The head of gemma-2b (256,000 tokens) works as much as five of its layers: the split that counts
+// it as three beats the even one, and what is given up early is none of the best.
+TEST(LayoutSearch, LightensTheStageOfAHeavyHead) {
+  SmallPlan plan = small_plan("gemma-2b", "dgx-h100", 8, 64, 4096);
+  plan.space.layouts = parse_layouts("tp=1,pp=2|4", 8);
+  plan.space.schedules = {Schedule::one_f_one_b};
+  const SearchResult even = walk_all(plan);
+  plan.space.stage_splits = several_stage_splits(plan.subject.model);
+  const SearchResult several = walk_all(plan);
+  const PricedCandidate best = fastest(several, 1).front();
+  EXPECT_LT(best.step_time, fastest(even, 1).front().step_time);
+  const StageSplit& split =
+      plan.space.stage_splits[static_cast<std::size_t>(best.candidate.stage_split)];
+  EXPECT_EQ(split.head, 3);
+  EXPECT_EQ(fastest(walk_all(plan, bound_of(plan.subject, plan.space, 2)), 2), fastest(several, 2));
+  EXPECT_EQ(search_result_from(to_text(several)).best, several.best);
 }
 
 // By hand: 8 devices are (tp, pp, dp) = 2^a 2^b 2^c with a + b + c = 3: ten ways. gpt2 has 12
