@@ -2,6 +2,9 @@
 #include "estimator/cli/megatron_stages.hpp"
 
 #include <algorithm>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -20,7 +23,7 @@ class LayoutText {
   LayoutText(std::string_view text, std::string where) : text_(text), where_(std::move(where)) {}
 
   std::string spelled_out() {
-    const std::string whole = sequence(0);
+    std::string whole = sequence(0);
     if (at_ < text_.size()) {
       fail("a bracket is closed that was not opened");
     }
@@ -41,24 +44,7 @@ class LayoutText {
   std::string sequence(int depth) {
     std::string all;
     while (at_ < text_.size() && text_[at_] != ')') {
-      const char c = text_[at_];
-      std::string one;
-      if (c == '(' && depth < deepest) {
-        ++at_;
-        one = sequence(depth + 1);
-        if (at_ == text_.size()) {
-          fail("a bracket is not closed");
-        }
-        ++at_;
-      } else if (std::string_view("EtmL|").find(c) != std::string_view::npos) {
-        one = c;
-        ++at_;
-      } else if (c == ',' || c == ' ') {
-        ++at_;
-        continue;
-      } else {
-        fail("is none of E, t, m, L, |, brackets and *N");
-      }
+      const std::string one = element(depth);
       const std::int64_t count = times();
       if (all.size() + one.size() * static_cast<std::size_t>(count) > longest) {
         fail("is too long");
@@ -68,6 +54,27 @@ class LayoutText {
       }
     }
     return all;
+  }
+
+  // A letter or a group; nothing of what means nothing.
+  std::string element(int depth) {
+    const char c = text_[at_];
+    ++at_;
+    if (c == ',' || c == ' ') {
+      return {};
+    }
+    if (std::string_view("EtmL|").find(c) != std::string_view::npos) {
+      return {c};
+    }
+    if (c != '(' || depth == deepest) {
+      fail("is none of E, t, m, L, |, brackets and *N");
+    }
+    std::string group = sequence(depth + 1);
+    if (at_ == text_.size()) {
+      fail("a bracket is not closed");
+    }
+    ++at_;
+    return group;
   }
 
   std::int64_t times() {
@@ -102,7 +109,27 @@ std::string layers_by_chunk(const std::string& spelled) {
   return text_of(split);
 }
 
-// Layers of the first and the last stage, the others alike, each stage's in equal chunks.
+// Each stage's layers in equal chunks, in model order.
+std::string by_chunk(const std::vector<std::int64_t>& by_stage,
+                     std::int64_t chunks,
+                     const std::string& where) {
+  StageSplit split{StageSplit::Kind::listed, 0, 0, {}};
+  for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
+    for (std::size_t stage = 0; stage < by_stage.size(); ++stage) {
+      if (by_stage[stage] % chunks != 0) {
+        throw InputError(where,
+                         fmt::format("{} layers of stage {} do not divide by its {} chunks",
+                                     by_stage[stage],
+                                     stage,
+                                     chunks));
+      }
+      split.layers.push_back(by_stage[stage] / chunks);
+    }
+  }
+  return text_of(split);
+}
+
+// Layers of the first and the last stage, the others alike.
 std::string by_ends(ForeignSettings& settings, const StatedJob& stated) {
   constexpr const char* first_name = "decoder-first-pipeline-num-layers";
   constexpr const char* last_name = "decoder-last-pipeline-num-layers";
@@ -120,23 +147,11 @@ std::string by_ends(ForeignSettings& settings, const StatedJob& stated) {
                                  inner,
                                  stated.pipeline));
   }
-  StageSplit split{StageSplit::Kind::listed, 0, 0, {}};
-  for (std::int64_t chunk = 0; chunk < stated.pipeline * stated.virtual_pipeline; ++chunk) {
-    const std::int64_t stage = chunk % stated.pipeline;
-    const bool is_last = stage == stated.pipeline - 1;
-    const std::int64_t of_stage = stage == 0 && first ? *first
-                                  : is_last && last   ? *last
-                                                      : left / std::max<std::int64_t>(inner, 1);
-    if (of_stage % stated.virtual_pipeline != 0) {
-      throw InputError(where,
-                       fmt::format("{} layers of stage {} do not divide by its {} chunks",
-                                   of_stage,
-                                   stage,
-                                   stated.virtual_pipeline));
-    }
-    split.layers.push_back(of_stage / stated.virtual_pipeline);
-  }
-  return text_of(split);
+  std::vector<std::int64_t> by_stage(static_cast<std::size_t>(stated.pipeline),
+                                     left / std::max<std::int64_t>(inner, 1));
+  by_stage.front() = first.value_or(by_stage.front());
+  by_stage.back() = last.value_or(by_stage.back());
+  return by_chunk(by_stage, stated.virtual_pipeline, where);
 }
 
 }  // namespace

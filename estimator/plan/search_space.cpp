@@ -93,7 +93,7 @@ std::vector<Sharding> every_sharding(std::int64_t devices_per_node) {
 
 std::vector<StageSplit> several_stage_splits(const ModelShape& model) {
   constexpr std::int64_t most = 3;
-  const double table = static_cast<double>(model.vocabulary * model.hidden);
+  const auto table = static_cast<double>(model.vocabulary * model.hidden);
   const double layers = static_cast<double>(count_parameters(model).total) - 2.0 * table;
   const double worth = table * static_cast<double>(model.layers) / std::max(layers, 1.0);
   const std::int64_t heads = std::clamp<std::int64_t>(std::llround(std::min(worth, 10.0)), 1, most);
