@@ -218,6 +218,24 @@ OptionRow precision_row() {
   return row;
 }
 
+/// One option; `plan` may be given several of its values.
+OptionRow offload_row() {
+  OptionRow row = row_about({"offload",
+                             {Verb::rehearse, Verb::estimate, Verb::plan},
+                             "what lies in the host's memory and comes and goes over its link; "
+                             "estimated only; plan takes sets: none|optimizer, and any for all",
+                             "none"});
+  row.placeholder = "none|activations,optimizer,weights";
+  row.assign = [](Options& options, const OptionValue& value) {
+    if (options.verb == Verb::plan) {
+      options.offload_set = offload_set(value);
+    } else {
+      options.offload = offload(value);
+    }
+  };
+  return row;
+}
+
 Rows recipe_rows() {
   return {
       precision_row(),
@@ -229,6 +247,7 @@ Rows recipe_rows() {
                 "none|selective|full|MODULE+MODULE|block:N",
                 recompute_policy,
                 &Options::recompute),
+      offload_row(),
       choice_row<ContextKind>(
           {"cp-kind", job_verbs(), "how attention reaches over a context-parallel group", "ring"},
           {{"ring", ContextKind::ring},

@@ -30,6 +30,7 @@ struct Candidate {
   std::int64_t recomputed_layers = 0;  ///< of `block`
   int modules = 0;                     ///< of `selective`: which of the search's module sets
   Overlap overlap = Overlap::on;
+  Offload offload;
 
   friend auto operator<=>(const Candidate&, const Candidate&) = default;
 };

@@ -30,6 +30,7 @@ struct PlanChoices {
   std::vector<Sharding> shardings;
   std::vector<RecomputePolicy> recompute;
   std::vector<Overlap> overlaps;
+  std::vector<Offload> offloads;  ///< empty: nothing is offloaded
 };
 
 struct PlanRequest {

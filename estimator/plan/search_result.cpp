@@ -52,7 +52,10 @@ void write(const PricedCandidate& priced, std::ostream& out) {
                            static_cast<int>(one.sharding.zero),
                            static_cast<int>(one.recompute),
                            one.modules,
-                           static_cast<int>(one.overlap)}) {
+                           static_cast<int>(one.overlap),
+                           one.offload.activations ? 1 : 0,
+                           one.offload.optimizer ? 1 : 0,
+                           one.offload.weights ? 1 : 0}) {
     out << ' ' << choice;
   }
   out << '\n';
@@ -93,6 +96,9 @@ PricedCandidate read_candidate(std::istream& in) {
   read_choice(in, one.recompute);
   in >> one.modules;
   read_choice(in, one.overlap);
+  read_choice(in, one.offload.activations);
+  read_choice(in, one.offload.optimizer);
+  read_choice(in, one.offload.weights);
   return priced;
 }
 

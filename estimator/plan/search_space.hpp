@@ -23,6 +23,7 @@ struct SearchSpace {
   std::vector<Sharding> shardings;
   RecomputeChoices recompute;
   std::vector<Overlap> overlaps;
+  std::vector<Offload> offloads{Offload()};
 };
 
 /// The largest degrees of a space that nobody limits.

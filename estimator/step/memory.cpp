@@ -7,6 +7,7 @@
 
 #include "estimator/step/activation_peak.hpp"
 #include "estimator/step/backward_split.hpp"
+#include "estimator/step/offload.hpp"
 #include "estimator/step/part_work.hpp"
 #include "estimator/step/pipeline_program.hpp"
 #include "jobs/chunk_placement.hpp"
@@ -196,6 +197,7 @@ ChunkMemory memory_of(const std::vector<WorkItem>& forward,
 
 ChunkMemory ChunkMemories::chunk(ChunkLayers layers, bool holds_embedding, bool holds_head) {
   ChunkMemory sum;
+  Bytes largest;  // of what single layers leave to the host
   for (const PartRun& run : parts_of(job_, layers, holds_embedding, holds_head)) {
     for (std::int64_t i = 0; i < run.count; ++i) {
       const ChunkMemory& part = of(run.kind, run.first_layer + i);
@@ -205,8 +207,13 @@ ChunkMemory ChunkMemories::chunk(ChunkLayers layers, bool holds_embedding, bool 
       sum.forward_transient = std::max(sum.forward_transient, part.forward_transient);
       sum.input_transient = std::max(sum.input_transient, part.input_transient);
       sum.weight_transient = std::max(sum.weight_transient, part.weight_transient);
+      sum.offloaded += part.offloaded;
+      largest = std::max(largest, part.offloaded);
     }
   }
+  const Bytes buffers = std::min(2.0 * largest, sum.offloaded);
+  sum.forward_transient += buffers;
+  sum.input_transient += buffers;
   return sum;
 }
 
@@ -220,8 +227,12 @@ const ChunkMemory& ChunkMemories::of(PartKind kind, std::int64_t layer) {
   std::vector<TensorId> spared = part.kept;
   mark_releases(part.forward, spared);
   mark_releases(part.backward, {});
-  return parts_.emplace(key, memory_of(part.forward, part.backward, part.kept, schedule_of(job_)))
-      .first->second;
+  ChunkMemory memory = memory_of(part.forward, part.backward, part.kept, schedule_of(job_));
+  const bool is_layer = kind == PartKind::layer || kind == PartKind::recomputed_layer;
+  if (is_layer && job_.recipe.offload.activations) {
+    memory.offloaded = std::exchange(memory.kept_for_input, Bytes());
+  }
+  return parts_.emplace(key, memory).first->second;
 }
 
 MemoryOverheads host_overheads() {
@@ -253,6 +264,10 @@ Bytes kept_bytes(const ChunkWork& chunk) {
   return sum_of(kept_sizes(chunk.forward, chunk.backward, chunk.kept));
 }
 
+Bytes kept_bytes(const PartWork& part) {
+  return sum_of(kept_sizes(part.forward, part.backward, part.kept));
+}
+
 namespace {
 
 // ZeRO-3 holds the layer at work and the one that is gathered ahead (FSDP's prefetch), or the
@@ -273,24 +288,60 @@ Bytes gathered_bytes(const Job& job) {
   return static_cast<double>(gradients + 2 * largest) * size_of(type);
 }
 
-// State of `elements` that data-parallel ranks share so.
+// State of one kind, in elements of the rank that owns a share of it: all of it, and as far as it
+// is offloaded what of it the device works on at a time.
+struct Owned {
+  double all = 0.0;
+  double layers = 0.0;
+  double at_work = 0.0;  ///< of two layers
+};
+
+Owned owned(std::int64_t all, std::int64_t layers, std::int64_t largest, std::int64_t ranks) {
+  const auto share = [&](std::int64_t elements) {
+    return static_cast<double>(elements) / static_cast<double>(ranks);
+  };
+  return {share(all), share(std::min(layers, all)), share(std::min({2 * largest, layers, all}))};
+}
+
+// State that data-parallel ranks share so: where it lies.
 void add_state_of(const Job& job,
                   std::int64_t elements,
                   const StateShards& shards,
+                  std::int64_t layers,
+                  std::int64_t largest,
                   StageMemory& memory) {
-  const DataType type = data_type_of(job.recipe.precision);
-  const auto share = [&](std::int64_t ranks) {
-    return static_cast<double>(elements) / static_cast<double>(ranks);
-  };
-  const Bytes gradient =
-      size_of(job.recipe.software.gradients == GradientFormat::fp32 ? DataType::fp32 : type);
+  const Recipe& recipe = job.recipe;
+  const DataType type = data_type_of(recipe.precision);
+  const auto of = [&](std::int64_t ranks) { return owned(elements, layers, largest, ranks); };
   // fp32 training updates its weights in place; 16-bit training keeps an fp32 master copy, unless
   // its software does not, which with ZeRO-3 is all that is kept (FSDP's sharded parameters).
-  const bool has_master = type != DataType::fp32 && job.recipe.software.keeps_master_weights;
-  memory.optimizer_states += share(shards.optimizer) * (has_master ? 12.0 : 8.0) * unit::byte;
-  memory.gradients += share(shards.gradients) * gradient;
-  if (shards.weights == 1 || !has_master) {
-    memory.weights += share(shards.weights) * size_of(type);
+  const bool has_master = type != DataType::fp32 && recipe.software.keeps_master_weights;
+  const Owned state = of(shards.optimizer);
+  const Owned gradients = of(shards.gradients);
+  const Owned weights = of(shards.weights);
+  const bool on_host = updates_on_host(recipe);
+  const bool gradients_stay = !(recipe.offload.optimizer && host_keeps_gradients(job));
+  // Where the master copy is all that was kept of the weights, they stay when it leaves.
+  const bool leaves_weights = shards.weights > 1 && has_master && recipe.offload.optimizer;
+  if (recipe.offload.optimizer) {
+    memory.host += state.all * state_bytes(recipe);
+    memory.host += on_host ? state.all * gradient_bytes(recipe) : Bytes();
+    const Bytes stayed =
+        state.all * state_bytes(recipe) - (leaves_weights ? weights.all * size_of(type) : Bytes());
+    memory.optimizer_states +=
+        on_host ? Bytes() : std::min(stayed, state.at_work * state_bytes(recipe));
+  } else {
+    memory.optimizer_states += state.all * state_bytes(recipe);
+  }
+  memory.gradients += (gradients_stay ? gradients.all : gradients.at_work) * gradient_bytes(recipe);
+  if (shards.weights > 1 && has_master && !leaves_weights) {
+    return;
+  }
+  if (recipe.offload.weights) {
+    memory.host += weights.layers * size_of(type);
+    memory.weights += (weights.all - weights.layers + weights.at_work) * size_of(type);
+  } else {
+    memory.weights += weights.all * size_of(type);
   }
 }
 
@@ -312,8 +363,14 @@ void add_frozen(const Job& job, const StageWeights& weights, StageMemory& memory
 
 StageMemory state_memory(const Job& job, const StageWeights& weights) {
   StageMemory memory;
-  add_state_of(job, weights.elements, state_shards(job), memory);
-  add_state_of(job, weights.expert_elements, expert_state_shards(job), memory);
+  const LayerElements layers = job.recipe.offload.any() ? layer_elements(weights) : LayerElements();
+  add_state_of(job, weights.elements, state_shards(job), layers.all, layers.largest, memory);
+  add_state_of(job,
+               weights.expert_elements,
+               expert_state_shards(job),
+               layers.all_experts,
+               layers.largest_experts,
+               memory);
   add_frozen(job, weights, memory);
   if (state_shards(job).weights > 1) {
     memory.weights += gathered_bytes(job);
@@ -335,6 +392,7 @@ StageMemory stage_memory(const StageMemory& state,
   StageMemory memory = state;
   memory.activations = peak.kept;
   memory.transient = peak.transient;
+  memory.host += peak.offloaded;
   memory.context = overheads.context;
   memory.communication = overheads.communication;
   memory.fragmentation = overheads.fragmentation_fraction *
