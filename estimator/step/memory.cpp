@@ -288,6 +288,14 @@ Bytes gathered_bytes(const Job& job) {
   return static_cast<double>(gradients + 2 * largest) * size_of(type);
 }
 
+// The weights that the same ranks share, and what of them is of layers.
+struct SharedWeights {
+  std::int64_t all = 0;
+  std::int64_t layers = 0;
+  std::int64_t largest = 0;  ///< of the largest layer
+  StateShards shards;
+};
+
 // State of one kind, in elements of the rank that owns a share of it: all of it, and as far as it
 // is offloaded what of it the device works on at a time.
 struct Owned {
@@ -296,52 +304,62 @@ struct Owned {
   double at_work = 0.0;  ///< of two layers
 };
 
-Owned owned(std::int64_t all, std::int64_t layers, std::int64_t largest, std::int64_t ranks) {
+Owned owned(const SharedWeights& weights, std::int64_t ranks) {
   const auto share = [&](std::int64_t elements) {
-    return static_cast<double>(elements) / static_cast<double>(ranks);
+    return static_cast<double>(std::min(elements, weights.all)) / static_cast<double>(ranks);
   };
-  return {share(all), share(std::min(layers, all)), share(std::min({2 * largest, layers, all}))};
+  return {share(weights.all),
+          share(weights.layers),
+          share(std::min(2 * weights.largest, weights.layers))};
+}
+
+// fp32 training updates its weights in place; 16-bit training keeps an fp32 master copy, unless its
+// software does not, which with ZeRO-3 is all that is kept (FSDP's sharded parameters).
+bool has_master(const Recipe& recipe) {
+  return data_type_of(recipe.precision) != DataType::fp32 && recipe.software.keeps_master_weights;
+}
+
+// `left`: weights that stay on the device when their master copies leave it.
+void add_optimizer_state(const Recipe& recipe,
+                         const Owned& state,
+                         Bytes left,
+                         StageMemory& memory) {
+  const Bytes all = state.all * state_bytes(recipe);
+  if (!recipe.offload.optimizer) {
+    memory.optimizer_states += all;
+    return;
+  }
+  memory.host += all;
+  if (updates_on_host(recipe)) {
+    memory.host += state.all * gradient_bytes(recipe);
+  } else {
+    memory.optimizer_states += std::min(all - left, state.at_work * state_bytes(recipe));
+  }
+}
+
+void add_weights(const Recipe& recipe, const Owned& weights, StageMemory& memory) {
+  const Bytes element = size_of(data_type_of(recipe.precision));
+  if (!recipe.offload.weights) {
+    memory.weights += weights.all * element;
+    return;
+  }
+  memory.host += weights.layers * element;
+  memory.weights += (weights.all - weights.layers + weights.at_work) * element;
 }
 
 // State that data-parallel ranks share so: where it lies.
-void add_state_of(const Job& job,
-                  std::int64_t elements,
-                  const StateShards& shards,
-                  std::int64_t layers,
-                  std::int64_t largest,
-                  StageMemory& memory) {
+void add_state_of(const Job& job, const SharedWeights& shared, StageMemory& memory) {
   const Recipe& recipe = job.recipe;
-  const DataType type = data_type_of(recipe.precision);
-  const auto of = [&](std::int64_t ranks) { return owned(elements, layers, largest, ranks); };
-  // fp32 training updates its weights in place; 16-bit training keeps an fp32 master copy, unless
-  // its software does not, which with ZeRO-3 is all that is kept (FSDP's sharded parameters).
-  const bool has_master = type != DataType::fp32 && recipe.software.keeps_master_weights;
-  const Owned state = of(shards.optimizer);
-  const Owned gradients = of(shards.gradients);
-  const Owned weights = of(shards.weights);
-  const bool on_host = updates_on_host(recipe);
-  const bool gradients_stay = !(recipe.offload.optimizer && host_keeps_gradients(job));
-  // Where the master copy is all that was kept of the weights, they stay when it leaves.
-  const bool leaves_weights = shards.weights > 1 && has_master && recipe.offload.optimizer;
-  if (recipe.offload.optimizer) {
-    memory.host += state.all * state_bytes(recipe);
-    memory.host += on_host ? state.all * gradient_bytes(recipe) : Bytes();
-    const Bytes stayed =
-        state.all * state_bytes(recipe) - (leaves_weights ? weights.all * size_of(type) : Bytes());
-    memory.optimizer_states +=
-        on_host ? Bytes() : std::min(stayed, state.at_work * state_bytes(recipe));
-  } else {
-    memory.optimizer_states += state.all * state_bytes(recipe);
-  }
-  memory.gradients += (gradients_stay ? gradients.all : gradients.at_work) * gradient_bytes(recipe);
-  if (shards.weights > 1 && has_master && !leaves_weights) {
-    return;
-  }
-  if (recipe.offload.weights) {
-    memory.host += weights.layers * size_of(type);
-    memory.weights += (weights.all - weights.layers + weights.at_work) * size_of(type);
-  } else {
-    memory.weights += weights.all * size_of(type);
+  const Owned weights = owned(shared, shared.shards.weights);
+  const Owned gradients = owned(shared, shared.shards.gradients);
+  const bool is_only_master = shared.shards.weights > 1 && has_master(recipe);
+  const Bytes left =
+      is_only_master ? weights.all * size_of(data_type_of(recipe.precision)) : Bytes();
+  add_optimizer_state(recipe, owned(shared, shared.shards.optimizer), left, memory);
+  memory.gradients +=
+      (host_keeps_gradients(job) ? gradients.at_work : gradients.all) * gradient_bytes(recipe);
+  if (!is_only_master || recipe.offload.optimizer) {
+    add_weights(recipe, weights, memory);
   }
 }
 
@@ -364,12 +382,12 @@ void add_frozen(const Job& job, const StageWeights& weights, StageMemory& memory
 StageMemory state_memory(const Job& job, const StageWeights& weights) {
   StageMemory memory;
   const LayerElements layers = job.recipe.offload.any() ? layer_elements(weights) : LayerElements();
-  add_state_of(job, weights.elements, state_shards(job), layers.all, layers.largest, memory);
+  add_state_of(job, {weights.elements, layers.all, layers.largest, state_shards(job)}, memory);
   add_state_of(job,
-               weights.expert_elements,
-               expert_state_shards(job),
-               layers.all_experts,
-               layers.largest_experts,
+               {weights.expert_elements,
+                layers.all_experts,
+                layers.largest_experts,
+                expert_state_shards(job)},
                memory);
   add_frozen(job, weights, memory);
   if (state_shards(job).weights > 1) {
