@@ -1,4 +1,4 @@
-// Sets of switches that texts name, joined by "+": "layernorm+mlp_act", "q_proj+v_proj".
+// Sets of switches that texts name, joined by a sign: "layernorm+mlp_act", "q_proj+v_proj".
 #pragma once
 
 #include <algorithm>
@@ -19,28 +19,31 @@ struct NamedFlag {
 template <class Flags>
 [[nodiscard]] std::optional<Flags> flags_from(std::string_view text,
                                               std::span<const NamedFlag<Flags>> known,
-                                              Flags none) {
+                                              Flags none,
+                                              char sign = '+') {
   while (true) {
-    const std::size_t plus = text.find('+');
-    const auto found = std::ranges::find(known, text.substr(0, plus), &NamedFlag<Flags>::name);
+    const std::size_t end = text.find(sign);
+    const auto found = std::ranges::find(known, text.substr(0, end), &NamedFlag<Flags>::name);
     if (found == known.end()) {
       return std::nullopt;
     }
     none.*found->member = true;
-    if (plus == std::string_view::npos) {
+    if (end == std::string_view::npos) {
       return none;
     }
-    text.remove_prefix(plus + 1);
+    text.remove_prefix(end + 1);
   }
 }
 
 /// The way back.
 template <class Flags>
-[[nodiscard]] std::string names_of(const Flags& flags, std::span<const NamedFlag<Flags>> known) {
+[[nodiscard]] std::string names_of(const Flags& flags,
+                                   std::span<const NamedFlag<Flags>> known,
+                                   const char* sign = "+") {
   std::string text;
   for (const auto& [name, member] : known) {
     if (flags.*member) {
-      text += (text.empty() ? "" : "+") + std::string(name);
+      text += (text.empty() ? "" : sign) + std::string(name);
     }
   }
   return text;

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "jobs/offload.hpp"
 #include "jobs/software.hpp"
 #include "jobs/stage_split.hpp"
 #include "jobs/tuning.hpp"
@@ -104,6 +105,7 @@ struct Recipe {
   std::int64_t sequence = 0;      ///< tokens
   Precision precision = Precision::bf16;
   RecomputePolicy recompute = {};
+  Offload offload = {};
   ZeroStage zero = ZeroStage::optimizer;
   /// HSDP: ZeRO-3 shards over groups of this many ranks and replicates over the rest; 0: over all.
   std::int64_t shard_group = 0;

@@ -52,18 +52,24 @@ constexpr Software megatron_2022{
 // Megatron-Core with Transformer Engine: fused attention, bias_swiglu and bias_dropout fusions,
 // --overlap-grad-reduce, --overlap-param-gather, gradient accumulation fusion,
 // fp32 gradients with bf16 (arguments.py sets accumulate_allreduce_grads_in_fp32).
+// --optimizer-cpu-offload updates on the host: HybridDeviceOptimizer (optimizer/cpu_offloading)
+// steps pinned copies with a CPU Adam; gradients go out in step() and weights come back behind it,
+// one after the other unless --overlap-cpu-optimizer-d2h-h2d is given.
 constexpr Software megatron_core{
     .preset = "megatron-core",
     .reads_in_place = true,
     .fuses_bias = true,
     .scatters_messages = true,
     .clips_gradients = true,
+    .offloaded_update = OffloadedUpdate::host,
     .is_eager = true,
 };
 
 // PyTorch FullyShardedDataParallel around eager modules (llm-foundry's PURE mixed precision: bf16
 // parameters, gradients and reductions; F.cross_entropy over fp32 logits), FlashAttention-2, which
 // flash-attn became in July 2023 and torch's scaled_dot_product_attention in 2.2.
+// CPUOffload (FSDP2: CPUOffloadPolicy) moves sharded gradients to the host as they are reduced and
+// steps there; without it nothing of the optimizer is offloaded.
 constexpr Software fsdp{
     .preset = "fsdp",
     .reads_in_place = true,
@@ -74,6 +80,7 @@ constexpr Software fsdp{
     .gradient_reduce = GradientFormat::training,
     .overlaps_tensor_backward = false,
     .clips_gradients = true,
+    .offloaded_update = OffloadedUpdate::host_with_gradients,
     .is_eager = true,
 };
 
@@ -88,7 +95,7 @@ constexpr Software fsdp_2023 = [] {
 
 // torchtitan of 2024: FSDP2 with MixedPrecisionPolicy(param bf16, reduce fp32), torch.compile of
 // every block (parallelize_llama.py) but not of the loss (train.py: turned off for errors on the
-// device); scaled_dot_product_attention, which is FlashAttention-2.
+// device); scaled_dot_product_attention, which is FlashAttention-2. enable_cpu_offload is FSDP2's.
 constexpr Software torchtitan{
     .preset = "torchtitan",
     .reads_in_place = true,
@@ -99,10 +106,12 @@ constexpr Software torchtitan{
     .fuses_gradient_accumulation = false,
     .gradients = GradientFormat::training,
     .clips_gradients = true,
+    .offloaded_update = OffloadedUpdate::host_with_gradients,
 };
 
 // MaxText: XLA compiles the whole step into one program; fused attention, fused element-wise
-// chains, gradients in the weights' format, clip by global norm.
+// chains, gradients in the weights' format, clip by global norm. optimizer_memory_host_offload
+// puts the state into pinned host memory and copies it to the device for the update (train.py).
 constexpr Software maxtext{
     .preset = "maxtext",
     .reads_in_place = true,
@@ -114,7 +123,8 @@ constexpr Software maxtext{
 // Megatron-DeepSpeed of 2022 under ZeRO: Megatron's kernels of 2021, the engine's own reduction of
 // fp16 gradients with overlap_comm, sharded optimizer (zero/stage3.py). Weights are fetched by a
 // hook of every module (partitioned_param_coordinator.py, fetch_sub_module); small ones, below
-// stage3_param_persistence_threshold (1e5), stay.
+// stage3_param_persistence_threshold (1e5), stay. ZeRO-Offload (Ren et al. 2021, arXiv 2101.06840;
+// ops/adam/cpu_adam.py): DeepSpeedCPUAdam on the host, to which reduced gradients go.
 constexpr Software deepspeed_2022{
     .preset = "deepspeed-2022",
     .reads_in_place = true,
@@ -130,17 +140,37 @@ constexpr Software deepspeed_2022{
     .scatters_messages = true,
     .gathers_by_module = true,
     .clips_gradients = true,
+    .offloaded_update = OffloadedUpdate::host_with_gradients,
     .scales_loss = true,
     .is_eager = true,
 };
+
+// DeepSpeed of 2024 and later around Hugging Face's models with Liger's kernels: FlashAttention by
+// the version that the device has, Liger's fused loss, norms and activations (README of
+// linkedin/Liger-Kernel); ZeRO as before (zero/stage3.py), in bf16 with gradients kept and reduced
+// so (engine.py, communication_data_type), fetching ahead (stage3_prefetch_bucket_size) and
+// reducing beside the backward pass (overlap_comm, on for stage 3).
+constexpr Software deepspeed = [] {
+  Software software = deepspeed_2022;
+  software.preset = "deepspeed";
+  software.attention = AttentionMethod::flash;
+  software.dropout = false;
+  software.cross_entropy = CrossEntropy::fused;
+  software.overlaps_parameter_gather = true;
+  software.scatters_messages = false;
+  software.scales_loss = false;
+  return software;
+}();
 
 // Hugging Face's peft beside transformers' eager modules (2024): scaled_dot_product_attention, the
 // loss over fp32 logits (ForCausalLMLoss), adapters in the training's format with moments in fp32
 // and no master copy, as QLoRA's script sets them (qlora.py: LoraLayer to bf16, paged_adamw_32bit,
 // max_grad_norm 0.3); adapters accumulate like any weight (Trainer, gradient_accumulation_steps).
+// The paged optimizer's state comes to the device page by page for the update.
 constexpr Software peft = [] {
   Software software = fsdp;
   software.preset = "peft";
+  software.offloaded_update = OffloadedUpdate::device;
   software.keeps_master_weights = false;
   return software;
 }();
@@ -154,6 +184,7 @@ constexpr auto presets = std::to_array<Software>({Software{},
                                                   torchtitan,
                                                   maxtext,
                                                   deepspeed_2022,
+                                                  deepspeed,
                                                   peft});
 
 std::string_view yes_or_no(bool value) {
@@ -192,6 +223,18 @@ std::string_view name_of(CrossEntropy method) {
   return {};
 }
 
+std::string_view name_of(OffloadedUpdate update) {
+  switch (update) {
+    case OffloadedUpdate::device:
+      return "on the device, state streamed";
+    case OffloadedUpdate::host:
+      return "on the host";
+    case OffloadedUpdate::host_with_gradients:
+      return "on the host, gradients kept there";
+  }
+  return {};
+}
+
 std::span<const Software> software_presets() {
   return presets;
 }
@@ -205,7 +248,7 @@ const Software& usual_software(bool has_adapters) {
   return has_adapters ? presets.back() : megatron_core;
 }
 
-std::array<std::pair<std::string_view, std::string_view>, 17> switches_of(const Software& s) {
+std::array<std::pair<std::string_view, std::string_view>, 18> switches_of(const Software& s) {
   return {{{"reads_in_place", yes_or_no(s.reads_in_place)},
            {"attention", name_of(s.attention)},
            {"dropout", yes_or_no(s.dropout)},
@@ -221,6 +264,7 @@ std::array<std::pair<std::string_view, std::string_view>, 17> switches_of(const 
            {"scatters_messages", yes_or_no(s.scatters_messages)},
            {"gathers_by_module", yes_or_no(s.gathers_by_module)},
            {"keeps_master_weights", yes_or_no(s.keeps_master_weights)},
+           {"offloaded_update", name_of(s.offloaded_update)},
            {"clips_gradients", yes_or_no(s.clips_gradients)},
            {"is_eager", yes_or_no(s.is_eager)}}};
 }

@@ -24,6 +24,12 @@ enum class CrossEntropy { fused, vocab_parallel, torch };
 /// `fp32`: one fp32 buffer; `training`: the format of weights and activations.
 enum class GradientFormat { fp32, training };
 
+/// Where the update of an offloaded optimizer runs. `device`: its state streams in and out around
+/// the kernel. `host`: on the host's cores, to which gradients go at the end of the step, and
+/// updated weights come back. `host_with_gradients`: the same, but gradients leave as soon as they
+/// are reduced and are kept there.
+enum class OffloadedUpdate { device, host, host_with_gradients };
+
 /// One line each; the defaults are what forerun's own step does (`rehearse`).
 struct Software {
   std::string_view preset = "forerun";
@@ -55,17 +61,19 @@ struct Software {
   /// 16-bit training keeps an fp32 copy of the weights that it updates.
   bool keeps_master_weights = true;
   bool clips_gradients = false;  ///< norm of the gradients before every update
-  bool scales_loss = false;      ///< fp16: gradients are unscaled and checked for overflow
+  OffloadedUpdate offloaded_update = OffloadedUpdate::device;
+  bool scales_loss = false;  ///< fp16: gradients are unscaled and checked for overflow
   /// Launched one by one from Python: the host's cost per kernel can bind (`HostCost`).
   bool is_eager = false;
 };
 
 [[nodiscard]] std::string_view name_of(AttentionMethod method);
 [[nodiscard]] std::string_view name_of(CrossEntropy method);
+[[nodiscard]] std::string_view name_of(OffloadedUpdate update);
 
 /// megatron-2021, megatron-2022, megatron-core, fsdp, fsdp-2023, torchtitan, maxtext,
-/// deepspeed-2022, peft and forerun, each with the documents it was read from beside it in the
-/// source.
+/// deepspeed-2022, deepspeed, peft and forerun, each with the documents it was read from beside it
+/// in the source.
 [[nodiscard]] std::span<const Software> software_presets();
 
 /// Null for any other name.
@@ -75,7 +83,7 @@ struct Software {
 [[nodiscard]] const Software& usual_software(bool has_adapters);
 
 /// One line per switch for people ("attention unfused", ...), for `estimate --verbose`.
-[[nodiscard]] std::array<std::pair<std::string_view, std::string_view>, 17> switches_of(
+[[nodiscard]] std::array<std::pair<std::string_view, std::string_view>, 18> switches_of(
     const Software& software);
 
 }  // namespace forerun

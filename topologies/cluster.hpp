@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "topologies/device.hpp"
+#include "topologies/host_memory.hpp"
 #include "units/quantity.hpp"
 
 namespace forerun {
@@ -68,6 +69,7 @@ struct Cluster {
   std::vector<LinkLevel> levels;        ///< innermost first; the last one joins max_devices
   std::optional<std::string> measured;  ///< path of a profile whose kernels and links replace these
   std::optional<std::string> node_profile;  ///< of catalog/nodes/: collectives inside a node
+  std::optional<HostMemory> host;           ///< what --offload moves to
   Reliability reliability;
   Economics economics;
   Power power;

@@ -238,6 +238,45 @@ Power read_power(const toml::table& table, const std::string& file) {
           .carbon_g_per_kwh = keys.optional_number("carbon_g_per_kwh", 0.0, no_limit)};
 }
 
+// Peaks bound what is reached, and whole links are shared by the devices of a node.
+HostMemory read_host(const toml::table& table, const std::string& file, const Cluster& cluster) {
+  const ClusterTable keys(table,
+                          "[host]",
+                          file,
+                          {"link",
+                           "link_peak",
+                           "link_rate",
+                           "sharing",
+                           "memory",
+                           "memory_bandwidth",
+                           "memory_efficiency",
+                           "error",
+                           "source"});
+  if (!cluster.device.is_gpu()) {
+    keys.fail("memory", "[host] is memory beside devices, which those with cores have not");
+  }
+  HostMemory host;
+  host.link = keys.text("link");
+  host.link_peak = keys.rate("link_peak");
+  host.link_rate = keys.rate("link_rate");
+  if (host.link_rate > host.link_peak) {
+    keys.fail("link_rate", "link_rate is above link_peak: expected what copies reach of it");
+  }
+  host.sharing = keys.optional_count("sharing").value_or(1);
+  if (cluster.devices_per_node % host.sharing != 0) {
+    keys.fail("sharing",
+              fmt::format("{} devices share a link: expected a divisor of devices_per_node, {}",
+                          host.sharing,
+                          cluster.devices_per_node));
+  }
+  host.size = keys.bytes("memory");
+  host.bandwidth = keys.rate("memory_bandwidth");
+  host.efficiency = keys.optional_fraction("memory_efficiency").value_or(1.0);
+  host.relative_error = keys.optional_number("error", 0.0, 1.0).value_or(0.0);
+  host.source = keys.text("source");
+  return host;
+}
+
 // The tables that may be absent, and then leave their values absent.
 void read_optional_tables(const ClusterTable& keys, const std::string& file, Cluster& cluster) {
   if (const toml::table* const table = keys.optional_table("reliability")) {
@@ -257,6 +296,9 @@ void read_optional_tables(const ClusterTable& keys, const std::string& file, Clu
     const ClusterTable storage(*table, "[storage]", file, {"bandwidth", "source"});
     cluster.storage_bandwidth = storage.optional_rate("bandwidth");
   }
+  if (const toml::table* const table = keys.optional_table("host")) {
+    cluster.host = read_host(*table, file, cluster);
+  }
 }
 
 ClusterTable keys_of(const toml::table& root, const std::string& file) {
@@ -270,6 +312,7 @@ ClusterTable keys_of(const toml::table& root, const std::string& file) {
                        "node_profile",
                        "source",
                        "device",
+                       "host",
                        "level",
                        "reliability",
                        "economics",

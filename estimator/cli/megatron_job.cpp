@@ -85,6 +85,7 @@ class MegatronReader {
     if (const auto split = megatron_stage_split(settings_, stated)) {
       add("stage-layers", split->name, split->text);
     }
+    add_offload();
     if (settings_.has("num-layers")) {
       job_.model = megatron_model(settings_, job_.notes);
     }
@@ -164,6 +165,19 @@ class MegatronReader {
                           : "allgather");
     } else {
       job_.notes.push_back("cp-comm-type " + *kind + " is priced as p2p");
+    }
+  }
+
+  // The optimizer's state; a part of it is not modelled.
+  void add_offload() {
+    const double share = settings_.number("optimizer-offload-fraction").value_or(1.0);
+    if (!settings_.is_on("optimizer-cpu-offload")) {
+      return;
+    }
+    add("offload", "optimizer-cpu-offload", "optimizer");
+    if (share != 1.0) {
+      job_.notes.push_back(
+          fmt::format("optimizer-offload-fraction {:g} is priced as 1: all of the state", share));
     }
   }
 

@@ -237,6 +237,24 @@ OptionRow stage_layers_row() {
   return row;
 }
 
+/// One option; `plan` may be given several of its values.
+OptionRow offload_row() {
+  OptionRow row = row_about({"offload",
+                             {Verb::rehearse, Verb::estimate, Verb::plan},
+                             "what lies in the host's memory and comes and goes over its link; "
+                             "estimated only; plan takes sets: none|optimizer, and any for all",
+                             "none"});
+  row.placeholder = "none|activations,optimizer,weights";
+  row.assign = [](Options& options, const OptionValue& value) {
+    if (options.verb == Verb::plan) {
+      options.offload_set = offload_set(value);
+    } else {
+      options.offload = offload(value);
+    }
+  };
+  return row;
+}
+
 Rows recipe_rows() {
   return {
       precision_row(),
@@ -249,6 +267,7 @@ Rows recipe_rows() {
                 recompute_policy,
                 &Options::recompute),
       stage_layers_row(),
+      offload_row(),
       choice_row<ContextKind>(
           {"cp-kind", job_verbs(), "how attention reaches over a context-parallel group", "ring"},
           {{"ring", ContextKind::ring},

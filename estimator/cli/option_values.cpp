@@ -163,6 +163,31 @@ RecomputePolicy recompute_policy(const OptionValue& value) {
                   nearest(value.text.substr(value.text.rfind('+') + 1), words)));
 }
 
+Offload offload(const OptionValue& value) {
+  static const std::vector<std::string> words{"none", "activations", "optimizer", "weights"};
+  return required(offload_from(value.text),
+                  value,
+                  fmt::format("an offloading (expected none, or names joined by commas: "
+                              "activations, optimizer, weights; nearest is {})",
+                              nearest(value.text.substr(value.text.rfind(',') + 1), words)));
+}
+
+std::vector<Offload> offload_set(const OptionValue& value) {
+  if (value.text == "any") {
+    return every_offload();
+  }
+  std::vector<Offload> set;
+  for (std::size_t first = 0; first <= value.text.size();) {
+    const std::size_t last = std::min(value.text.find('|', first), value.text.size());
+    const Offload one = offload({value.where, value.text.substr(first, last - first)});
+    if (std::ranges::find(set, one) == set.end()) {
+      set.push_back(one);
+    }
+    first = last + 1;
+  }
+  return set;
+}
+
 LoraTargets lora_targets(const OptionValue& value) {
   static const std::vector<std::string> words{"all-linear",
                                               "q_proj",

@@ -42,6 +42,9 @@ namespace forerun {
 [[nodiscard]] ExpertDispatch expert_dispatch(const OptionValue& value);
 [[nodiscard]] LoraTargets lora_targets(const OptionValue& value);
 [[nodiscard]] RecomputePolicy recompute_policy(const OptionValue& value);
+[[nodiscard]] Offload offload(const OptionValue& value);
+/// "any" for all of them, or several joined by "|".
+[[nodiscard]] std::vector<Offload> offload_set(const OptionValue& value);
 /// "full" is 0, "hsdp:8" is 8.
 [[nodiscard]] std::int64_t shard_group(const OptionValue& value);
 /// What --precision of `capacity` takes, and what --kv-precision does: no 4-bit or block formats.

@@ -45,6 +45,7 @@ Recipe recipe_from(const Options& options) {
   recipe.expert_load = options.expert_load.value_or(recipe.expert_load);
   recipe.stage_split = options.stage_split.value_or(recipe.stage_split);
   recipe.recompute = options.recompute.value_or(recipe.recompute);
+  recipe.offload = options.offload.value_or(recipe.offload);
   recipe.zero = options.zero.value_or(options.shard_group ? ZeroStage::parameters : recipe.zero);
   recipe.shard_group = options.shard_group.value_or(0);
   if (options.shard_group && recipe.zero != ZeroStage::parameters) {

@@ -58,6 +58,7 @@ struct Options {
   std::optional<double> tokens;             ///< of the whole run
   std::optional<Precision> precision;
   std::optional<RecomputePolicy> recompute;
+  std::optional<Offload> offload;
   std::optional<Tuning> tuning;
   std::optional<std::int64_t> lora_rank;
   std::optional<LoraTargets> lora_targets;
@@ -96,6 +97,7 @@ struct Options {
   /// `plan` alone: several values of --devices and --batch.
   std::vector<std::int64_t> device_set;
   std::vector<std::int64_t> batch_set;
+  std::vector<Offload> offload_set;  ///< --offload of `plan`
   std::optional<Seconds> deadline;
   std::optional<Dollars> max_cost;
   Objective objective = Objective::time;

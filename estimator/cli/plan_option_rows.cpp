@@ -151,7 +151,7 @@ std::vector<OptionRow> run_rows() {
       value_row(
           {"what-if",
            verbs,
-           "the same machine with other parts: net=0.5,hbm=1.2,flops=2; also nvlink, memory",
+           "the same machine with other parts: net=0.5,hbm=1.2,flops=2; also nvlink, memory, host",
            ""},
           "PART=FACTOR,...",
           [](const OptionValue& value) { return what_if_from(value.text, value.where); },

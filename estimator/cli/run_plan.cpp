@@ -1,4 +1,5 @@
 // The verb that searches layouts, alone or with the space split over the ranks of mpirun.
+#include <algorithm>
 #include <chrono>
 #include <ostream>
 
@@ -43,6 +44,13 @@ PlanChoices choices_from(const Options& options) {
   choices.recompute = pinned(options.recompute);
   choices.overlaps = pinned(options.overlap);
   choices.tries_stage_splits = options.tries_stage_splits;
+  choices.offloads = options.offload_set;
+  const bool offloads = std::ranges::any_of(choices.offloads, &Offload::any);
+  if (options.emit && offloads) {
+    throw InputError("--emit",
+                     "writes no settings for what is offloaded yet (expected --offload none, or "
+                     "--emit left out)");
+  }
   if (options.zero || options.shard_group) {
     choices.shardings = {
         {options.zero.value_or(ZeroStage::parameters), options.shard_group.value_or(0)}};

@@ -57,6 +57,17 @@ Json cluster_json(const std::string& name) {
                       {"in_network_reduction", level.in_network_reduction},
                       {"source", level.source}});
   }
+  Json host;
+  if (cluster.host) {
+    host = {{"link", cluster.host->link},
+            {"link_peak_bytes_per_s", cluster.host->link_peak.in(unit::byte / unit::second)},
+            {"link_rate_bytes_per_s", cluster.host->link_rate.in(unit::byte / unit::second)},
+            {"sharing", cluster.host->sharing},
+            {"memory_bytes", cluster.host->size.in(unit::byte)},
+            {"memory_bandwidth_bytes_per_s", cluster.host->bandwidth.in(unit::byte / unit::second)},
+            {"memory_efficiency", cluster.host->efficiency},
+            {"source", cluster.host->source}};
+  }
   return {{"name", cluster.name},
           {"device", cluster.device.name},
           {"devices_per_node", cluster.devices_per_node},
@@ -64,6 +75,7 @@ Json cluster_json(const std::string& name) {
           {"memory_bytes", cluster.device.memory.in(unit::byte)},
           {"peak_flop_per_s", std::move(peaks)},
           {"levels", std::move(levels)},
+          {"host", std::move(host)},
           {"device_source", cluster.device.source},
           {"source", cluster.source}};
 }
@@ -120,6 +132,15 @@ void print_show(const Json& document, std::ostream& out) {
                  text_of(level["bandwidth_bytes_per_s"].get<double>() * unit::byte / unit::second),
                  level["efficiency"].get<double>(),
                  text_of(level["latency_s"].get<double>() * unit::second));
+    }
+    if (const Json& host = cluster["host"]; !host.is_null()) {
+      fmt::print(out,
+                 "    {:<16} {:>6} devices  {:>10} of {}; {} of host memory a node\n",
+                 host["link"].get<std::string>(),
+                 host["sharing"].get<std::int64_t>(),
+                 text_of(host["link_rate_bytes_per_s"].get<double>() * unit::byte / unit::second),
+                 text_of(host["link_peak_bytes_per_s"].get<double>() * unit::byte / unit::second),
+                 text_of(host["memory_bytes"].get<double>() * unit::byte));
     }
   }
 }

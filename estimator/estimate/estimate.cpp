@@ -53,7 +53,41 @@ RunCost run_of(const JobEstimate& estimate) {
   return run_cost(run, estimate.request.hardware.cluster, estimate.request.run);
 }
 
+// Memory of the devices first, then that of their hosts.
+std::optional<std::string> infeasible_because(const JobEstimate& estimate) {
+  const Cluster& cluster = estimate.request.hardware.cluster;
+  if (estimate.memory_peak > cluster.device.memory) {
+    return "stage " + std::to_string(estimate.peak_stage) + " needs " +
+           text_of(estimate.memory_peak) + " of memory, a device has " +
+           text_of(cluster.device.memory);
+  }
+  if (cluster.host && estimate.host_memory > cluster.host->size) {
+    return "what is offloaded needs " + text_of(estimate.host_memory) +
+           " of a node's host memory, which has " + text_of(cluster.host->size);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
+
+HostLink host_link_for(const Offload& offload, const Cluster& cluster) {
+  if (!offload.any()) {
+    return {};
+  }
+  if (!cluster.device.is_gpu()) {
+    throw InputError("--offload",
+                     "a device of " + cluster.name +
+                         " is the host itself, which has nothing beside it to move to (expected "
+                         "none)");
+  }
+  if (!cluster.host) {
+    throw InputError("--offload",
+                     cluster.name +
+                         " names no host memory and no link to it (expected [host] in a cluster "
+                         "file, or none)");
+  }
+  return host_link_of(*cluster.host, cluster.devices_per_node);
+}
 
 Overlap default_overlap(const HardwareSource& hardware) {
   const bool is_measured = hardware.profile && !hardware.profile->overlap.empty();
@@ -71,13 +105,15 @@ JobEstimate estimate_job(const EstimateRequest& request, const PriceList& prices
   JobEstimate estimate;
   estimate.request = request;
   estimate.devices = world_size(job.layout);
+  HostCost host = request.host;
+  host.link = host_link_for(job.recipe.offload, cluster);
   estimate.step =
       estimate_step(job,
                     {cluster.devices_per_node, request.rank_order},
                     prices_for(prices, job.recipe.precision, cluster.device),
                     {request.overlap,
                      cluster.device.is_gpu() ? gpu_overheads(job.layout) : host_overheads(),
-                     request.host,
+                     host,
                      request.stragglers});
   estimate.step_time = total_of(estimate.step.breakdown);
   for (std::size_t stage = 0; stage < estimate.step.memory.size(); ++stage) {
@@ -86,12 +122,10 @@ JobEstimate estimate_job(const EstimateRequest& request, const PriceList& prices
       estimate.memory_peak = total;
       estimate.peak_stage = static_cast<std::int64_t>(stage);
     }
+    const auto node = static_cast<double>(std::min(cluster.devices_per_node, estimate.devices));
+    estimate.host_memory = std::max(estimate.host_memory, node * estimate.step.memory[stage].host);
   }
-  if (estimate.memory_peak > cluster.device.memory) {
-    estimate.infeasible_because = "stage " + std::to_string(estimate.peak_stage) + " needs " +
-                                  text_of(estimate.memory_peak) + " of memory, a device has " +
-                                  text_of(cluster.device.memory);
-  }
+  estimate.infeasible_because = infeasible_because(estimate);
   estimate.peak = peak_of(request);
   estimate.job_class = job_class_of(job, estimate.step);
   estimate.band = band_of(estimate);

@@ -33,6 +33,7 @@ struct JobEstimate {
   std::int64_t devices = 0;
   std::int64_t peak_stage = 0;
   Bytes memory_peak;
+  Bytes host_memory;  ///< of a node full of the devices that leave most to it
   std::optional<std::string> infeasible_because;
   std::optional<FlopsPerSecond> peak;  ///< of one device in the job's number format
   std::string job_class;               ///< whose structural error widens the band
@@ -49,6 +50,10 @@ struct JobEstimate {
 
 /// The document of the verb: keys as design.md's contract lists them.
 [[nodiscard]] nlohmann::ordered_json to_json(const JobEstimate& estimate);
+
+/// What offloading goes over: the device's share of its node's host side. Throws InputError where
+/// the cluster names none; nothing is needed where nothing is offloaded.
+[[nodiscard]] HostLink host_link_for(const Offload& offload, const Cluster& cluster);
 
 /// Parts of documents that other verbs echo too.
 [[nodiscard]] nlohmann::ordered_json job_json(const Job& job);

@@ -43,6 +43,8 @@ Json hardware_json(const JobEstimate& estimate) {
           {"devices_per_node", cluster.devices_per_node},
           {"memory_per_device_bytes", cluster.device.memory.in(unit::byte)},
           {"peak_flop_per_s", or_null(estimate.peak, unit::flop / unit::second)},
+          {"host_memory_per_node_bytes",
+           cluster.host ? Json(cluster.host->size.in(unit::byte)) : Json(nullptr)},
           {"measured", estimate.request.hardware.profile.has_value()},
           {"source", cluster.source}};
 }
@@ -60,6 +62,22 @@ void add_rates(const JobEstimate& estimate, Json& document) {
   document["hfu"] = estimate.peak ? Json(executed / *estimate.peak) : Json(nullptr);
   document["tokens_per_s"] = static_cast<double>(recipe.global_batch * recipe.sequence) /
                              estimate.step_time.in(unit::second);
+}
+
+// Which way the software offloads, over which link, and what the band does not know.
+std::string offload_note(const Job& job, const Cluster& cluster) {
+  const HostMemory& host = *cluster.host;
+  std::string note = "offload over " + host.link + ", " + text_of(host.link_rate) + " one way";
+  if (host.sharing > 1) {
+    note += " shared by " + std::to_string(host.sharing) + " devices";
+  }
+  if (job.recipe.offload.optimizer) {
+    note += "; " + std::string(job.recipe.software.preset) + " updates weights " +
+            std::string(name_of(job.recipe.software.offloaded_update));
+  }
+  return note +
+         "; adapters of the network on the same switch are not slowed, and the band is that of "
+         "other training";
 }
 
 Json notes_of(const JobEstimate& estimate) {
@@ -96,6 +114,9 @@ Json notes_of(const JobEstimate& estimate) {
     notes.push_back(
         "no published step checks 4-bit weights or a teacher: the band is that of other training");
   }
+  if (job.recipe.offload.any()) {
+    notes.push_back(offload_note(job, cluster));
+  }
   for (const std::string& part : left_out_of(estimate.request.job)) {
     notes.push_back("the work of " + part + " is left out");
   }
@@ -130,6 +151,7 @@ Json job_json(const Job& job) {
         {"precision", name_of(recipe.precision)},
         {"recompute", text_of(recipe.recompute)},
         {"stage_layers", text_of(recipe.stage_split)},
+        {"offload", text_of(recipe.offload)},
         {"schedule", name_of(schedule_of(job))},
         {"sp", recipe.sequence_parallel == SequenceParallel::on ? "on" : "off"},
         {"zero", static_cast<int>(recipe.zero)},
@@ -156,6 +178,7 @@ Json breakdown_json(const StepBreakdown& breakdown) {
           {"bubble", breakdown.bubble.in(unit::second)},
           {"data_parallel", breakdown.data_parallel.in(unit::second)},
           {"optimizer", breakdown.optimizer.in(unit::second)},
+          {"offload", breakdown.offload.in(unit::second)},
           {"contention", breakdown.contention.in(unit::second)},
           {"host", breakdown.host.in(unit::second)},
           {"straggler", breakdown.straggler.in(unit::second)}};
@@ -182,6 +205,7 @@ Json to_json(const JobEstimate& estimate) {
   document["memory_bytes"] =
       memory_json(estimate.step.memory[static_cast<std::size_t>(estimate.peak_stage)]);
   document["memory_peak_stage"] = estimate.peak_stage;
+  document["host_memory_bytes"] = estimate.host_memory.in(unit::byte);
   Json stages = Json::array();
   Json kinds = Json::array();
   for (const StageMemory& stage : estimate.step.memory) {

@@ -45,6 +45,7 @@ void print_head(const Json& document, std::ostream& out) {
   const Json& inputs = document["inputs"];
   const Json& recipe = inputs["recipe"];
   const Json& cluster = inputs["cluster"];
+  const bool offloads = recipe["offload"] != "none";
   fmt::print(out,
              "{} ({} parameters) on {} x {} ({})\n",
              inputs["model"]["name"].get<std::string>(),
@@ -54,7 +55,7 @@ void print_head(const Json& document, std::ostream& out) {
              cluster["name"].get<std::string>());
   fmt::print(out,
              "layout {}; batch {} x {} tokens, micro-batch {}, {} micro-batches; {}, recompute {}, "
-             "{}, sp {}, zero {}, overlap {}\n\n",
+             "{}, sp {}, zero {}, overlap {}{}\n\n",
              layout_text(inputs["layout"]),
              recipe["batch"].get<std::int64_t>(),
              recipe["seq"].get<std::int64_t>(),
@@ -65,7 +66,8 @@ void print_head(const Json& document, std::ostream& out) {
              recipe["schedule"].get<std::string>(),
              recipe["sp"].get<std::string>(),
              recipe["zero"].get<int>(),
-             inputs["overlap"].get<std::string>());
+             inputs["overlap"].get<std::string>(),
+             offloads ? ", offload " + recipe["offload"].get<std::string>() : std::string());
 }
 
 // Nothing where every weight is trained, without a teacher.
@@ -123,6 +125,12 @@ void print_memory(const Json& document, std::ostream& out) {
                            document["inputs"]["cluster"]["memory_per_device_bytes"].get<double>();
       fmt::print(out, "  {:<16} {:>10}{}\n", kind, bytes(value), bar_text(out, share));
     }
+  }
+  if (document["host_memory_bytes"].get<double>() > 0.0) {
+    fmt::print(out,
+               "host memory        {:>10}   of {} a node\n",
+               bytes(document["host_memory_bytes"]),
+               bytes(document["inputs"]["cluster"]["host_memory_per_node_bytes"]));
   }
 }
 

@@ -26,6 +26,8 @@ const char* name_of(Stream stream) {
       return "pipeline messages received";
     case Stream::data_parallel:
       return "data-parallel";
+    case Stream::host_link:
+      return "host link";
   }
   return "";
 }
@@ -62,6 +64,8 @@ std::string name_of(const TimelineSlice& slice, const PipelineShape& shape) {
       return "data-parallel, not hidden";
     case Activity::optimizer:
       return "optimizer";
+    case Activity::offload:
+      return "offload, not hidden";
   }
   return "";
 }
@@ -74,6 +78,8 @@ std::string_view category_of(const TimelineSlice& slice) {
     case Activity::data_parallel:
     case Activity::optimizer:
       return "tail";
+    case Activity::offload:
+      return "offload";
     case Activity::pass:
       break;
   }

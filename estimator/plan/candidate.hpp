@@ -31,6 +31,7 @@ struct Candidate {
   int modules = 0;                     ///< of `selective`: which of the search's module sets
   Overlap overlap = Overlap::on;
   int stage_split = 0;  ///< which of the search's
+  Offload offload;
 
   friend auto operator<=>(const Candidate&, const Candidate&) = default;
 };

@@ -58,6 +58,7 @@ Job LayoutSearch::job_of(const Candidate& candidate) const {
   job.recipe.shard_group = candidate.sharding.group;
   job.recipe.recompute = {
       candidate.recompute, modules_of(candidate.modules), candidate.recomputed_layers};
+  job.recipe.offload = candidate.offload;
   return job;
 }
 
@@ -73,6 +74,7 @@ Candidate LayoutSearch::candidate_of(const Variant& variant, std::size_t shardin
   candidate.modules = bits_of(variant.recompute.modules);
   candidate.overlap = variant.overlap;
   candidate.stage_split = stage_split_;
+  candidate.offload = variant.offload;
   return candidate;
 }
 
@@ -96,7 +98,7 @@ void LayoutSearch::walk(const ParallelLayout& layout, Seconds give_up_at, Search
   const auto policies = policies_of(space_.recompute, subject_.model.layers, layout);
   const std::int64_t each =
       as_count(space_.micro_batches.size() * policies.size() * space_.sequence_parallel.size() *
-               shardings_.size() * space_.overlaps.size());
+               shardings_.size() * space_.overlaps.size() * space_.offloads.size());
   for (std::size_t split = 0; split < space_.stage_splits.size(); ++split) {
     stage_split_ = static_cast<int>(split);
     job_.recipe.stage_split = space_.stage_splits[split];
@@ -124,6 +126,7 @@ void LayoutSearch::walk_schedule(std::int64_t candidates,
                                  SearchResult& result) {
   result.enumerated += candidates;
   job_.recipe.recompute = {};
+  job_.recipe.offload = {};
   job_.recipe.micro_batch = space_.micro_batches.front();
   choose(0);
   if (const auto broken = broken_rule(job_); broken && broken->rule <= Rule::stages) {
@@ -208,7 +211,8 @@ Schedule LayoutSearch::plain_schedule() const {
 }
 
 StageTables& LayoutSearch::stages() {
-  auto& tables = stages_[{placement_of(*job_.recipe.schedule), job_.recipe.sequence_parallel}];
+  auto& tables = stages_[{
+      placement_of(*job_.recipe.schedule), job_.recipe.sequence_parallel, job_.recipe.offload}];
   if (!tables) {
     tables = std::make_unique<StageTables>(job_, subject_, shardings_);
   }
@@ -234,49 +238,59 @@ void LayoutSearch::walk_cell(Cell& cell) {
   cell.per_chunk = micro_batches_per_chunk(job_);
   for (const SequenceParallel sequence_parallel : space_.sequence_parallel) {
     job_.recipe.sequence_parallel = sequence_parallel;
-    const auto shardings = legal_shardings(cell);
-    if (shardings.empty()) {
-      continue;
+    for (const Offload& offload : space_.offloads) {
+      job_.recipe.offload = offload;
+      walk_passes(cell);
     }
-    StageTables& tables = stages();
-    choose(shardings.front());
-    PricedStages priced;
-    const WorkBuilder builder(job_, subject_.placement);
-    price_messages(builder, tables_.pricing(Overlap::on), priced);
-    messages_ = std::move(priced.messages);
-    const auto boundaries = builder.boundaries();
-    message_bytes_ = boundaries.empty() ? 0 : boundaries.front().message.bytes;
-    // Whatever is recomputed comes on top.
-    if (least_step(cell, tables) > cell.give_up_at) {
-      cell.result->reject(
-          Reject::lower_bound,
-          as_count(cell.policies.size() * shardings.size() * space_.overlaps.size()));
-      continue;
-    }
-    if (cell.program == nullptr) {
-      cell.program = &program(*job_.recipe.schedule, pipeline_shape(job_));
-    }
-    for (const RecomputePolicy& policy : cell.policies) {
-      job_.recipe.recompute = policy;
-      walk_policy(cell, tables, shardings);
-    }
-    // What is left over shares these messages.
-    run(cell, blocking_);
-    run(cell, overlapped_);
-    job_.recipe.recompute = {};
   }
+  job_.recipe.offload = {};
   job_.recipe.sequence_parallel = space_.sequence_parallel.front();
   choose(0);
 }
 
-Bytes LayoutSearch::memory_of(StageTables& stages,
-                              std::size_t sharding,
-                              std::span<const ActivationPeak> peaks) {
+// With the sequence parallelism and the offloading at hand.
+void LayoutSearch::walk_passes(Cell& cell) {
+  const auto shardings = legal_shardings(cell);
+  if (shardings.empty()) {
+    return;
+  }
+  StageTables& tables = stages();
+  choose(shardings.front());
+  PricedStages priced;
+  const WorkBuilder builder(job_, subject_.placement);
+  price_messages(builder, tables_.pricing(Overlap::on), priced);
+  messages_ = std::move(priced.messages);
+  const auto boundaries = builder.boundaries();
+  message_bytes_ = boundaries.empty() ? 0 : boundaries.front().message.bytes;
+  // Whatever is recomputed comes on top.
+  if (least_step(cell, tables) > cell.give_up_at) {
+    cell.result->reject(Reject::lower_bound,
+                        as_count(cell.policies.size() * shardings.size() * space_.overlaps.size()));
+    return;
+  }
+  if (cell.program == nullptr) {
+    cell.program = &program(*job_.recipe.schedule, pipeline_shape(job_));
+  }
+  for (const RecomputePolicy& policy : cell.policies) {
+    job_.recipe.recompute = policy;
+    walk_policy(cell, tables, shardings);
+  }
+  // What is left over shares these messages.
+  run(cell, blocking_);
+  run(cell, overlapped_);
+  job_.recipe.recompute = {};
+}
+
+LayoutSearch::Memory LayoutSearch::memory_of(StageTables& stages,
+                                             std::size_t sharding,
+                                             std::span<const ActivationPeak> peaks) {
   const auto& states = stages.states(sharding);
-  Bytes most;
+  Memory most;
   for (std::size_t stage = 0; stage < peaks.size(); ++stage) {
     const StageMemory& state = states[stages.class_of()[stage]];
-    most = std::max(most, total_of(stage_memory(state, peaks[stage], overheads_)));
+    const StageMemory memory = stage_memory(state, peaks[stage], overheads_);
+    most.device = std::max(most.device, total_of(memory));
+    most.host = std::max(most.host, memory.host);
   }
   return most;
 }
@@ -289,10 +303,12 @@ Seconds LayoutSearch::least_step(const Cell& cell, StageTables& stages) {
     const Streams streams = streams_of(job_, tables_.pricing(overlap), message_bytes_);
     std::vector<Seconds> busy;
     for (const ChunkContent& content : stages.contents()) {
-      busy.push_back(least_time(
+      const PassCosts passes =
           pass_costs(table.cost(content.layers, content.embedding, content.head, overlap),
                      cell.per_chunk,
-                     streams.hidden)));
+                     streams.hidden);
+      // Other recomputation and sharding move less, so that waiting for the host may vanish.
+      busy.push_back(least_time(passes) - passes.forward_offload - passes.backward_offload);
     }
     least = std::min(least, static_cast<double>(cell.per_chunk) * busiest_of(stages, busy));
   }
@@ -329,9 +345,9 @@ void LayoutSearch::walk_policy(Cell& cell,
   const auto peaks = activation_peaks(*cell.program, chunks);
   std::vector<Finish> fitting;
   for (const std::size_t sharding : shardings) {
-    const Bytes memory = memory_of(stages, sharding, peaks);
-    if (memory <= subject_.capacity) {
-      fitting.push_back({sharding, memory});
+    const Memory memory = memory_of(stages, sharding, peaks);
+    if (memory.device <= subject_.capacity && memory.host <= subject_.host_capacity) {
+      fitting.push_back({sharding, memory.device});
       continue;
     }
     cell.result->reject(Reject::memory, as_count(space_.overlaps.size()));
@@ -339,7 +355,8 @@ void LayoutSearch::walk_policy(Cell& cell,
     variant.sequence_parallel = job_.recipe.sequence_parallel;
     variant.recompute = job_.recipe.recompute;
     variant.overlap = space_.overlaps.front();
-    cell.result->keep_too_large({Seconds(), memory, candidate_of(variant, sharding)});
+    variant.offload = job_.recipe.offload;
+    cell.result->keep_too_large({Seconds(), memory.device, candidate_of(variant, sharding)});
   }
   for (const Overlap overlap : space_.overlaps) {
     add_variants(cell, stages, overlap, fitting);
@@ -387,6 +404,7 @@ void LayoutSearch::add_variant(Cell& cell,
   variant.sequence_parallel = job_.recipe.sequence_parallel;
   variant.recompute = job_.recipe.recompute;
   variant.overlap = overlap;
+  variant.offload = job_.recipe.offload;
   variant.finishes = std::move(finishes);
   for (const StageClass& one : stages.classes()) {
     Cover all_forward;
@@ -448,12 +466,8 @@ void LayoutSearch::finish(Cell& cell, const Variant& variant, std::span<const St
     const auto& tails = tables.tails(one.sharding, variant.overlap, tables_);
     Seconds step;
     for (std::size_t i = 0; i < classes.size(); ++i) {
-      const StageWeights& weights = classes[i].weights;
-      const TailCost tail = tail_cost(tables_.pricing(variant.overlap),
-                                      tails[i],
-                                      weights.parameters + weights.expert_parameters,
-                                      variant.forward[i],
-                                      variant.backward[i]);
+      const TailCost tail = tail_cost(
+          tables_.pricing(variant.overlap), tails[i], variant.forward[i], variant.backward[i]);
       step = std::max(step, last[i] + tail.total());
     }
     ++cell.result->evaluated;

@@ -43,6 +43,7 @@ class LayoutSearch {
     SequenceParallel sequence_parallel = SequenceParallel::on;
     RecomputePolicy recompute;
     Overlap overlap = Overlap::on;
+    Offload offload;
     std::vector<Finish> finishes;
     std::vector<Cover> forward;   ///< [class]: all passes of one micro-batch through a stage
     std::vector<Cover> backward;  //
@@ -66,6 +67,7 @@ class LayoutSearch {
 
   void walk_schedule(std::int64_t candidates, Seconds give_up_at, SearchResult& result);
   void walk_cell(Cell& cell);
+  void walk_passes(Cell& cell);
   [[nodiscard]] std::vector<std::size_t> legal_shardings(const Cell& cell);
   void walk_policy(Cell& cell, StageTables& stages, const std::vector<std::size_t>& shardings);
   [[nodiscard]] Seconds least_step(const Cell& cell, StageTables& stages);
@@ -82,9 +84,16 @@ class LayoutSearch {
   [[nodiscard]] StageTables& stages();
   [[nodiscard]] bool repeats_split() const;
   void choose(std::size_t sharding);
-  [[nodiscard]] Bytes memory_of(StageTables& stages,
-                                std::size_t sharding,
-                                std::span<const ActivationPeak> peaks);
+
+  /// On the fullest device, and the fullest device's share of its host.
+  struct Memory {
+    Bytes device;
+    Bytes host;
+  };
+
+  [[nodiscard]] Memory memory_of(StageTables& stages,
+                                 std::size_t sharding,
+                                 std::span<const ActivationPeak> peaks);
   [[nodiscard]] Candidate candidate_of(const Variant& variant, std::size_t sharding) const;
 
   const PlanSubject& subject_;
@@ -92,7 +101,8 @@ class LayoutSearch {
   PartTables tables_;
   Job job_;                          ///< the candidate at hand, as far as it is chosen
   std::vector<Sharding> shardings_;  ///< of the layout at hand
-  std::map<std::pair<ChunkPlacement, SequenceParallel>, std::unique_ptr<StageTables>> stages_;
+  std::map<std::tuple<ChunkPlacement, SequenceParallel, Offload>, std::unique_ptr<StageTables>>
+      stages_;
   std::map<std::pair<Schedule, PipelineShape>, PipelineProgram> programs_;
   std::size_t program_steps_ = 0;
   PipelineScratch scratch_;

@@ -53,7 +53,8 @@ PartTables::Key PartTables::key_of(const Job& job) const {
           recipe.sequence_parallel,
           modules,
           shards ? recipe.zero : ZeroStage::none,
-          shards ? recipe.shard_group : 0};
+          shards ? recipe.shard_group : 0,
+          recipe.offload};
 }
 
 PartTable& PartTables::of(const Job& job) {

@@ -48,17 +48,17 @@ class PartTables {
   explicit PartTables(const PlanSubject& subject);
 
   /// The table of a legal job. Its family shares tp, cp, ep, etp, micro-batch, sequence parallelism
-  /// and the modules that are recomputed; where it shards in every micro-batch also dp and the
-  /// sharding, and where ranks are not numbered in Megatron's order the whole layout: there the
-  /// place of a tensor group depends on the others.
+  /// and the modules that are recomputed, and what is offloaded; where it shards in every
+  /// micro-batch also dp and the sharding, and where ranks are not numbered in Megatron's order the
+  /// whole layout: there the place of a tensor group depends on the others.
   [[nodiscard]] PartTable& of(const Job& job);
 
   /// Remembers prices of keys.
   [[nodiscard]] Pricing& pricing(Overlap overlap) { return overlap == Overlap::on ? on_ : off_; }
 
  private:
-  using Key =
-      std::tuple<ParallelLayout, std::int64_t, SequenceParallel, int, ZeroStage, std::int64_t>;
+  using Key = std::
+      tuple<ParallelLayout, std::int64_t, SequenceParallel, int, ZeroStage, std::int64_t, Offload>;
   [[nodiscard]] Key key_of(const Job& job) const;
 
   const PlanSubject& subject_;

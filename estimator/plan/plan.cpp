@@ -36,11 +36,19 @@ class Scale {
     subject_.placement = {hardware_.cluster.devices_per_node, request.rank_order};
     subject_.prices = prices_for(prices_, request.recipe.precision, hardware_.cluster.device);
     subject_.host = request.host;
+    for (const Offload& offload : request.choices.offloads) {
+      if (offload.any()) {
+        subject_.host.link = host_link_for(offload, hardware_.cluster);
+        const std::int64_t node = std::min(hardware_.cluster.devices_per_node, devices);
+        subject_.host_capacity = hardware_.cluster.host->size / static_cast<double>(node);
+      }
+    }
     subject_.capacity = hardware_.cluster.device.memory;
     subject_.overheads = [gpu = hardware_.cluster.device.is_gpu()](const ParallelLayout& layout) {
       return gpu ? gpu_overheads(layout) : host_overheads();
     };
     const PlanChoices& choices = request.choices;
+    space_.offloads = chosen(choices.offloads, {Offload()});
     space_.layouts = choices.layouts ? parse_layouts(*choices.layouts, devices)
                                      : every_layout(request.model, devices);
     space_.micro_batches = chosen(choices.micro_batches, every_micro_batch(batch));
@@ -218,6 +226,12 @@ void explain_memory(const std::vector<Scale>& scales, Plan& plan) {
   }
   plan.nearest = where->planned(least->candidate);
   const JobEstimate& estimate = plan.nearest->estimate;
+  if (estimate.memory_peak <= estimate.request.hardware.cluster.device.memory) {
+    plan.infeasible_because = fmt::format("nothing fits: of the smallest, {}, {}",
+                                          place_of(*plan.nearest),
+                                          *estimate.infeasible_because);
+    return;
+  }
   plan.infeasible_because = fmt::format(
       "nothing fits into {}: the smallest, {}, needs {} on stage {}, {} of it",
       text_of(estimate.request.hardware.cluster.device.memory),

@@ -31,6 +31,7 @@ struct PlanChoices {
   std::vector<RecomputePolicy> recompute;
   std::vector<Overlap> overlaps;
   bool tries_stage_splits = false;  ///< else the recipe's
+  std::vector<Offload> offloads;    ///< empty: nothing is offloaded
 };
 
 struct PlanRequest {

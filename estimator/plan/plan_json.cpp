@@ -28,6 +28,7 @@ Json layout_json(const PlannedLayout& planned) {
   }
   json["recompute"] = recipe["recompute"];
   json["stage_layers"] = recipe["stage_layers"];
+  json["offload"] = recipe["offload"];
   json["zero"] = recipe["zero"];
   json["hsdp_group"] = planned.candidate.sharding.group;
   json["overlap"] = whole["inputs"]["overlap"];
@@ -43,7 +44,8 @@ Json layout_json(const PlannedLayout& planned) {
   }
   json["memory_headroom_bytes"] =
       (estimate.request.hardware.cluster.device.memory - estimate.memory_peak).in(unit::byte);
-  for (const char* key : {"memory_bytes", "memory_peak_stage", "provenance", "run"}) {
+  for (const char* key :
+       {"memory_bytes", "memory_peak_stage", "host_memory_bytes", "provenance", "run"}) {
     json[key] = whole[key];
   }
   return json;

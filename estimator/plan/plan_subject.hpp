@@ -18,7 +18,8 @@ struct PlanSubject {
   Placement placement;
   PriceList prices;
   HostCost host;
-  Bytes capacity;  ///< of one device
+  Bytes capacity;                           ///< of one device
+  Bytes host_capacity = Bytes::infinite();  ///< a device's share of its node's memory
   std::function<MemoryOverheads(const ParallelLayout&)> overheads;
 };
 

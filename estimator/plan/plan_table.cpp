@@ -35,8 +35,9 @@ std::string layout_text(const Json& one) {
 std::string choices_text(const Json& one) {
   const auto group = one["hsdp_group"].get<std::int64_t>();
   const auto split = one["stage_layers"].get<std::string>();
+  const auto offload = one["offload"].get<std::string>();
   return fmt::format(
-      "batch {}, micro-batch {}, {}, recompute {}, sp {}, {}, overlap {}{}",
+      "batch {}, micro-batch {}, {}, recompute {}, sp {}, {}, overlap {}{}{}",
       one["batch"].get<std::int64_t>(),
       one["micro_batch"].get<std::int64_t>(),
       one["schedule"].get<std::string>(),
@@ -44,7 +45,8 @@ std::string choices_text(const Json& one) {
       one["sp"].get<std::string>(),
       group > 0 ? fmt::format("hsdp:{}", group) : fmt::format("zero {}", one["zero"].get<int>()),
       one["overlap"].get<std::string>(),
-      split == "even" ? "" : ", layers " + split);
+      split == "even" ? "" : ", layers " + split,
+      offload == "none" ? "" : ", offload " + offload);
 }
 
 void print_counts(const Json& document, std::ostream& out) {

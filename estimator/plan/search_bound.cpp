@@ -38,6 +38,7 @@ Seconds bound_of(const PlanSubject& subject, const SearchSpace& space, std::size
   only(thin.shardings, Sharding{ZeroStage::optimizer, 0});
   only(thin.sequence_parallel, SequenceParallel::on);
   only(thin.overlaps, Overlap::on);
+  only(thin.offloads, Offload());
   thin.recompute.every_block = false;
   thin.stage_splits.resize(1);
   put_likely_first(subject, thin.layouts);

@@ -54,7 +54,10 @@ void write(const PricedCandidate& priced, std::ostream& out) {
                            static_cast<int>(one.recompute),
                            one.modules,
                            static_cast<int>(one.overlap),
-                           one.stage_split}) {
+                           one.stage_split,
+                           one.offload.activations ? 1 : 0,
+                           one.offload.optimizer ? 1 : 0,
+                           one.offload.weights ? 1 : 0}) {
     out << ' ' << choice;
   }
   out << '\n';
@@ -96,6 +99,9 @@ PricedCandidate read_candidate(std::istream& in) {
   in >> one.modules;
   read_choice(in, one.overlap);
   in >> one.stage_split;
+  read_choice(in, one.offload.activations);
+  read_choice(in, one.offload.optimizer);
+  read_choice(in, one.offload.weights);
   return priced;
 }
 

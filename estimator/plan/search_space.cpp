@@ -129,7 +129,8 @@ std::vector<RecomputePolicy> policies_of(const RecomputeChoices& choices,
 std::int64_t size_of(const SearchSpace& space, std::int64_t layers) {
   const auto others = static_cast<std::int64_t>(
       space.micro_batches.size() * space.schedules.size() * space.sequence_parallel.size() *
-      space.shardings.size() * space.overlaps.size() * space.stage_splits.size());
+      space.shardings.size() * space.overlaps.size() * space.stage_splits.size() *
+      space.offloads.size());
   std::int64_t size = 0;
   for (const ParallelLayout& layout : space.layouts) {
     size += others * std::ssize(policies_of(space.recompute, layers, layout));

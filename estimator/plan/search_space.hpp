@@ -24,6 +24,7 @@ struct SearchSpace {
   RecomputeChoices recompute;
   std::vector<Overlap> overlaps;
   std::vector<StageSplit> stage_splits = {StageSplit{}};
+  std::vector<Offload> offloads{Offload()};
 };
 
 /// The largest degrees of a space that nobody limits.

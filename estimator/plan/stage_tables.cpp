@@ -85,15 +85,18 @@ const std::vector<StageMemory>& StageTables::states(std::size_t sharding) {
   return states;
 }
 
-const std::vector<std::vector<PricedTailItem>>& StageTables::tails(std::size_t sharding,
-                                                                   Overlap overlap,
-                                                                   PartTables& tables) {
+const std::vector<PricedTail>& StageTables::tails(std::size_t sharding,
+                                                  Overlap overlap,
+                                                  PartTables& tables) {
   auto& tails = by_sharding_[sharding].tails.at(overlap == Overlap::on ? 1 : 0);
   if (tails.empty()) {
     choose(sharding);
     const WorkBuilder builder(job_, subject_.placement);
     for (const StageClass& one : classes_) {
-      tails.push_back(priced_tail(tables.pricing(overlap), builder.tail(one.weights, one.stage)));
+      tails.push_back(priced_tail(tables.pricing(overlap),
+                                  builder.tail(one.weights, one.stage),
+                                  one.weights.parameters + one.weights.expert_parameters,
+                                  tail_offload(job_, one.weights, subject_.host.link)));
     }
   }
   return tails;

@@ -1,5 +1,5 @@
 // The stages of one layout, alike ones together, with what follows from layout, chunk placement,
-// sequence parallelism and sharding alone.
+// sequence parallelism, offloading and sharding alone.
 #pragma once
 
 #include <array>
@@ -31,7 +31,7 @@ struct StageClass {
 
 class StageTables {
  public:
-  /// `job`: legal, with the layout, schedule and sequence parallelism in question.
+  /// `job`: legal, with the layout, schedule, sequence parallelism and offloading in question.
   StageTables(const Job& job, const PlanSubject& subject, std::span<const Sharding> shardings);
 
   [[nodiscard]] const std::vector<ChunkContent>& contents() const { return contents_; }
@@ -47,14 +47,14 @@ class StageTables {
   /// Weights, gradients and optimizer states of each class.
   [[nodiscard]] const std::vector<StageMemory>& states(std::size_t sharding);
   /// The tail of each class.
-  [[nodiscard]] const std::vector<std::vector<PricedTailItem>>& tails(std::size_t sharding,
-                                                                      Overlap overlap,
-                                                                      PartTables& tables);
+  [[nodiscard]] const std::vector<PricedTail>& tails(std::size_t sharding,
+                                                     Overlap overlap,
+                                                     PartTables& tables);
 
  private:
   struct PerSharding {
     std::vector<StageMemory> states;
-    std::array<std::vector<std::vector<PricedTailItem>>, 2> tails;  ///< by overlap
+    std::array<std::vector<PricedTail>, 2> tails;  ///< by overlap
   };
 
   [[nodiscard]] std::uint32_t content_index(const ChunkContent& content);

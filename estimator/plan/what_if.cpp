@@ -19,7 +19,8 @@ constexpr auto parts =
                                                                   {"nvlink", &WhatIf::nvlink},
                                                                   {"hbm", &WhatIf::hbm},
                                                                   {"flops", &WhatIf::flops},
-                                                                  {"memory", &WhatIf::memory}});
+                                                                  {"memory", &WhatIf::memory},
+                                                                  {"host", &WhatIf::host}});
 
 void set_part(std::string_view item, std::string_view where, WhatIf& what_if) {
   const std::size_t equals = std::min(item.find('='), item.size());
@@ -86,6 +87,10 @@ Cluster changed(Cluster cluster, const WhatIf& what_if) {
   }
   cluster.device.memory_bandwidth *= what_if.hbm;
   cluster.device.memory *= what_if.memory;
+  if (cluster.host) {
+    cluster.host->link_peak *= what_if.host;
+    cluster.host->link_rate *= what_if.host;
+  }
   for (LinkLevel& level : cluster.levels) {
     level.bandwidth *= level.devices <= cluster.devices_per_node ? what_if.nvlink : what_if.net;
   }

@@ -16,6 +16,7 @@ struct WhatIf {
   double hbm = 1.0;     ///< memory bandwidth
   double flops = 1.0;   ///< peaks of all number formats
   double memory = 1.0;  ///< capacity
+  double host = 1.0;    ///< rate of the link between a device and its host
 
   friend bool operator==(const WhatIf&, const WhatIf&) = default;
 };

@@ -1,5 +1,6 @@
 #include "estimator/step/activation_peak.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <stdexcept>
 
@@ -27,6 +28,27 @@ Change change_of(Pass pass, const ChunkMemory& chunk) {
   return {};
 }
 
+// What the same does to the host's memory.
+ChunkMemory on_host(const ChunkMemory& chunk) {
+  ChunkMemory host;
+  host.kept_for_input = chunk.offloaded;
+  return host;
+}
+
+bool any_offloaded(std::span<const ChunkMemory> chunks) {
+  return std::ranges::any_of(chunks,
+                             [](const ChunkMemory& chunk) { return chunk.offloaded > Bytes(); });
+}
+
+std::vector<ChunkMemory> on_host(std::span<const ChunkMemory> chunks) {
+  std::vector<ChunkMemory> host;
+  host.reserve(chunks.size());
+  for (const ChunkMemory& chunk : chunks) {
+    host.push_back(on_host(chunk));
+  }
+  return host;
+}
+
 Change together(const Change& a, const Change& b) {
   return {a.takes + b.takes, a.transient + b.transient, a.returns + b.returns};
 }
@@ -38,7 +60,7 @@ struct Holding {
   void run(const Change& change) {
     now += change.takes;
     if (now + change.transient > peak.kept + peak.transient) {
-      peak = {now, change.transient};
+      peak = {now, change.transient, {}};
     }
     now -= change.returns;
   }
@@ -59,6 +81,9 @@ ActivationPeak activation_peak(std::span<const PipelineOp> program,
     } else {
       holding.run(change(program[i]));
     }
+  }
+  if (any_offloaded(chunks)) {
+    holding.peak.offloaded = activation_peak(program, on_host(chunks)).kept;
   }
   return holding.peak;
 }
@@ -94,6 +119,12 @@ std::vector<ActivationPeak> activation_peaks(const PipelineProgram& program,
   peaks.reserve(holdings.size());
   for (const Holding& holding : holdings) {
     peaks.push_back(holding.peak);
+  }
+  if (any_offloaded(chunks)) {
+    const auto host = activation_peaks(program, on_host(chunks));
+    for (std::size_t stage = 0; stage < peaks.size(); ++stage) {
+      peaks[stage].offloaded = host[stage].kept;
+    }
   }
   return peaks;
 }

@@ -18,12 +18,14 @@ struct ChunkMemory {
   Bytes forward_transient;  ///< while the forward pass runs, beyond what is kept
   Bytes input_transient;    ///< while the backward pass or its input part runs
   Bytes weight_transient;   ///< while the weight part runs alone
+  Bytes offloaded;          ///< by the host, from the forward pass until the backward pass ends
 };
 
 /// The instant at which most is held.
 struct ActivationPeak {
   Bytes kept;
   Bytes transient;
+  Bytes offloaded;  ///< the most that the host holds, at its own instant
 };
 
 /// Of one stage: `chunks` by local chunk.

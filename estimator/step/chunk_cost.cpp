@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "estimator/step/memory.hpp"
 #include "estimator/step/pipeline_schedule.hpp"
 
 namespace forerun {
@@ -46,6 +47,7 @@ ChunkPass& ChunkPass::operator+=(const ChunkPass& other) {
   cost += other.cost;
   data_parallel += other.data_parallel;
   host += other.host;
+  offload += other.offload;
   return *this;
 }
 
@@ -53,27 +55,34 @@ ChunkPass operator*(double count, ChunkPass pass) {
   pass.cost = count * pass.cost;
   pass.data_parallel *= count;
   pass.host *= count;
+  pass.offload *= count;
   return pass;
 }
 
 ChunkCosts::ChunkCosts(const Job& job, const Placement& placement, Pricing& pricing, HostCost host)
     : job_(job), builder_(job, placement), pricing_(pricing), host_(host) {}
 
-const PartCost& ChunkCosts::part(PartKind kind, std::int64_t layer) {
+const ChunkCosts::PricedPart& ChunkCosts::part(PartKind kind, std::int64_t layer) {
   const PartKey key = part_key(job_.model, kind, layer);
   const auto found = parts_.find(key);
   if (found != parts_.end()) {
     return found->second;
   }
-  return parts_.emplace(key, pricing_.part(part_work(job_, builder_, kind, layer))).first->second;
+  const PartWork work = part_work(job_, builder_, kind, layer);
+  PricedPart priced{pricing_.part(work), {}};
+  const bool is_layer = kind == PartKind::layer || kind == PartKind::recomputed_layer;
+  if (is_layer && job_.recipe.offload.any()) {
+    priced.traffic = layer_traffic(job_, layer, kept_bytes(work));
+  }
+  return parts_.emplace(key, priced).first->second;
 }
 
-ChunkPass ChunkCosts::pass(const std::vector<Run>& runs, PassCost PartCost::*direction) const {
+ChunkPass ChunkCosts::pass(const std::vector<Run>& runs, const Direction& direction) const {
   ChunkPass pass;
   TwoStreams streams;
   Seconds collectives;
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    const PassCost& cost = runs[i].cost->*direction;
+    const PassCost& cost = runs[i].part->cost.*direction.cost;
     pass.cost += static_cast<double>(runs[i].count) * cost;
     collectives += static_cast<double>(runs[i].count) * (cost.gather + cost.reduce);
     if (i == 0) {
@@ -84,13 +93,44 @@ ChunkPass ChunkCosts::pass(const std::vector<Run>& runs, PassCost PartCost::*dir
       if (left > 1) {
         streams.gather(cost.gather);
       } else if (i + 1 < runs.size()) {
-        streams.gather((runs[i + 1].cost->*direction).gather);
+        streams.gather((runs[i + 1].part->cost.*direction.cost).gather);
       }
       streams.reduce(cost.reduce);
     }
   }
   finish(pass, collectives, streams.end());
+  if (job_.recipe.offload.any()) {
+    add_transfers(pass, runs, direction);
+  }
   return pass;
+}
+
+PassTraffic ChunkCosts::traffic_of(const PartTraffic& part, const Direction& direction) const {
+  if (direction.is_forward) {
+    return part.forward;
+  }
+  PassTraffic traffic = direction.brings ? part.backward : PassTraffic();
+  if (direction.reduces_gradients) {
+    traffic.out += part.gradients;
+    traffic.in += (1.0 - 1.0 / static_cast<double>(micro_batches(job_))) * part.gradients;
+  }
+  return traffic;
+}
+
+// The link moves on while the device waits for something else.
+void ChunkCosts::add_transfers(ChunkPass& pass,
+                               const std::vector<Run>& runs,
+                               const Direction& direction) const {
+  HostTransfers transfers(host_.link);
+  for (const Run& run : runs) {
+    transfers.add(traffic_of(run.part->traffic, direction),
+                  (run.part->cost.*direction.cost).total(),
+                  run.count);
+  }
+  pass.offload = pricing_.overlap() == Overlap::off
+                     ? transfers.alone()
+                     : std::max(Seconds(), transfers.exposed() - pass.data_parallel - pass.host);
+  pass.cost.priced.add({pass.offload, Tier::datasheet, host_.link.relative_error}, pass.offload);
 }
 
 void ChunkCosts::finish(ChunkPass& pass, Seconds collectives, Seconds elapsed) const {
@@ -124,21 +164,22 @@ ChunkCost ChunkCosts::chunk(ChunkLayers layers, bool holds_embedding, bool holds
   for (const PartRun& run : parts_of(job_, layers, holds_embedding, holds_head)) {
     // Neighbours that are alike join one run.
     for (std::int64_t i = 0; i < run.count; ++i) {
-      const PartCost* cost = &part(run.kind, run.first_layer + i);
-      if (!runs.empty() && runs.back().cost == cost) {
+      const PricedPart* priced = &part(run.kind, run.first_layer + i);
+      if (!runs.empty() && runs.back().part == priced) {
         ++runs.back().count;
       } else {
-        runs.push_back({cost, 1});
+        runs.push_back({priced, 1});
       }
     }
   }
-  const ChunkPass forward = pass(runs, &PartCost::forward);
+  const ChunkPass forward = pass(runs, {&PartCost::forward, true, false, false});
   std::ranges::reverse(runs);
   if (!splits_backward(schedule_of(job_))) {
-    return {forward, pass(runs, &PartCost::backward), {}};
+    return {forward, pass(runs, {&PartCost::backward, false, true, true}), {}};
   }
-  ChunkCost cost{
-      forward, pass(runs, &PartCost::backward_input), pass(runs, &PartCost::backward_weight)};
+  ChunkCost cost{forward,
+                 pass(runs, {&PartCost::backward_input, false, true, false}),
+                 pass(runs, {&PartCost::backward_weight, false, false, true})};
   cost.backward += cost.backward_weight;
   return cost;
 }

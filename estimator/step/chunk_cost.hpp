@@ -4,6 +4,7 @@
 #include <map>
 #include <vector>
 
+#include "estimator/step/offload.hpp"
 #include "estimator/step/part_cost.hpp"
 
 namespace forerun {
@@ -13,8 +14,9 @@ struct ChunkPass {
   PassCost cost;
   Seconds data_parallel;  ///< ZeRO-2 and 3: what no compute hides
   Seconds host;           ///< the device waits for launches
+  Seconds offload;        ///< the device waits for the host link
 
-  [[nodiscard]] Seconds total() const { return cost.total() + data_parallel + host; }
+  [[nodiscard]] Seconds total() const { return cost.total() + data_parallel + host + offload; }
 
   ChunkPass& operator+=(const ChunkPass& other);
   friend ChunkPass operator*(double count, ChunkPass pass);
@@ -28,9 +30,10 @@ struct ChunkCost {
 };
 
 /// How the host starts work: one kernel after the other, each taking this long; 0 where launches
-/// are captured in graphs or compiled, or not known.
+/// are captured in graphs or compiled, or not known. `link`: what offloading goes over.
 struct HostCost {
   Seconds per_launch;
+  HostLink link = {};
 };
 
 /// Prices the distinct parts of a job once; chunks are sums of them.
@@ -40,22 +43,41 @@ class ChunkCosts {
 
   [[nodiscard]] ChunkCost chunk(ChunkLayers layers, bool holds_embedding, bool holds_head);
 
+  [[nodiscard]] const HostLink& link() const { return host_.link; }
+
  private:
+  struct PricedPart {
+    PartCost cost;
+    PartTraffic traffic;
+  };
+
   struct Run {
-    const PartCost* cost;
+    const PricedPart* part;
     std::int64_t count;
   };
 
-  const PartCost& part(PartKind kind, std::int64_t layer);
+  /// Which pass of a part, and what of its traffic goes with it.
+  struct Direction {
+    PassCost PartCost::*cost = nullptr;
+    bool is_forward = false;
+    bool brings = false;  ///< what a backward pass needs
+    bool reduces_gradients = false;
+  };
+
+  const PricedPart& part(PartKind kind, std::int64_t layer);
   /// `runs` in the order of the pass.
-  [[nodiscard]] ChunkPass pass(const std::vector<Run>& runs, PassCost PartCost::*direction) const;
+  [[nodiscard]] ChunkPass pass(const std::vector<Run>& runs, const Direction& direction) const;
   void finish(ChunkPass& pass, Seconds collectives, Seconds elapsed) const;
+  [[nodiscard]] PassTraffic traffic_of(const PartTraffic& part, const Direction& direction) const;
+  void add_transfers(ChunkPass& pass,
+                     const std::vector<Run>& runs,
+                     const Direction& direction) const;
 
   const Job& job_;
   WorkBuilder builder_;
   Pricing& pricing_;
   HostCost host_;
-  std::map<PartKey, PartCost> parts_;
+  std::map<PartKey, PricedPart> parts_;
 };
 
 }  // namespace forerun

@@ -7,6 +7,7 @@
 
 #include "estimator/step/activation_peak.hpp"
 #include "estimator/step/backward_split.hpp"
+#include "estimator/step/offload.hpp"
 #include "estimator/step/part_work.hpp"
 #include "estimator/step/pipeline_program.hpp"
 #include "jobs/chunk_placement.hpp"
@@ -196,6 +197,7 @@ ChunkMemory memory_of(const std::vector<WorkItem>& forward,
 
 ChunkMemory ChunkMemories::chunk(ChunkLayers layers, bool holds_embedding, bool holds_head) {
   ChunkMemory sum;
+  Bytes largest;  // of what single layers leave to the host
   for (const PartRun& run : parts_of(job_, layers, holds_embedding, holds_head)) {
     for (std::int64_t i = 0; i < run.count; ++i) {
       const ChunkMemory& part = of(run.kind, run.first_layer + i);
@@ -205,8 +207,13 @@ ChunkMemory ChunkMemories::chunk(ChunkLayers layers, bool holds_embedding, bool 
       sum.forward_transient = std::max(sum.forward_transient, part.forward_transient);
       sum.input_transient = std::max(sum.input_transient, part.input_transient);
       sum.weight_transient = std::max(sum.weight_transient, part.weight_transient);
+      sum.offloaded += part.offloaded;
+      largest = std::max(largest, part.offloaded);
     }
   }
+  const Bytes buffers = std::min(2.0 * largest, sum.offloaded);
+  sum.forward_transient += buffers;
+  sum.input_transient += buffers;
   return sum;
 }
 
@@ -220,8 +227,12 @@ const ChunkMemory& ChunkMemories::of(PartKind kind, std::int64_t layer) {
   std::vector<TensorId> spared = part.kept;
   mark_releases(part.forward, spared);
   mark_releases(part.backward, {});
-  return parts_.emplace(key, memory_of(part.forward, part.backward, part.kept, schedule_of(job_)))
-      .first->second;
+  ChunkMemory memory = memory_of(part.forward, part.backward, part.kept, schedule_of(job_));
+  const bool is_layer = kind == PartKind::layer || kind == PartKind::recomputed_layer;
+  if (is_layer && job_.recipe.offload.activations) {
+    memory.offloaded = std::exchange(memory.kept_for_input, Bytes());
+  }
+  return parts_.emplace(key, memory).first->second;
 }
 
 MemoryOverheads host_overheads() {
@@ -253,6 +264,10 @@ Bytes kept_bytes(const ChunkWork& chunk) {
   return sum_of(kept_sizes(chunk.forward, chunk.backward, chunk.kept));
 }
 
+Bytes kept_bytes(const PartWork& part) {
+  return sum_of(kept_sizes(part.forward, part.backward, part.kept));
+}
+
 namespace {
 
 // ZeRO-3 holds the layer at work and the one that is gathered ahead (FSDP's prefetch), or the
@@ -273,24 +288,78 @@ Bytes gathered_bytes(const Job& job) {
   return static_cast<double>(gradients + 2 * largest) * size_of(type);
 }
 
-// State of `elements` that data-parallel ranks share so.
-void add_state_of(const Job& job,
-                  std::int64_t elements,
-                  const StateShards& shards,
-                  StageMemory& memory) {
-  const DataType type = data_type_of(job.recipe.precision);
-  const auto share = [&](std::int64_t ranks) {
-    return static_cast<double>(elements) / static_cast<double>(ranks);
+// The weights that the same ranks share, and what of them is of layers.
+struct SharedWeights {
+  std::int64_t all = 0;
+  std::int64_t layers = 0;
+  std::int64_t largest = 0;  ///< of the largest layer
+  StateShards shards;
+};
+
+// State of one kind, in elements of the rank that owns a share of it: all of it, and as far as it
+// is offloaded what of it the device works on at a time.
+struct Owned {
+  double all = 0.0;
+  double layers = 0.0;
+  double at_work = 0.0;  ///< of two layers
+};
+
+Owned owned(const SharedWeights& weights, std::int64_t ranks) {
+  const auto share = [&](std::int64_t elements) {
+    return static_cast<double>(std::min(elements, weights.all)) / static_cast<double>(ranks);
   };
-  const Bytes gradient =
-      size_of(job.recipe.software.gradients == GradientFormat::fp32 ? DataType::fp32 : type);
-  // fp32 training updates its weights in place; 16-bit training keeps an fp32 master copy, unless
-  // its software does not, which with ZeRO-3 is all that is kept (FSDP's sharded parameters).
-  const bool has_master = type != DataType::fp32 && job.recipe.software.keeps_master_weights;
-  memory.optimizer_states += share(shards.optimizer) * (has_master ? 12.0 : 8.0) * unit::byte;
-  memory.gradients += share(shards.gradients) * gradient;
-  if (shards.weights == 1 || !has_master) {
-    memory.weights += share(shards.weights) * size_of(type);
+  return {share(weights.all),
+          share(weights.layers),
+          share(std::min(2 * weights.largest, weights.layers))};
+}
+
+// fp32 training updates its weights in place; 16-bit training keeps an fp32 master copy, unless its
+// software does not, which with ZeRO-3 is all that is kept (FSDP's sharded parameters).
+bool has_master(const Recipe& recipe) {
+  return data_type_of(recipe.precision) != DataType::fp32 && recipe.software.keeps_master_weights;
+}
+
+// `left`: weights that stay on the device when their master copies leave it.
+void add_optimizer_state(const Recipe& recipe,
+                         const Owned& state,
+                         Bytes left,
+                         StageMemory& memory) {
+  const Bytes all = state.all * state_bytes(recipe);
+  if (!recipe.offload.optimizer) {
+    memory.optimizer_states += all;
+    return;
+  }
+  memory.host += all;
+  if (updates_on_host(recipe)) {
+    memory.host += state.all * gradient_bytes(recipe);
+  } else {
+    memory.optimizer_states += std::min(all - left, state.at_work * state_bytes(recipe));
+  }
+}
+
+void add_weights(const Recipe& recipe, const Owned& weights, StageMemory& memory) {
+  const Bytes element = size_of(data_type_of(recipe.precision));
+  if (!recipe.offload.weights) {
+    memory.weights += weights.all * element;
+    return;
+  }
+  memory.host += weights.layers * element;
+  memory.weights += (weights.all - weights.layers + weights.at_work) * element;
+}
+
+// State that data-parallel ranks share so: where it lies.
+void add_state_of(const Job& job, const SharedWeights& shared, StageMemory& memory) {
+  const Recipe& recipe = job.recipe;
+  const Owned weights = owned(shared, shared.shards.weights);
+  const Owned gradients = owned(shared, shared.shards.gradients);
+  const bool is_only_master = shared.shards.weights > 1 && has_master(recipe);
+  const Bytes left =
+      is_only_master ? weights.all * size_of(data_type_of(recipe.precision)) : Bytes();
+  add_optimizer_state(recipe, owned(shared, shared.shards.optimizer), left, memory);
+  memory.gradients +=
+      (host_keeps_gradients(job) ? gradients.at_work : gradients.all) * gradient_bytes(recipe);
+  if (!is_only_master || recipe.offload.optimizer) {
+    add_weights(recipe, weights, memory);
   }
 }
 
@@ -312,8 +381,14 @@ void add_frozen(const Job& job, const StageWeights& weights, StageMemory& memory
 
 StageMemory state_memory(const Job& job, const StageWeights& weights) {
   StageMemory memory;
-  add_state_of(job, weights.elements, state_shards(job), memory);
-  add_state_of(job, weights.expert_elements, expert_state_shards(job), memory);
+  const LayerElements layers = job.recipe.offload.any() ? layer_elements(weights) : LayerElements();
+  add_state_of(job, {weights.elements, layers.all, layers.largest, state_shards(job)}, memory);
+  add_state_of(job,
+               {weights.expert_elements,
+                layers.all_experts,
+                layers.largest_experts,
+                expert_state_shards(job)},
+               memory);
   add_frozen(job, weights, memory);
   if (state_shards(job).weights > 1) {
     memory.weights += gathered_bytes(job);
@@ -335,6 +410,7 @@ StageMemory stage_memory(const StageMemory& state,
   StageMemory memory = state;
   memory.activations = peak.kept;
   memory.transient = peak.transient;
+  memory.host += peak.offloaded;
   memory.context = overheads.context;
   memory.communication = overheads.communication;
   memory.fragmentation = overheads.fragmentation_fraction *

@@ -35,6 +35,7 @@ struct StageMemory {
   Bytes context;
   Bytes communication;
   Bytes fragmentation;
+  Bytes host;  ///< what lies in the host's memory instead; not in the total
 };
 
 [[nodiscard]] Bytes total_of(const StageMemory& memory);
@@ -43,7 +44,11 @@ struct StageMemory {
 /// modelling.md 5.2, counted from the work list itself.
 [[nodiscard]] Bytes kept_bytes(const ChunkWork& chunk);
 
-/// Walks the stage's program and takes the instant at which most is alive.
+/// The same of one part.
+[[nodiscard]] Bytes kept_bytes(const PartWork& part);
+
+/// Walks the stage's program and takes the instant at which most is alive. Of a job that offloads
+/// no activations.
 [[nodiscard]] StageMemory stage_memory(const Job& job,
                                        const StageWork& work,
                                        const MemoryOverheads& overheads);
@@ -64,7 +69,8 @@ class ChunkMemories {
   std::map<PartKey, ChunkMemory> parts_;
 };
 
-/// Weights, gradients and optimizer states of a stage with these weights; nothing else.
+/// Weights, gradients and optimizer states of a stage with these weights, on the device and on the
+/// host; nothing else. Of what is offloaded two layers' worth stays: one at work, one on its way.
 [[nodiscard]] StageMemory state_memory(const Job& job, const StageWeights& weights);
 
 /// The same with activations at their peak and what the runtime takes.

@@ -29,6 +29,9 @@ struct PassCosts {
   /// All communication of the two, what hides within its own pass included.
   Seconds forward_wire;
   Seconds backward_wire;
+  /// Parts of the same in which the device waits for the host link.
+  Seconds forward_offload;
+  Seconds backward_offload;
 };
 
 struct PipelineCosts {

@@ -37,8 +37,10 @@ StageCost price_stage(const Job& job,
   }
   const StageWeights weights = stage_weights(job, stage);
   cost.tail = tail_cost(pricing,
-                        builder.tail(weights, stage),
-                        weights.parameters + weights.expert_parameters,
+                        priced_tail(pricing,
+                                    builder.tail(weights, stage),
+                                    weights.parameters + weights.expert_parameters,
+                                    tail_offload(job, weights, costs.link())),
                         cover_of(sum_of(cost, &ChunkCost::forward)),
                         cover_of(sum_of(cost, &ChunkCost::backward)));
   return cost;
@@ -149,6 +151,7 @@ std::size_t add_timeline(const Job& job,
   breakdown.pipeline_p2p = std::max(Seconds(), finish(times) - without_messages);
   breakdown.data_parallel = passes.data_parallel + stage.tail.data_parallel;
   breakdown.optimizer = stage.tail.optimizer;
+  breakdown.offload = passes.offload + stage.tail.offload;
   breakdown.contention = passes.cost.contention + stage.tail.contention;
   breakdown.host = passes.host;
   return slowest;
@@ -163,7 +166,8 @@ StepPipeline pipeline_of(const Job& job, const Streams& streams, const PricedSta
   for (const StageCost& stage : priced.stages) {
     pipeline.tails.push_back({{Activity::tensor_parallel, stage.tail.tensor_parallel},
                               {Activity::data_parallel, stage.tail.data_parallel},
-                              {Activity::optimizer, stage.tail.optimizer + stage.tail.contention}});
+                              {Activity::optimizer, stage.tail.optimizer + stage.tail.contention},
+                              {Activity::offload, stage.tail.offload}});
   }
   return pipeline;
 }
@@ -201,6 +205,8 @@ PassCosts pass_costs(const ChunkCost& chunk, std::int64_t micro_batches, double 
       backward.total() - unaccumulated(backward) - costs.recompute - costs.backward_weight;
   costs.forward_communication = hidden * forward.cost.communication();
   costs.backward_communication = hidden * backward.cost.communication();
+  costs.forward_offload = forward.offload;
+  costs.backward_offload = backward.offload;
   costs.forward_wire = forward.cost.wire;
   costs.backward_wire = backward.cost.wire;
   return costs;
@@ -221,8 +227,8 @@ Streams streams_of(const Job& job, const Pricing& pricing, std::int64_t message_
 
 Seconds total_of(const StepBreakdown& b) {
   return b.compute + b.recompute + b.tensor_parallel + b.context_parallel + b.expert_parallel +
-         b.pipeline_p2p + b.bubble + b.data_parallel + b.optimizer + b.contention + b.host +
-         b.straggler;
+         b.pipeline_p2p + b.bubble + b.data_parallel + b.optimizer + b.offload + b.contention +
+         b.host + b.straggler;
 }
 
 StepEstimate estimate_step(const Job& job,

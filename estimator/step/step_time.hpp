@@ -27,6 +27,7 @@ struct StepBreakdown {
   Seconds bubble;            ///< waiting for the pipeline to fill and drain
   Seconds data_parallel;     ///< not hidden under compute
   Seconds optimizer;
+  Seconds offload;     ///< waiting for the host link
   Seconds contention;  ///< compute slowed by collectives beside it
   Seconds host;        ///< the device waits for the host to launch kernels
   Seconds straggler;   ///< all wait for the slowest device

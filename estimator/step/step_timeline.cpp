@@ -66,6 +66,8 @@ class Recorder {
     if (!ops.empty()) {
       const auto partner = ops.size() > 1 ? std::optional(ops[1]) : std::nullopt;
       add({stage, Stream::compute, Activity::pass, ops[0], partner, start, end});
+      const Seconds waits = waiting_of(stage, ops);
+      add({stage, Stream::host_link, Activity::offload, ops[0], partner, end - waits, end});
     }
     free_[step.stage] = end;
     // A pair's gradient leaves by the step that runs it, its forward output by the one after.
@@ -82,13 +84,27 @@ class Recorder {
     }
   }
 
+  // For the host link.
+  [[nodiscard]] Seconds waiting_of(std::int64_t stage, const std::vector<PipelineOp>& ops) const {
+    Seconds waits;
+    for (const PipelineOp& op : ops) {
+      const auto seat = static_cast<std::size_t>(stage * pipeline_.shape.chunks + op.chunk);
+      const PassCosts& costs = pipeline_.costs.passes[seat];
+      waits += op.pass == Pass::forward    ? costs.forward_offload
+               : op.pass == Pass::backward ? costs.backward_offload
+                                           : Seconds();
+    }
+    return waits;
+  }
+
   void add_tails() {
     for (std::size_t stage = 0; stage < pipeline_.tails.size(); ++stage) {
       Seconds start = free_[stage];
       for (const TailPart& part : pipeline_.tails[stage]) {
-        const bool is_data = part.activity == Activity::data_parallel;
         add({static_cast<std::int64_t>(stage),
-             is_data ? Stream::data_parallel : Stream::compute,
+             part.activity == Activity::data_parallel ? Stream::data_parallel
+             : part.activity == Activity::offload     ? Stream::host_link
+                                                      : Stream::compute,
              part.activity,
              {},
              {},

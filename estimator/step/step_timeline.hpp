@@ -13,9 +13,9 @@ namespace forerun {
 
 /// What runs one thing at a time. Messages that a stage sends run on two streams, one a direction;
 /// a blocking receiver waits on its `receive` stream instead.
-enum class Stream { compute, send_next, send_previous, receive, data_parallel };
+enum class Stream { compute, send_next, send_previous, receive, data_parallel, host_link };
 
-enum class Activity { pass, message, tensor_parallel, data_parallel, optimizer };
+enum class Activity { pass, message, tensor_parallel, data_parallel, optimizer, offload };
 
 struct TimelineSlice {
   std::int64_t stage = 0;
@@ -28,7 +28,7 @@ struct TimelineSlice {
 };
 
 /// What a stage does after its last pass, one after the other: gradient reductions as far as they
-/// are not hidden, optimizer.
+/// are not hidden, optimizer, what is offloaded.
 struct TailPart {
   Activity activity = Activity::optimizer;
   Seconds time;
@@ -44,7 +44,7 @@ struct StepPipeline {
 
 /// All slices that take any time, ordered by stage, then stream, then start. Slices of one stream
 /// of one stage never overlap; those of its compute stream sum to its busy time and its
-/// optimizer's.
+/// optimizer's. What passes wait for the host link ends with them, on a stream of its own.
 [[nodiscard]] std::vector<TimelineSlice> step_timeline(const StepPipeline& pipeline);
 
 }  // namespace forerun

@@ -1,6 +1,7 @@
 // Which jobs have a work list, and which of those can be executed.
 #include <string>
 
+#include "estimator/step/pipeline_schedule.hpp"
 #include "estimator/step/work_list.hpp"
 
 namespace forerun {
@@ -120,6 +121,48 @@ std::string tuning_reason(const Job& job) {
   return {};
 }
 
+// Passes that the schedule splits: kept tensors would be needed at two times, and weights between
+// passes of other micro-batches.
+std::string offload_reason(const Job& job) {
+  const Recipe& recipe = job.recipe;
+  const Offload& offload = recipe.offload;
+  if (!offload.any()) {
+    return {};
+  }
+  const std::string option = "--offload " + text_of(offload);
+  if (job.teacher) {
+    return option + " is not modelled beside --teacher (expected --offload none)";
+  }
+  if ((offload.activations || offload.weights) && splits_backward(schedule_of(job))) {
+    return option + ": --schedule " + std::string(name_of(schedule_of(job))) +
+           " runs the parts of a backward pass at different times, and what came back for one "
+           "would "
+           "have to stay for the other (expected --offload none or optimizer, or 1f1b, "
+           "interleaved, "
+           "gpipe or breadth-first)";
+  }
+  if (!offload.weights) {
+    return {};
+  }
+  if (recipe.tuning != Tuning::full) {
+    return option +
+           ": frozen weights beside adapters are not offloaded (expected activations or "
+           "optimizer)";
+  }
+  if (has_narrow_products(recipe.precision)) {
+    return option + ": the copies that --precision " + std::string(name_of(recipe.precision)) +
+           " computes with stay on the device (expected activations or optimizer)";
+  }
+  const bool has_master =
+      data_type_of(recipe.precision) != DataType::fp32 && recipe.software.keeps_master_weights;
+  if (recipe.zero == ZeroStage::parameters && has_master && !offload.optimizer) {
+    return option +
+           ": with --zero 3 weights are gathered from their fp32 master copies, which "
+           "belong to the optimizer (expected --offload optimizer,weights)";
+  }
+  return {};
+}
+
 std::string teacher_reason(const Job& job) {
   if (!job.teacher) {
     return {};
@@ -144,6 +187,9 @@ std::string teacher_reason(const Job& job) {
 
 std::optional<std::string> unsupported_because(const Job& job) {
   if (const std::string reason = tuning_reason(job); !reason.empty()) {
+    return reason;
+  }
+  if (const std::string reason = offload_reason(job); !reason.empty()) {
     return reason;
   }
   if (const std::string reason = teacher_reason(job); !reason.empty()) {
@@ -187,6 +233,9 @@ std::vector<std::string> left_out_of(const Job& job) {
 std::optional<std::string> not_executed_because(const Job& job) {
   if (job.recipe.tuning != Tuning::full || job.teacher) {
     return "fine-tuning with adapters, and with a teacher, is estimated only";
+  }
+  if (job.recipe.offload.any()) {
+    return "--offload " + text_of(job.recipe.offload) + " is estimated only";
   }
   if (job.model.delta_net) {
     return job.model.name + " has DeltaNet layers, which no kernel here computes";

@@ -8,15 +8,19 @@
 namespace forerun {
 namespace {
 
+// Megatron's default bucket is max(40e6, 1e6 n) parameters (modelling.md 2.5).
+double buckets_of(double parameters, std::int64_t ranks) {
+  return std::max(1.0, std::ceil(parameters / std::max(40e6, 1e6 * static_cast<double>(ranks))));
+}
+
 // A data-parallel collective that runs bucket by bucket beside `cover`: the first (or last) bucket
-// never hides. Megatron's default bucket is max(40e6, 1e6 n) parameters (modelling.md 2.5).
+// never hides.
 Beside bucketed(const Pricing& pricing,
                 const CollectiveKey& key,
                 Seconds time,
                 const Cover& cover,
                 double parameters) {
-  const auto ranks = static_cast<double>(key.group.ranks);
-  const double buckets = std::max(1.0, std::ceil(parameters / std::max(40e6, 1e6 * ranks)));
+  const double buckets = buckets_of(parameters, key.group.ranks);
   const Seconds first = time / buckets;
   const auto bytes = static_cast<std::int64_t>(static_cast<double>(key.bytes) / buckets);
   const Beside rest = beside(time - first,
@@ -38,46 +42,89 @@ Cover cover_of(const ChunkPass& pass) {
 }
 
 Seconds TailCost::total() const {
-  return tensor_parallel + data_parallel + optimizer + contention;
+  return tensor_parallel + data_parallel + optimizer + contention + offload;
 }
 
-std::vector<PricedTailItem> priced_tail(Pricing& pricing, const std::vector<WorkItem>& items) {
-  std::vector<PricedTailItem> priced;
-  priced.reserve(items.size());
-  for (const WorkItem& item : items) {
-    PricedTailItem one;
-    one.part = item.part;
-    if (const auto* kernel = std::get_if<KernelWork>(&item.work)) {
-      one.is_kernel = true;
-      one.price = pricing.of(kernel->key);
-      one.flops = hardware_flops(kernel->key);
-    } else {
-      const auto& collective = std::get<CollectiveWork>(item.work);
-      const Software& software = pricing.software();
-      one.price = pricing.of(collective.key);
-      one.gathers = collective.key.op == Collective::all_gather;
-      const bool is_data_parallel =
-          collective.group == GroupKind::data_context || collective.group == GroupKind::expert_data;
-      one.hides =
-          pricing.overlap() == Overlap::on && is_data_parallel &&
-          (one.gathers ? software.overlaps_parameter_gather : software.overlaps_gradient_reduce);
-      one.key = collective.key;
-    }
-    priced.push_back(one);
+namespace {
+
+Price on_host(const KernelKey& update, const HostLink& link) {
+  return {minimum_traffic(update) / link.stream, Tier::datasheet, link.relative_error};
+}
+
+PricedTailItem priced_item(Pricing& pricing,
+                           const WorkItem& item,
+                           const std::optional<TailOffload>& offload) {
+  PricedTailItem one;
+  one.part = item.part;
+  if (const auto* kernel = std::get_if<KernelWork>(&item.work)) {
+    one.is_kernel = true;
+    one.is_update = kernel->key.op == KernelOp::adamw;
+    const bool leaves = one.is_update && offload && offload->updates_on_host;
+    one.price = leaves ? on_host(kernel->key, offload->link) : pricing.of(kernel->key);
+    one.flops = hardware_flops(kernel->key);
+    return one;
   }
-  return priced;
+  const auto& collective = std::get<CollectiveWork>(item.work);
+  const Software& software = pricing.software();
+  one.price = pricing.of(collective.key);
+  one.gathers = collective.key.op == Collective::all_gather;
+  const bool is_data_parallel =
+      collective.group == GroupKind::data_context || collective.group == GroupKind::expert_data;
+  one.hides =
+      pricing.overlap() == Overlap::on && is_data_parallel &&
+      (one.gathers ? software.overlaps_parameter_gather : software.overlaps_gradient_reduce);
+  one.key = collective.key;
+  return one;
+}
+
+// What the device waits: for gradients that the last backward pass does not cover, for state that
+// the update's kernels do not, and for weights.
+Seconds exposed(const TailOffload& tail,
+                Overlap overlap,
+                std::int64_t parameters,
+                Seconds update,
+                Seconds backward) {
+  const auto takes = [&](Bytes bytes) { return bytes / tail.link.rate; };
+  const Seconds weights = takes(tail.weights_in) + takes(tail.weights_out);
+  if (overlap == Overlap::off) {
+    return takes(tail.gradients) + takes(tail.state_in) + takes(tail.state_out) + weights;
+  }
+  Seconds gradients = takes(tail.gradients);
+  if (tail.gradients_hide) {
+    const double buckets = buckets_of(static_cast<double>(parameters), 1);
+    const Seconds first = gradients / buckets;
+    const Seconds cover = backward * ((buckets - 1.0) / buckets);
+    gradients = first + std::max(Seconds(), gradients - first - cover);
+  }
+  const Seconds state = takes(std::max(tail.state_in, tail.state_out));
+  return gradients + std::max(Seconds(), state - update) + weights;
+}
+
+}  // namespace
+
+PricedTail priced_tail(Pricing& pricing,
+                       const std::vector<WorkItem>& items,
+                       std::int64_t parameters,
+                       const std::optional<TailOffload>& offload) {
+  PricedTail tail{{}, parameters, offload};
+  tail.items.reserve(items.size());
+  for (const WorkItem& item : items) {
+    tail.items.push_back(priced_item(pricing, item, offload));
+  }
+  return tail;
 }
 
 TailCost tail_cost(const Pricing& pricing,
-                   std::span<const PricedTailItem> items,
-                   std::int64_t parameters,
+                   const PricedTail& priced,
                    const Cover& forward,
                    const Cover& backward) {
   TailCost tail;
-  for (const PricedTailItem& item : items) {
+  Seconds update;
+  for (const PricedTailItem& item : priced.items) {
     const Price& price = item.price;
     if (item.is_kernel) {
       tail.optimizer += price.time;
+      update += item.is_update ? price.time : Seconds();
       tail.flops += item.flops;
       tail.priced.add(price, price.time);
       continue;
@@ -88,7 +135,7 @@ TailCost tail_cost(const Pricing& pricing,
                        item.key,
                        price.time,
                        item.gathers ? forward : backward,
-                       static_cast<double>(parameters));
+                       static_cast<double>(priced.parameters));
     }
     switch (item.part) {
       case Part::tensor_parallel:
@@ -103,15 +150,13 @@ TailCost tail_cost(const Pricing& pricing,
     tail.contention += split.contention;
     tail.priced.add(price, split.exposed);
   }
+  if (priced.offload) {
+    tail.offload =
+        exposed(*priced.offload, pricing.overlap(), priced.parameters, update, backward.time);
+    tail.priced.add({tail.offload, Tier::datasheet, priced.offload->link.relative_error},
+                    tail.offload);
+  }
   return tail;
-}
-
-TailCost tail_cost(Pricing& pricing,
-                   const std::vector<WorkItem>& items,
-                   std::int64_t parameters,
-                   const Cover& forward,
-                   const Cover& backward) {
-  return tail_cost(pricing, priced_tail(pricing, items), parameters, forward, backward);
 }
 
 }  // namespace forerun

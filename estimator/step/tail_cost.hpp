@@ -2,10 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <optional>
 #include <vector>
 
 #include "estimator/step/chunk_cost.hpp"
+#include "estimator/step/offload.hpp"
 #include "estimator/step/work_list.hpp"
 
 namespace forerun {
@@ -15,25 +16,37 @@ struct TailCost {
   Seconds data_parallel;  ///< exposed
   Seconds optimizer;
   Seconds contention;  ///< passes slowed by the reductions under them
+  Seconds offload;     ///< the device waits for the host link
   Flops flops;         ///< that the kernels execute
   PricedTime priced;
 
   [[nodiscard]] Seconds total() const;
 };
 
-/// An item of a tail with its price: what is left to know is what it hides under.
+/// An item of a tail with its price: what is left to know is what it hides under. The host's cores
+/// update at the rate at which they stream what the device's kernel would move.
 struct PricedTailItem {
   Part part = Part::optimizer;
   Price price;
   Flops flops;
   bool is_kernel = false;
-  bool gathers = false;  ///< weights, under the next forward pass; else gradients, under backward
-  bool hides = false;    ///< the software runs it beside passes
-  CollectiveKey key;     ///< of a collective
+  bool is_update = false;  ///< of weights
+  bool gathers = false;    ///< weights, under the next forward pass; else gradients, under backward
+  bool hides = false;      ///< the software runs it beside passes
+  CollectiveKey key;       ///< of a collective
 };
 
-[[nodiscard]] std::vector<PricedTailItem> priced_tail(Pricing& pricing,
-                                                      const std::vector<WorkItem>& items);
+/// A tail's items and what it moves to and from the host.
+struct PricedTail {
+  std::vector<PricedTailItem> items;
+  std::int64_t parameters = 0;  ///< of the stage: how many buckets they make
+  std::optional<TailOffload> offload = std::nullopt;
+};
+
+[[nodiscard]] PricedTail priced_tail(Pricing& pricing,
+                                     const std::vector<WorkItem>& items,
+                                     std::int64_t parameters,
+                                     const std::optional<TailOffload>& offload = std::nullopt);
 
 /// What the reductions and gathers of a tail run beside: all passes of one micro-batch through the
 /// stage in one direction.
@@ -47,15 +60,7 @@ struct Cover {
 [[nodiscard]] Cover cover_of(const ChunkPass& pass);
 
 [[nodiscard]] TailCost tail_cost(const Pricing& pricing,
-                                 std::span<const PricedTailItem> items,
-                                 std::int64_t parameters,
-                                 const Cover& forward,
-                                 const Cover& backward);
-
-/// The same from a work list.
-[[nodiscard]] TailCost tail_cost(Pricing& pricing,
-                                 const std::vector<WorkItem>& items,
-                                 std::int64_t parameters,
+                                 const PricedTail& priced,
                                  const Cover& forward,
                                  const Cover& backward);
 

@@ -158,6 +158,15 @@ void set_tuning(const Cells& cells, Recipe& recipe) {
   recipe.adapters.targets = *targets;
 }
 
+Offload offload_of(const Cells& cells) {
+  const std::string text = text_in(cells, "offload");
+  const auto offload = text.empty() ? Offload{} : offload_from(text);
+  if (!offload) {
+    throw InputError("offload", fmt::format("'{}' is not known", text));
+  }
+  return *offload;
+}
+
 // "N" sequences, or one of the words that rules use: dp*micro_batch, 4*dp*micro_batch; batch/dp,
 // best.
 void set_batches(const Cells& cells, RowJob& row) {
@@ -228,6 +237,7 @@ RowJob job_of_row(const Cells& cells) {
   set_batches(cells, row);
   set_tuning(cells, job.recipe);
   job.recipe.recompute = recompute_of(cells, row);
+  job.recipe.offload = offload_of(cells);
   job.recipe.zero = zero_of(cells);
   job.recipe.sequence_parallel =
       is_true(cells, "sp") && job.layout.tensor > 1 ? SequenceParallel::on : SequenceParallel::off;

@@ -339,5 +339,49 @@ TEST(ReadClusterFile, MeasuredIsRelativeToTheFile) {
   EXPECT_EQ(*cluster.measured, (folder / "profile.json").string());
 }
 
+std::string with_host(const std::string& line = "", const std::string& other = "") {
+  std::string host = R"([host]
+link = "PCIe 5.0 x16"
+link_peak = "63 GB/s"
+link_rate = "50 GB/s"
+sharing = 2
+memory = "2 TB"
+memory_bandwidth = "600 GB/s"
+memory_efficiency = 0.8
+error = 0.1
+source = "a test"
+
+)";
+  if (!line.empty()) {
+    const std::size_t at = host.find(line);
+    EXPECT_NE(at, std::string::npos) << line;
+    host.replace(at, line.size(), other);
+  }
+  return with("[[level]]\nname = \"inside\"", host + "[[level]]\nname = \"inside\"");
+}
+
+TEST(ReadCluster, HostIsOptionalAndSharedByTheDevicesOfANode) {
+  EXPECT_FALSE(read_valid().host);
+  const Cluster cluster = read_cluster_text(with_host(), "a.toml");
+  ASSERT_TRUE(cluster.host);
+  const auto gigabytes = [](BytesPerSecond rate) { return rate.in(unit::gigabyte / unit::second); };
+  EXPECT_DOUBLE_EQ(cluster.host->size.in(unit::terabyte), 2.0);
+  EXPECT_DOUBLE_EQ(gigabytes(cluster.host->link_peak), 63.0);
+  const HostLink link = host_link_of(*cluster.host, cluster.devices_per_node);
+  EXPECT_DOUBLE_EQ(gigabytes(link.rate), 25.0);
+  EXPECT_DOUBLE_EQ(gigabytes(link.stream), 120.0);
+  EXPECT_DOUBLE_EQ(link.relative_error, 0.1);
+}
+
+TEST(ReadCluster, RefusesAHostThatCannotBe) {
+  EXPECT_THAT(refusal(with_host("link_rate = \"50", "link_rate = \"70")),
+              HasSubstr("link_rate is above link_peak"));
+  EXPECT_THAT(refusal(with_host("sharing = 2", "sharing = 3")), HasSubstr("divisor"));
+  EXPECT_THAT(refusal(with_host("link_peak", "link_peek")), HasSubstr("link_peak"));
+  EXPECT_THAT(refusal(with_host("link_peak = \"63 GB/s\"\n", "")), HasSubstr("link_peak"));
+  EXPECT_THAT(refusal(with_host("memory = \"2 TB\"", "memory = 2")), HasSubstr("no unit"));
+  EXPECT_THAT(refusal(with_host("sharing = 2", "sharing = 3")), StartsWith("a.toml:"));
+}
+
 }  // namespace
 }  // namespace forerun

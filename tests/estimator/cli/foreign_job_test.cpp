@@ -116,6 +116,16 @@ TEST(ForeignJob, ReadsAMegatronScript) {
   EXPECT_THAT(job.unread, ::testing::Not(Contains("num-layers")));
 }
 
+TEST(ForeignJob, ReadsMegatronsOptimizerOnTheHost) {
+  const std::string start =
+      "--num-layers 4 --hidden-size 64 --num-attention-heads 4 --vocab-size 100 ";
+  EXPECT_EQ(entry(read_megatron_job(start, "a"), "offload"), "absent");
+  const ForeignJob job =
+      read_megatron_job(start + "--optimizer-cpu-offload --optimizer-offload-fraction 0.5", "a");
+  EXPECT_EQ(entry(job, "offload"), "optimizer");
+  EXPECT_THAT(job.notes, Contains(HasSubstr("optimizer-offload-fraction 0.5")));
+}
+
 TEST(ForeignJob, NamesTheVariableThatAScriptDoesNotSet) {
   try {
     static_cast<void>(read_megatron_job("train --num-layers $LAYERS --hidden-size 8\n", "a.sh"));

@@ -22,7 +22,7 @@ using testing::Not;
 
 /// What bash offers after these words of a command line, one a line.
 std::string offered_by_bash(const std::vector<std::string>& words) {
-  std::string command = text_of({"completion", "bash"}) + "COMP_WORDS=(";
+  std::string command = shown({"completion", "bash"}) + "COMP_WORDS=(";
   for (const std::string& word : words) {
     command += "'" + word + "' ";
   }
@@ -41,7 +41,7 @@ std::string offered_by_bash(const std::vector<std::string>& words) {
 }
 
 TEST(Help, ListsTheVerbsThatExist) {
-  const std::string text = text_of({"--help"});
+  const std::string text = shown({"--help"});
   for (const char* const verb :
        {"measure", "rehearse", "estimate", "plan", "capacity", "forecast", "report", "show"}) {
     EXPECT_THAT(text, HasSubstr(std::string("\n  ") + verb));
@@ -50,17 +50,17 @@ TEST(Help, ListsTheVerbsThatExist) {
 }
 
 TEST(Help, OfAVerbListsItsOptionsWithDefaults) {
-  const std::string text = text_of({"estimate", "--help"});
+  const std::string text = shown({"estimate", "--help"});
   EXPECT_THAT(text, ContainsRegex("--recompute none.selective.full.MODULE.MODULE.block:N "));
   EXPECT_THAT(text, HasSubstr("mlp_act, mlp, moe_act (default: none)"));
 }
 
 TEST(Help, OfAVerbLeavesOutOptionsOfOthers) {
-  EXPECT_THAT(text_of({"estimate", "--help"}), Not(HasSubstr("--time-budget")));
+  EXPECT_THAT(shown({"estimate", "--help"}), Not(HasSubstr("--time-budget")));
 }
 
 TEST(Help, BeatsWhateverElseIsWrong) {
-  EXPECT_THAT(text_of({"measure", "--nonsense", "--help"}), HasSubstr("--time-budget TIME"));
+  EXPECT_THAT(shown({"measure", "--nonsense", "--help"}), HasSubstr("--time-budget TIME"));
 }
 
 TEST(Help, FitsIntoAHundredColumns) {
@@ -97,7 +97,7 @@ TEST(Help, GivesTwoExamplesThatParse) {
 }
 
 TEST(Version, BeginsWithOneLineAndNamesCompilersAndLibraries) {
-  const std::string text = text_of({"--version"});
+  const std::string text = shown({"--version"});
   EXPECT_THAT(text, ContainsRegex("^forerun [0-9]+\\.[0-9]+\\.[0-9]+[^\n]*\n"));
   for (const char* const part : {"C++ ", "MPI ", "oneDNN ", "CUDA ", "NCCL "}) {
     EXPECT_THAT(text, HasSubstr(std::string("\n") + part));

@@ -76,6 +76,28 @@ TEST(CommandLine, ReadsEveryChoiceOfTheRecipe) {
   EXPECT_EQ(options.format, Format::csv);
 }
 
+TEST(CommandLine, ReadsWhatIsOffloadedAsOneOrForPlanAsASet) {
+  const Offload both{false, true, true};
+  EXPECT_FALSE(options_of(estimate_with({})).offload);
+  EXPECT_EQ(options_of(estimate_with({"--offload=optimizer,weights"})).offload, both);
+  const auto set = [](const char* text) {
+    return options_of({"plan",
+                       "--model",
+                       "gpt2",
+                       "--cluster",
+                       "dgx-a100",
+                       "--devices",
+                       "8",
+                       "--batch",
+                       "8",
+                       "--offload",
+                       text})
+        .offload_set;
+  };
+  EXPECT_THAT(set("none|optimizer,weights|none"), ElementsAre(Offload{}, both));
+  EXPECT_EQ(set("any"), every_offload());
+}
+
 TEST(CommandLine, ReadsWhatMeasureTakes) {
   const Options options = options_of({"measure",
                                       "--model",

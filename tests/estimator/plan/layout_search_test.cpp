@@ -24,8 +24,10 @@ SearchResult walk_all(const SmallPlan& plan, Seconds give_up_at = Seconds::infin
 
 // The other way to price a candidate: the whole of `estimate`, from nothing.
 StepEstimate estimate_of(const SmallPlan& plan, const Job& job, Overlap overlap) {
-  return estimate_step(
-      job, plan.subject.placement, plan.subject.prices, {overlap, gpu_overheads(job.layout), {}});
+  return estimate_step(job,
+                       plan.subject.placement,
+                       plan.subject.prices,
+                       {overlap, gpu_overheads(job.layout), plan.subject.host});
 }
 
 Bytes peak_of(const StepEstimate& estimate) {
@@ -75,7 +77,10 @@ std::vector<Candidate> all_candidates(const SmallPlan& plan) {
                 one.overlap = overlap;
                 for (one.stage_split = 0; one.stage_split < std::ssize(plan.space.stage_splits);
                      ++one.stage_split) {
-                  all.push_back(one);
+                  for (const Offload& offload : plan.space.offloads) {
+                    one.offload = offload;
+                    all.push_back(one);
+                  }
                 }
               }
             }
@@ -98,6 +103,7 @@ Candidate random_candidate(const SmallPlan& plan, std::mt19937& random) {
   one.sequence_parallel = any(space.sequence_parallel);
   one.overlap = any(space.overlaps);
   one.stage_split = static_cast<int>(random() % space.stage_splits.size());
+  one.offload = any(space.offloads);
   return one;
 }
 
@@ -121,6 +127,7 @@ void expect_random_layouts_as_estimated(const SmallPlan& plan, int wanted) {
     alone.space.recompute = {{job.recipe.recompute}, false};
     alone.space.overlaps = {one.overlap};
     alone.space.stage_splits = {job.recipe.stage_split};
+    alone.space.offloads = {one.offload};
     const SearchResult result = walk_all(alone);
     ASSERT_EQ(result.evaluated, 1) << text_of(one.layout);
     const StepEstimate estimate = estimate_of(plan, job, one.overlap);
@@ -141,12 +148,22 @@ TEST(LayoutSearch, PricesLayoutsOfExpertsAsEstimateDoes) {
   expect_random_layouts_as_estimated(small_plan("mixtral-8x7b", "dgx-h100", 64, 64, 4096), 60);
 }
 
-TEST(LayoutSearch, PricesAWholeSpaceAsOneByOne) {
-  SmallPlan plan = small_plan("gpt2", "dgx-a100", 8, 16, 1024);
-  plan.space.recompute.every_block = false;
-  plan.space.layouts = parse_layouts("tp=1|2,pp=1|2|4,vp=1..3", 8);
-  plan.space.micro_batches = {1, 4};
-  plan.space.stage_splits = several_stage_splits(plan.subject.model);
+// With a link so slow that it decides, whichever way the software updates.
+SmallPlan offloading_plan(const char* software, std::int64_t devices) {
+  SmallPlan plan = small_plan("gpt2", "dgx-a100", devices, 16, 1024);
+  plan.subject.recipe.software = *software_preset(software);
+  plan.subject.host.link = host_link_of(*plan.hardware.cluster.host, 8);
+  plan.space.offloads = every_offload();
+  return plan;
+}
+
+TEST(LayoutSearch, PricesWhatIsOffloadedAsEstimateDoes) {
+  for (const char* software : {"megatron-core", "deepspeed", "maxtext"}) {
+    expect_random_layouts_as_estimated(offloading_plan(software, 16), 60);
+  }
+}
+
+void expect_whole_space_as_one_by_one(const SmallPlan& plan) {
   const LayoutSearch jobs(plan.subject, plan.space);
   std::int64_t legal = 0;
   std::optional<PricedCandidate> best;
@@ -192,6 +209,29 @@ TEST(LayoutSearch, LightensTheStageOfAHeavyHead) {
   EXPECT_EQ(search_result_from(to_text(several)).best, several.best);
 }
 
+SmallPlan with_few_layouts(SmallPlan plan) {
+  plan.space.recompute.every_block = false;
+  plan.space.layouts = parse_layouts("tp=1|2,pp=1|2|4,vp=1..3", 8);
+  plan.space.micro_batches = {1, 4};
+  return plan;
+}
+
+TEST(LayoutSearch, PricesAWholeSpaceAsOneByOne) {
+  SmallPlan plan = with_few_layouts(small_plan("gpt2", "dgx-a100", 8, 16, 1024));
+  plan.space.stage_splits = several_stage_splits(plan.subject.model);
+  expect_whole_space_as_one_by_one(plan);
+}
+
+// So little memory that what fits has to offload.
+TEST(LayoutSearch, PricesAWholeSpaceOfOffloadingAsOneByOne) {
+  SmallPlan plan = with_few_layouts(offloading_plan("deepspeed", 8));
+  plan.space.layouts = parse_layouts("tp=1|2,pp=1|2", 8);
+  plan.space.schedules = {Schedule::one_f_one_b, Schedule::zb_h1};
+  plan.space.shardings = {{ZeroStage::optimizer, 0}, {ZeroStage::parameters, 0}};
+  plan.subject.capacity = 2.0 * unit::gigabyte;
+  expect_whole_space_as_one_by_one(plan);
+}
+
 // By hand: 8 devices are (tp, pp, dp) = 2^a 2^b 2^c with a + b + c = 3: ten ways. gpt2 has 12
 // layers, 14 with both ends: pp=1 has one vp; pp=2 seven; pp=4 three; pp=8 one.
 TEST(LayoutSearch, EnumeratesWhatCanBeCountedByHand) {
@@ -221,6 +261,28 @@ TEST(LayoutSearch, GivingUpEarlyLosesNoneOfTheBest) {
   EXPECT_GT(pruned.rejected[static_cast<std::size_t>(Reject::lower_bound)], 0);
   EXPECT_LT(pruned.evaluated, all.evaluated);
   EXPECT_EQ(fastest(pruned, 5), fastest(all, 5));
+}
+
+// The same where waiting for the host depends on recomputation and sharding.
+TEST(LayoutSearch, GivingUpEarlyLosesNoneOfTheBestThatOffload) {
+  for (const char* software : {"megatron-core", "deepspeed", "maxtext"}) {
+    SmallPlan plan = offloading_plan(software, 8);
+    plan.space.recompute.every_block = false;
+    plan.space.layouts = parse_layouts("tp=1|2,pp=1|2|4", 8);
+    plan.subject.capacity = 2.2 * unit::gigabyte;
+    const SearchResult all = walk_all(plan);
+    ASSERT_FALSE(all.best.empty());
+    EXPECT_EQ(fastest(walk_all(plan, bound_of(plan.subject, plan.space, 3)), 3), fastest(all, 3));
+    for (const Offload& offload : every_offload()) {
+      SmallPlan one = plan;
+      one.space.offloads = {offload};
+      const auto best = fastest(walk_all(one), 2);
+      if (!best.empty()) {
+        EXPECT_EQ(fastest(walk_all(one, best.back().step_time), best.size()), best)
+            << software << ' ' << text_of(offload);
+      }
+    }
+  }
 }
 
 // Nothing that is as fast as the limit is given up, whatever its schedule.

@@ -105,7 +105,7 @@ TEST(ActivationPeak, OfAllStagesIsThatOfEach) {
       std::vector<ChunkMemory> chunks;
       const auto bytes = [&] { return static_cast<double>(number(random)) * unit::byte; };
       for (std::int64_t seat = 0; seat < shape.stages * shape.chunks; ++seat) {
-        chunks.push_back({bytes(), bytes(), bytes(), bytes(), bytes(), bytes()});
+        chunks.push_back({bytes(), bytes(), bytes(), bytes(), bytes(), bytes(), {}});
       }
       const auto peaks = activation_peaks(pipeline_program(schedule, shape), chunks);
       for (std::int64_t stage = 0; stage < shape.stages; ++stage) {

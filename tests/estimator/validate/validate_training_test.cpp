@@ -118,6 +118,17 @@ TEST(RowPredictor, PricesAdaptersBelowEveryWeight) {
   EXPECT_GT(*adapters.predicted, 0.5 * full);
 }
 
+// State on the host takes time over its link and no more memory of the device.
+TEST(RowPredictor, PricesWhatARowSaysIsOffloaded) {
+  TrainingRow row = narayanan();
+  const Seconds none = *predict(row).row.predicted;
+  row.configuration["offload"] = "optimizer";
+  const RowPrediction offloaded = predict(row);
+  ASSERT_TRUE(is_priced(offloaded.row)) << offloaded.row.skip_reason;
+  EXPECT_GT(*offloaded.row.predicted, none);
+  EXPECT_GT(offloaded.facts.breakdown->offload, Seconds());
+}
+
 std::string reason(const std::string& column, const std::string& cell) {
   TrainingRow row = narayanan();
   if (cell.empty()) {
@@ -139,6 +150,7 @@ TEST(RowPredictor, GivesTheReasonWhereItCannotPrice) {
   EXPECT_THAT(reason("heads", "7"), HasSubstr("heads"));
   EXPECT_THAT(reason("gpu_family", "Cerebras"), HasSubstr("A100-80GB SXM"));
   EXPECT_THAT(reason("precision", "int3"), HasSubstr("int3"));
+  EXPECT_THAT(reason("offload", "disk"), HasSubstr("offload: 'disk'"));
   EXPECT_THAT(reason("model", "Mamba"), HasSubstr("Mamba"));
   EXPECT_THAT(reason("task", "whole run"), HasSubstr("whole run"));
   EXPECT_THAT(reason("num_gpus", "96000000"), HasSubstr("max_devices"));
