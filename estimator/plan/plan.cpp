@@ -8,6 +8,7 @@
 
 #include "estimator/estimate/nvfp4_prices.hpp"
 #include "estimator/plan/layout_search.hpp"
+#include "estimator/plan/parallel_walk.hpp"
 #include "estimator/plan/search_bound.hpp"
 #include "jobs/parameter_count.hpp"
 #include "units/input_error.hpp"
@@ -68,17 +69,19 @@ class Scale {
                                                          : std::vector{Overlap::off});
   }
 
-  // Layouts are dealt out one by one. Bounding leaves out what a front could need.
+  // Layouts are dealt out one by one to ranks, which have a core each; a process by itself takes
+  // all that it has. Bounding leaves out what a front could need.
   void search(Communicator& world) {
     const bool wants_front = request_.second.has_value() || request_.objective == Objective::memory;
-    const Seconds bound =
-        wants_front ? Seconds::infinite() : bound_of(subject_, space_, request_.top);
-    LayoutSearch search(subject_, space_);
-    SearchResult mine;
     const auto ranks = static_cast<std::size_t>(world.size());
+    const std::size_t threads = ranks == 1 ? search_threads() : 1;
+    const Seconds bound =
+        wants_front ? Seconds::infinite() : bound_of(subject_, space_, request_.top, threads);
+    std::vector<ParallelLayout> own;
     for (auto i = static_cast<std::size_t>(world.rank()); i < space_.layouts.size(); i += ranks) {
-      search.walk(space_.layouts[i], bound, mine);
+      own.push_back(space_.layouts[i]);
     }
+    SearchResult mine = walk_layouts(subject_, space_, own, {bound}, threads);
     if (ranks == 1) {
       result_ = std::move(mine);
       return;

@@ -5,7 +5,7 @@
 #include <tuple>
 #include <vector>
 
-#include "estimator/plan/layout_search.hpp"
+#include "estimator/plan/parallel_walk.hpp"
 #include "jobs/parameter_count.hpp"
 #include "units/unit.hpp"
 
@@ -28,7 +28,10 @@ void put_likely_first(const PlanSubject& subject, std::vector<ParallelLayout>& l
 
 }  // namespace
 
-Seconds bound_of(const PlanSubject& subject, const SearchSpace& space, std::size_t count) {
+Seconds bound_of(const PlanSubject& subject,
+                 const SearchSpace& space,
+                 std::size_t count,
+                 std::size_t threads) {
   SearchSpace thin = space;
   const auto only = [](auto& values, const auto& kept) {
     if (std::ranges::find(values, kept) != values.end()) {
@@ -42,17 +45,10 @@ Seconds bound_of(const PlanSubject& subject, const SearchSpace& space, std::size
   thin.recompute.every_block = false;
   thin.stage_splits.resize(1);
   put_likely_first(subject, thin.layouts);
-  LayoutSearch search(subject, thin);
-  SearchResult result;
-  Seconds bound = Seconds::infinite();
-  for (const ParallelLayout& layout : thin.layouts) {
-    search.walk(layout, bound, result);
-    const auto best = fastest(result, count);
-    if (best.size() == count) {
-      bound = best.back().step_time;
-    }
-  }
-  return bound;
+  const SearchResult result =
+      walk_layouts(subject, thin, thin.layouts, {Seconds::infinite(), count}, threads);
+  const auto best = fastest(result, count);
+  return best.size() == count ? best.back().step_time : Seconds::infinite();
 }
 
 }  // namespace forerun

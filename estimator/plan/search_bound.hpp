@@ -10,9 +10,11 @@
 namespace forerun {
 
 /// Walks a thin slice of the space (no recomputation and all, optimizer states sharded, everything
-/// overlapped) and returns the step time of the `count`th best shape; infinite when fewer fit.
+/// overlapped) and returns the step time of the `count`th best shape; infinite when fewer fit. The
+/// same for any number of threads.
 [[nodiscard]] Seconds bound_of(const PlanSubject& subject,
                                const SearchSpace& space,
-                               std::size_t count);
+                               std::size_t count,
+                               std::size_t threads = 1);
 
 }  // namespace forerun

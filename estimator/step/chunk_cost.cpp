@@ -63,6 +63,20 @@ ChunkCosts::ChunkCosts(const Job& job, const Placement& placement, Pricing& pric
     : job_(job), builder_(job, placement), pricing_(pricing), host_(host) {}
 
 const ChunkCosts::PricedPart& ChunkCosts::part(PartKind kind, std::int64_t layer) {
+  const bool is_layer = kind == PartKind::layer || kind == PartKind::recomputed_layer;
+  if (!is_layer) {
+    return priced(kind, layer);
+  }
+  auto& known = by_layer_.at(kind == PartKind::layer ? 0 : 1);
+  const auto at = static_cast<std::size_t>(layer);
+  known.resize(std::max(known.size(), at + 1), nullptr);
+  if (known[at] == nullptr) {
+    known[at] = &priced(kind, layer);
+  }
+  return *known[at];
+}
+
+const ChunkCosts::PricedPart& ChunkCosts::priced(PartKind kind, std::int64_t layer) {
   const PartKey key = part_key(job_.model, kind, layer);
   const auto found = parts_.find(key);
   if (found != parts_.end()) {
@@ -79,15 +93,26 @@ const ChunkCosts::PricedPart& ChunkCosts::part(PartKind kind, std::int64_t layer
 
 ChunkPass ChunkCosts::pass(const std::vector<Run>& runs, const Direction& direction) const {
   ChunkPass pass;
-  TwoStreams streams;
   Seconds collectives;
+  for (const Run& run : runs) {
+    const PassCost& cost = run.part->cost.*direction.cost;
+    pass.cost += static_cast<double>(run.count) * cost;
+    collectives += static_cast<double>(run.count) * (cost.gather + cost.reduce);
+  }
+  const bool exchanges = collectives > Seconds();
+  finish(pass, collectives, exchanges ? elapsed(runs, direction) : Seconds());
+  if (job_.recipe.offload.any()) {
+    add_transfers(pass, runs, direction);
+  }
+  return pass;
+}
+
+// With all collectives beside computation.
+Seconds ChunkCosts::elapsed(const std::vector<Run>& runs, const Direction& direction) {
+  TwoStreams streams;
+  streams.gather((runs.front().part->cost.*direction.cost).gather);
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const PassCost& cost = runs[i].part->cost.*direction.cost;
-    pass.cost += static_cast<double>(runs[i].count) * cost;
-    collectives += static_cast<double>(runs[i].count) * (cost.gather + cost.reduce);
-    if (i == 0) {
-      streams.gather(cost.gather);
-    }
     for (std::int64_t left = runs[i].count; left > 0; --left) {
       streams.compute(cost.total());
       if (left > 1) {
@@ -98,11 +123,7 @@ ChunkPass ChunkCosts::pass(const std::vector<Run>& runs, const Direction& direct
       streams.reduce(cost.reduce);
     }
   }
-  finish(pass, collectives, streams.end());
-  if (job_.recipe.offload.any()) {
-    add_transfers(pass, runs, direction);
-  }
-  return pass;
+  return streams.end();
 }
 
 PassTraffic ChunkCosts::traffic_of(const PartTraffic& part, const Direction& direction) const {

@@ -1,6 +1,7 @@
 // What a forward or backward pass of one model chunk takes, its parts run together.
 #pragma once
 
+#include <array>
 #include <map>
 #include <vector>
 
@@ -65,8 +66,10 @@ class ChunkCosts {
   };
 
   const PricedPart& part(PartKind kind, std::int64_t layer);
+  const PricedPart& priced(PartKind kind, std::int64_t layer);
   /// `runs` in the order of the pass.
   [[nodiscard]] ChunkPass pass(const std::vector<Run>& runs, const Direction& direction) const;
+  [[nodiscard]] static Seconds elapsed(const std::vector<Run>& runs, const Direction& direction);
   void finish(ChunkPass& pass, Seconds collectives, Seconds elapsed) const;
   [[nodiscard]] PassTraffic traffic_of(const PartTraffic& part, const Direction& direction) const;
   void add_transfers(ChunkPass& pass,
@@ -78,6 +81,7 @@ class ChunkCosts {
   Pricing& pricing_;
   HostCost host_;
   std::map<PartKey, PricedPart> parts_;
+  std::array<std::vector<const PricedPart*>, 2> by_layer_;  ///< of `parts_`: [is recomputed][layer]
 };
 
 }  // namespace forerun

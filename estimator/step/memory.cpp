@@ -218,6 +218,20 @@ ChunkMemory ChunkMemories::chunk(ChunkLayers layers, bool holds_embedding, bool 
 }
 
 const ChunkMemory& ChunkMemories::of(PartKind kind, std::int64_t layer) {
+  const bool is_layer = kind == PartKind::layer || kind == PartKind::recomputed_layer;
+  if (!is_layer) {
+    return alike(kind, layer);
+  }
+  auto& known = by_layer_.at(kind == PartKind::layer ? 0 : 1);
+  const auto at = static_cast<std::size_t>(layer);
+  known.resize(std::max(known.size(), at + 1), nullptr);
+  if (known[at] == nullptr) {
+    known[at] = &alike(kind, layer);
+  }
+  return *known[at];
+}
+
+const ChunkMemory& ChunkMemories::alike(PartKind kind, std::int64_t layer) {
   const PartKey key = part_key(job_.model, kind, layer);
   const auto found = parts_.find(key);
   if (found != parts_.end()) {

@@ -1,6 +1,7 @@
 // What one rank of a stage holds in memory at its peak instant, by kind.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <vector>
@@ -63,10 +64,12 @@ class ChunkMemories {
 
  private:
   const ChunkMemory& of(PartKind kind, std::int64_t layer);
+  const ChunkMemory& alike(PartKind kind, std::int64_t layer);
 
   const Job& job_;
   const WorkBuilder& builder_;
   std::map<PartKey, ChunkMemory> parts_;
+  std::array<std::vector<const ChunkMemory*>, 2> by_layer_;  ///< of `parts_`: [recomputed][layer]
 };
 
 /// Weights, gradients and optimizer states of a stage with these weights, on the device and on the

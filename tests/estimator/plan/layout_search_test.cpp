@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "estimator/plan/parallel_walk.hpp"
 #include "estimator/plan/search_bound.hpp"
 #include "tests/estimator/plan/small_plan.hpp"
 #include "units/unit.hpp"
@@ -324,6 +325,35 @@ TEST(LayoutSearch, PartsJoinedAreTheWhole) {
     EXPECT_EQ(joined.front, whole.front);
     EXPECT_EQ(joined.smallest, whole.smallest);
   }
+}
+
+// Threads share the layouts as ranks do, and a limit that falls while they walk.
+TEST(LayoutSearch, FindsTheSameOnAnyNumberOfThreads) {
+  const SmallPlan plan = small_plan("gpt2", "dgx-a100", 16, 64, 1024);
+  const Seconds bound = bound_of(plan.subject, plan.space, 5);
+  const SearchResult whole = walk_all(plan, bound);
+  for (const std::size_t threads : {1U, 2U, 5U}) {
+    EXPECT_EQ(bound_of(plan.subject, plan.space, 5, threads), bound);
+    const SearchResult joined =
+        walk_layouts(plan.subject, plan.space, plan.space.layouts, {bound}, threads);
+    EXPECT_EQ(joined.enumerated, whole.enumerated);
+    EXPECT_EQ(joined.rejected, whole.rejected);
+    EXPECT_EQ(joined.best, whole.best);
+    EXPECT_EQ(joined.front, whole.front);
+    EXPECT_EQ(joined.smallest, whole.smallest);
+  }
+}
+
+TEST(LayoutSearch, PassesOnWhatAThreadThrows) {
+  SmallPlan plan = small_plan("gpt2", "dgx-a100", 16, 64, 1024);
+  plan.subject.overheads = [](const ParallelLayout& layout) -> MemoryOverheads {
+    if (layout.tensor == 4) {
+      throw std::runtime_error("no such device");
+    }
+    return {};
+  };
+  EXPECT_THROW(static_cast<void>(walk_layouts(plan.subject, plan.space, plan.space.layouts, {}, 3)),
+               std::runtime_error);
 }
 
 TEST(LayoutSearch, KeepsWhatIsNeitherSlowerNorLargerThanAnother) {

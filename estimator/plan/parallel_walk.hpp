@@ -1,0 +1,32 @@
+// A search on the cores of this process.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "estimator/plan/layout_search.hpp"
+
+namespace forerun {
+
+/// Candidates whose busiest stage alone takes longer than `give_up_at` are not priced. With `kept`
+/// above zero the limit falls while the walk goes on, to the time of the `kept`-th fastest shape
+/// that was found: what is counted as given up then depends on the order, the `kept` fastest do
+/// not.
+struct WalkLimit {
+  Seconds give_up_at = Seconds::infinite();
+  std::size_t kept = 0;
+};
+
+/// Walks the layouts on up to `threads` threads; the same result for any number of them (but see
+/// WalkLimit). Throws what a walk throws.
+[[nodiscard]] SearchResult walk_layouts(const PlanSubject& subject,
+                                        const SearchSpace& space,
+                                        std::span<const ParallelLayout> layouts,
+                                        const WalkLimit& limit,
+                                        std::size_t threads);
+
+/// As many as there are cores that this process may run on, at most eight: each has tables of its
+/// own.
+[[nodiscard]] std::size_t search_threads();
+
+}  // namespace forerun
