@@ -96,7 +96,7 @@ VisibleKeys visible_keys(const AttentionKeyShape& shape, std::int64_t query) {
   const std::int64_t last =
       shape.mask == Mask::causal ? std::clamp<std::int64_t>(own + 1, 0, keys) : keys;
   const std::int64_t first =
-      shape.window == 0 ? 0 : std::clamp<std::int64_t>(own - shape.window, 0, last);
+      shape.window == 0 ? 0 : std::clamp<std::int64_t>(own + 1 - shape.window, 0, last);
   return {first, last};
 }
 

@@ -71,6 +71,9 @@ Timing slowest_of(Communicator& world, const Timing& mine) {
   return slowest;
 }
 
+// A few tens of these are still less than anybody minds to wait.
+constexpr Seconds longest_short = 100e-3 * unit::second;
+
 // The sampling of one key, once its first run was found in order.
 class Sampling {
  public:
@@ -111,23 +114,31 @@ class Sampling {
  private:
   using Clock = std::chrono::steady_clock;
 
+  // One by one where runs are long, so that whoever stops the program waits for one of them.
   std::string sample(int count) {
-    const auto more = place_.device.time_runs(key_, operands_, count, CacheState::cold);
-    samples_.insert(samples_.end(), more.begin(), more.end());
+    for (int left = count; left > 0 && (left == count || !is_stopped());) {
+      const bool is_short = !samples_.empty() && samples_.back() < longest_short;
+      const int together = is_short ? left : 1;
+      const auto more = place_.device.time_runs(key_, operands_, together, CacheState::cold);
+      samples_.insert(samples_.end(), more.begin(), more.end());
+      left -= together;
+    }
     return {};
   }
+
+  [[nodiscard]] bool is_stopped() const { return limits_.stop != nullptr && *limits_.stop; }
 
   // A batch of five more must fit into the limit too.
   [[nodiscard]] bool wants_more() const {
     const double spent = std::chrono::duration<double>(Clock::now() - start_).count();
     const double next = spent * (1.0 + 5.0 / static_cast<double>(samples_.size()));
-    const bool is_stopped = limits_.stop != nullptr && *limits_.stop;
-    return !is_stopped && !is_settled(samples_, limits_.tolerance) &&
+    return !is_stopped() && !is_settled(samples_, limits_.tolerance) &&
            next < limits_.time.in(unit::second) && std::ssize(samples_) < limits_.samples;
   }
 
+  // Once where a run is long: it fills the caches anew, whatever was in them.
   [[nodiscard]] Seconds hot_time() const {
-    constexpr int runs = 5;
+    const int runs = samples_.back() < longest_short ? 5 : 1;
     return timing_of(place_.device.time_runs(key_, operands_, runs, CacheState::hot)).median;
   }
 

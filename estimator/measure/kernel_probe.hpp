@@ -33,8 +33,9 @@ struct ProbePlace {
 using ProbeResult = std::variant<KernelRecord, std::string>;
 
 /// Collective over the world: all ranks run the key at the same time on random operands, with cold
-/// caches, until every rank's median is settled or the limits end it; at least three samples. The
-/// slowest rank's statistics, the medians of all; then a few runs back to back for the hot time.
+/// caches, until every rank's median is settled or the limits end it; at least three samples unless
+/// it is stopped. The slowest rank's statistics, the medians of all; then a few runs back to back
+/// for the hot time.
 ///
 /// Refused, with a reason instead of a record, on every rank alike: what a device or a library
 /// refuses, operands for which it has no room, outputs that hold NaN or were not written (they are

@@ -9,6 +9,10 @@ namespace {
 
 constexpr std::size_t enough_for_flags = 12;
 
+// The median lies outside of all of n samples with a probability of 2^(1-n): of fewer than six not
+// even their whole range holds it in 95 % of cases.
+constexpr std::size_t fewest_for_interval = 6;
+
 Seconds median_time(std::vector<Seconds> samples) {
   std::ranges::sort(samples);
   const std::size_t middle = samples.size() / 2;
@@ -64,7 +68,8 @@ Timing timing_of(std::vector<Seconds> samples, double tolerance) {
   timing.p95 = at(std::ceil(0.95 * n) - 1.0);
   timing.samples = static_cast<std::int64_t>(samples.size());
   constexpr double long_tail = 1.2;
-  timing.is_unsettled = (timing.high - timing.low) / (2.0 * timing.median) > tolerance;
+  timing.is_unsettled = samples.size() < fewest_for_interval ||
+                        (timing.high - timing.low) / (2.0 * timing.median) > tolerance;
   timing.is_spread = has_enough && (timing.p95 / timing.median > long_tail ||
                                     has_two_modes(samples, timing.median));
   return timing;

@@ -39,12 +39,10 @@ void warm_up_device(Device& device, OperandArena& arena, const KernelKey& key) {
   }
   try {
     const auto operands = arena.operands_for(key);
-    for (int i = 0;
-         i < 3 || std::chrono::steady_clock::now() - start < std::chrono::milliseconds(100);
-         ++i) {
+    do {
       device.run(key, operands, KernelScalars{});
       device.synchronize();
-    }
+    } while (std::chrono::steady_clock::now() - start < std::chrono::milliseconds(100));
   } catch (const std::exception&) {
     return;  // The probe of this key will say what is wrong with it.
   }

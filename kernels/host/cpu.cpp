@@ -58,19 +58,19 @@ Bytes node_memory() {
          unit::byte;
 }
 
+// The kernel first: C libraries before 2.37 count the caches of a whole AMD package as one.
 Bytes last_level_cache() {
-  for (const int level : {_SC_LEVEL4_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE, _SC_LEVEL2_CACHE_SIZE}) {
-    const long bytes = sysconf(level);
-    if (bytes > 0) {
-      return static_cast<double>(bytes) * unit::byte;
-    }
-  }
-  // The C library does not know every vendor's caches; the kernel does.
   for (const int index : {4, 3, 2}) {
     std::ifstream file(fmt::format("/sys/devices/system/cpu/cpu0/cache/index{}/size", index));
     std::string text;  // "36608K"
     if (file >> text && text.ends_with('K')) {
       return std::stod(text) * unit::kibibyte;
+    }
+  }
+  for (const int level : {_SC_LEVEL4_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE, _SC_LEVEL2_CACHE_SIZE}) {
+    const long bytes = sysconf(level);
+    if (bytes > 0) {
+      return static_cast<double>(bytes) * unit::byte;
     }
   }
   return {};

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <fstream>
 #include <memory>
 
 #include <dlfcn.h>
@@ -41,6 +42,17 @@ TEST(HostReport, NamesCoresMemoryAndLibraries) {
   EXPECT_THAT(report.software,
               testing::Contains(testing::Pair("onednn", testing::StartsWith("2."))));
   EXPECT_THAT(report.software, testing::Contains(testing::Key("isa")));
+}
+
+// Of one cache, not of all in the package: glibc 2.36 gives 320 MiB where a core shares 32.
+TEST(HostReport, TakesTheLastCacheFromTheOperatingSystem) {
+  std::ifstream file("/sys/devices/system/cpu/cpu0/cache/index3/size");
+  double kibibytes = 0.0;
+  if (!(file >> kibibytes) || std::ifstream("/sys/devices/system/cpu/cpu0/cache/index4/size")) {
+    GTEST_SKIP() << "no third cache, or a fourth";
+  }
+  const host::HostDevice device{DeviceChoice{}};
+  EXPECT_EQ(device.report().last_level_cache, kibibytes * unit::kibibyte);
 }
 
 TEST(HostReport, SharesTheNodesMemoryAmongItsRanks) {

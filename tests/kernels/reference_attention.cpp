@@ -19,8 +19,10 @@ class Head {
     scores_.assign(static_cast<std::size_t>(shape.length),
                    std::vector<double>(static_cast<std::size_t>(key_length(shape)), -INFINITY));
     for (std::int64_t i = 0; i < shape.length; ++i) {
-      const auto [first, last] = visible_keys(shape, i);
-      for (std::int64_t j = first; j < last; ++j) {
+      for (std::int64_t j = 0; j < key_length(shape); ++j) {
+        if (!reference_sees(shape, i, j)) {
+          continue;
+        }
         double score = 0.0;
         for (std::int64_t d = 0; d < shape.head_size; ++d) {
           score += at(0, query(i, d)) * at(key_operand(), key(j, d));

@@ -28,6 +28,16 @@ struct ReferenceCall {
   return 1.0 / (1.0 + std::exp(-x));
 }
 
+/// Whether the mask lets a query see a key: written out once more, apart from what the kernels ask.
+[[nodiscard]] inline bool reference_sees(const AttentionKeyShape& shape,
+                                         std::int64_t query,
+                                         std::int64_t key) {
+  const std::int64_t ahead = key - (query + shape.offset);  // of the query's own position
+  const bool is_hidden = shape.mask == Mask::causal && ahead > 0;
+  const bool is_forgotten = shape.window > 0 && -ahead >= shape.window;
+  return !is_hidden && !is_forgotten;
+}
+
 /// The kernels that only some frameworks launch; false for others.
 void reference_stored_attention(const ReferenceCall& call, const AttentionKeyShape& shape);
 [[nodiscard]] bool reference_framework_rows(const ReferenceCall& call, const RowsShape& shape);

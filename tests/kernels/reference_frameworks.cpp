@@ -31,14 +31,13 @@ class StoredHead {
   void softmax_forward() {
     const double scale = 1.0 / std::sqrt(static_cast<double>(s_.head_size));
     for (std::int64_t i = 0; i < s_.length; ++i) {
-      const auto [first, last] = visible_keys(s_, i);
       double total = 0.0;
-      for (std::int64_t j = first; j < last; ++j) {
-        total += std::exp(scale * call_.at(0)[pair(i, j)]);
+      for (std::int64_t j = 0; j < key_length(s_); ++j) {
+        total += reference_sees(s_, i, j) ? std::exp(scale * call_.at(0)[pair(i, j)]) : 0.0;
       }
       for (std::int64_t j = 0; j < key_length(s_); ++j) {
-        const bool is_seen = j >= first && j < last;
-        call_.at(1)[pair(i, j)] = is_seen ? std::exp(scale * call_.at(0)[pair(i, j)]) / total : 0.0;
+        call_.at(1)[pair(i, j)] =
+            reference_sees(s_, i, j) ? std::exp(scale * call_.at(0)[pair(i, j)]) / total : 0.0;
       }
     }
   }

@@ -2,8 +2,11 @@
 #include "estimator/measure/kernel_probe.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstring>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -146,7 +149,24 @@ TEST_F(Probe, CountsBuffersThatMakeWay) {
   EXPECT_EQ(arena_.lacks_room(kernel_key_from("gemm fp32 m=64 n=96 k=256 nt").value()), "");
 }
 
-TEST_F(Probe, WarmsUpForATenthOfASecondAndThreeRuns) {
+// A stop between two runs of a kernel that takes long: no further one starts but the hot one.
+TEST_F(Probe, StopsBetweenTheRunsOfALongKernel) {
+  std::atomic<bool> stop = false;
+  int cold = 0;
+  int hot = 0;
+  device_.on_timing = [&](CacheState cache, int count) {
+    (cache == CacheState::cold ? cold : hot) += count;
+    stop = true;
+  };
+  device_.time = [](const KernelKey&) { return 20.0 * unit::second; };
+  const KernelRecord record = record_of(product, {.time = Seconds(), .stop = &stop});
+  EXPECT_EQ(cold, 1);
+  EXPECT_EQ(hot, 1);
+  EXPECT_EQ(record.timing.median, 20.0 * unit::second);
+  EXPECT_TRUE(record.timing.is_unsettled);
+}
+
+TEST_F(Probe, WarmsUpForATenthOfASecond) {
   using Clock = std::chrono::steady_clock;
   int runs = 0;
   device_.on_run = [&runs] { ++runs; };
@@ -154,6 +174,17 @@ TEST_F(Probe, WarmsUpForATenthOfASecondAndThreeRuns) {
   warm_up_device(device_, arena_, kernel_key_from(product).value());
   EXPECT_GE(Clock::now() - start, std::chrono::milliseconds(100));
   EXPECT_GE(runs, 3);
+}
+
+// The first key may take 20 s a run: a budget of a minute must not be gone before it is timed.
+TEST_F(Probe, WarmsUpWithOneRunOfALongKernel) {
+  int runs = 0;
+  device_.on_run = [&runs] {
+    ++runs;
+    std::this_thread::sleep_for(std::chrono::milliseconds(110));
+  };
+  warm_up_device(device_, arena_, kernel_key_from(product).value());
+  EXPECT_EQ(runs, 1);
 }
 
 }  // namespace

@@ -75,6 +75,13 @@ TEST(TimingFlags, SeeTwoModesAndLongTails) {
   EXPECT_FALSE(timing_of(twelve([](int i) { return 1.0 + 0.01 * i; })).is_spread);
 }
 
+// Three samples of 16 ms, a slice of the scheduler, were once taken for a settled kernel of 20 us.
+TEST(TimingFlags, SayThatFewerThanSixSamplesHaveNoInterval) {
+  EXPECT_TRUE(timing_of(seconds({1, 1, 1})).is_unsettled);
+  EXPECT_TRUE(timing_of(seconds({1, 1, 1, 1, 1})).is_unsettled);
+  EXPECT_FALSE(timing_of(seconds({1, 1, 1, 1, 1, 1})).is_unsettled);
+}
+
 TEST(TimingFlags, SayThatTheIntervalIsWiderThanAsked) {
   const auto samples = twelve([](int i) { return 1.0 + 0.02 * i; });
   EXPECT_TRUE(timing_of(samples, 0.01).is_unsettled);
