@@ -17,7 +17,7 @@ struct Offload {
   bool activations = false;
   bool optimizer = false;
   bool weights = false;
-  friend auto operator<=>(const Offload&, const Offload&) = default;
+  friend auto operator<=>(const Offload&, const Offload&) = default;  // NOLINT: compares bools
 
   [[nodiscard]] bool any() const { return activations || optimizer || weights; }
 };
