@@ -22,7 +22,7 @@ inline Options options_of(const std::vector<std::string>& words) {
   return std::get<Options>(parsed(words));
 }
 
-inline std::string text_of(const std::vector<std::string>& words) {
+inline std::string shown(const std::vector<std::string>& words) {
   return std::get<HelpRequest>(parsed(words)).text;
 }
 
