@@ -57,7 +57,8 @@ std::string overview_page() {
   page +=
       section("ENVIRONMENT") +
       item("FORERUN_DATA",
-           "a folder whose models/NAME.json and clusters/NAME.toml stand before the catalog's") +
+           "a folder whose models/NAME.json and clusters/NAME.toml stand before those in "
+           "share/forerun beside the program's bin") +
       item("NO_COLOR", "no bars and no colours in tables");
   return page + exit_statuses() + section("SEE ALSO") + others + "\n";
 }
