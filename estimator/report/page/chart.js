@@ -136,6 +136,8 @@ class Chart {
     const whole = { ...base(colours), ...option };
     whole.tooltip = { ...base(colours).tooltip, ...option.tooltip };
     whole.grid = { ...base(colours).grid, ...option.grid };
+    // All at once: paper and pictures do not wait for what is drawn a piece at a time.
+    whole.series = [option.series].flat().map((one) => ({ progressive: 0, ...one }));
     this.box.style.height = `${this.spec.height ?? 320}px`;
     if (wants_legend) {
       const names = [option.series].flat().flatMap(({ name }) => name ?? []);
@@ -174,12 +176,15 @@ export function figure(spec) {
 }
 
 export function draw_all() {
-  charts.forEach((chart) => chart.draw());
-  on_theme(() => charts.forEach((chart) => chart.draw()));
+  const draw = () => {
+    for (const chart of charts) chart.draw();
+  };
+  draw();
+  on_theme(draw);
   const watcher = new ResizeObserver(() => {
-    charts
-      .filter((chart) => chart.box.clientWidth !== chart.width)
-      .forEach((chart) => chart.draw());
+    for (const chart of charts) {
+      if (chart.box.clientWidth !== chart.width) chart.draw();
+    }
   });
-  charts.forEach((chart) => watcher.observe(chart.box));
+  for (const chart of charts) watcher.observe(chart.box);
 }

@@ -148,7 +148,7 @@ function distributions(name, d) {
     data: {
       columns: [
         { key: "name", label: "quantity" },
-        ...[...levels, "mean"].map((key) => ({ key, label: key })),
+        ...[...levels, "mean"].map((key) => ({ key, label: key, kind: "mixed" })),
       ],
       rows: rows.map((row) => ({
         name: row.name,
@@ -374,7 +374,7 @@ function measured(d) {
   const walk = (value, path) => {
     if (typeof value === "number") rows.push({ quantity: path.map(words).join(" · "), value });
     else if (value && typeof value === "object" && !Array.isArray(value)) {
-      Object.entries(value).forEach(([key, inner]) => walk(inner, [...path, key]));
+      for (const [key, inner] of Object.entries(value)) walk(inner, [...path, key]);
     }
   };
   for (const [key, value] of Object.entries(d)) {

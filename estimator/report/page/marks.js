@@ -16,8 +16,9 @@ export function parts_of(breakdown) {
  */
 export function waterfall(rows, total, kind) {
   return (colours, size) => {
-    let sum = 0;
-    const starts = rows.map(({ value }) => (sum += value) - value);
+    const starts = [0];
+    for (const { value } of rows) starts.push(starts.at(-1) + value);
+    starts.pop();
     const all = [...rows, total];
     const share = (value) => text_of(value / total.value, "%");
     return {
