@@ -141,6 +141,11 @@ function front({ name, document: d }, layouts) {
   });
 }
 
+function axis_name(key, { is_narrow }) {
+  if (key === "step_time_s") return "step";
+  return is_narrow && key === "micro_batch" ? "mb" : words(key);
+}
+
 function parallel(result, layouts) {
   const shown = layouts.slice(0, 500);
   // The best are drawn last, over the others.
@@ -161,7 +166,7 @@ function parallel(result, layouts) {
       parallel: { left: 24, right: size.is_narrow ? 36 : 60, top: 36, bottom: 24 },
       parallelAxis: axes.map((key, dim) => ({
         dim,
-        name: key === "step_time_s" ? "step" : words(key),
+        name: axis_name(key, size),
         nameTruncate: { maxWidth: 120 },
         type: key === "step_time_s" ? "value" : "category",
         scale: true,

@@ -57,8 +57,12 @@ let choice = "auto";
 let is_printing = false;
 const listeners = [];
 
+export function is_on_paper() {
+  return is_printing || paper.matches;
+}
+
 export function is_dark() {
-  if (is_printing || paper.matches) return false;
+  if (is_on_paper()) return false;
   return choice === "dark" || (choice === "auto" && system.matches);
 }
 

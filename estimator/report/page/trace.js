@@ -52,7 +52,12 @@ function block(colours) {
     return {
       type: "rect",
       shape,
-      style: { fill: api.visual("color"), stroke: colours.paper, lineWidth: 0.5 },
+      style: {
+        fill: api.visual("color"),
+        stroke: colours.paper,
+        // A rim would hide what is hardly wider than it.
+        lineWidth: shape.width > 4 ? 0.5 : 0,
+      },
       textContent: wide
         ? { style: { text: api.value(3), fill: ink_on(api.visual("color")), fontSize: 10 } }
         : undefined,

@@ -28,9 +28,9 @@ const row_columns = [
   { key: "in_band", label: "in band" },
   { key: "source", label: "source" },
   { key: "layout", label: "layout" },
-  { key: "software", label: "software" },
-  { key: "tier", label: "tier" },
-  { key: "assumed_text", label: "assumed" },
+  { key: "software", label: "software", paper: false },
+  { key: "tier", label: "tier", paper: false },
+  { key: "assumed_text", label: "assumed", paper: false },
   { key: "skip_reason", label: "why not priced" },
 ];
 
