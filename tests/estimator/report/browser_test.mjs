@@ -258,6 +258,7 @@ test("a narrow screen does not scroll sideways", async () => {
 });
 
 test("on paper no chart is cut", async () => {
+  assert.ok((await opened.page.locator("figure canvas").count()) > 0);
   // What A4 leaves between margins of 14 mm, at 96 pixels an inch.
   await opened.page.setViewportSize({ width: 688, height: 1017 });
   await opened.page.emulateMedia({ media: "print", colorScheme: "dark" });
