@@ -181,11 +181,11 @@ void print_pareto(const Json& document, std::ostream& out) {
   for (std::size_t i = 0; i < rows; ++i) {
     const Json& point = front[rows == 1 ? 0 : i * (front.size() - 1) / (rows - 1)];
     fmt::print(out,
-               "{:<18}{:>7}{:>17.3g}{:>15.3g}{:>11}{:>11}\n",
+               "{:<18}{:>7}{:>17}{:>15}{:>11}{:>11}\n",
                layout_of(point["layout"]),
                point["batch"].get<std::int64_t>(),
-               point["tokens_per_s_per_device"].get<double>(),
-               point["tokens_per_s_per_user"].get<double>(),
+               count(point["tokens_per_s_per_device"]),
+               count(point["tokens_per_s_per_user"]),
                seconds(point["tpot_s"]),
                seconds(point["ttft_s"]));
   }
