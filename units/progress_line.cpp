@@ -18,6 +18,7 @@ namespace {
 constexpr int bar_width = 24;
 constexpr double seconds_before = 1.0;
 constexpr double seconds_between = 0.2;
+constexpr double least_share = 0.01;  // less tells nothing of the rest
 
 }  // namespace
 
@@ -39,7 +40,8 @@ ProgressLine::~ProgressLine() {
 void ProgressLine::show(double share, double count, Clock::time_point now) {
   const double elapsed = std::chrono::duration<double>(now - start_).count();
   const double since = std::chrono::duration<double>(now - shown_).count();
-  if (out_ == nullptr || elapsed < seconds_before || since < seconds_between || share <= 0.0) {
+  if (out_ == nullptr || elapsed < seconds_before || since < seconds_between ||
+      share < least_share) {
     return;
   }
   shown_ = now;

@@ -113,7 +113,7 @@ Plan planned(const PlanRequest& request,
              std::ostream& log) {
   const bool speaks =
       world.rank() == 0 && options.verbosity != Verbosity::quiet && standard_error_takes_progress();
-  ProgressLine line(speaks ? &log : nullptr, "plan", "layouts");
+  ProgressLine line(speaks ? &log : nullptr, "plan", "candidates");
   const auto ranks = static_cast<double>(world.size());
   return make_plan(request, world, [&](double share, std::int64_t candidates) {
     line.show(share, ranks * static_cast<double>(candidates));
