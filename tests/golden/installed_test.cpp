@@ -110,7 +110,8 @@ TEST_F(Installed, ProgramFindsItsModules) {
 }
 
 TEST_F(Installed, AnswersFromDiskAreThoseOfTheCatalogCompiledIn) {
-  const std::string question = "estimate --model gpt2 --cluster dgx-a100 --devices 8 --batch 64 --format json";
+  const std::string question =
+      "estimate --model gpt2 --cluster dgx-a100 --devices 8 --batch 64 --format json";
   const auto installed = run("forerun " + question);
   ASSERT_EQ(installed.status, 0) << installed.log;
   ASSERT_TRUE(fs::exists(share() / "forerun/models/gpt2.json"));
