@@ -1,11 +1,12 @@
 # What `cmake --install` and the Debian package lay out: program, modules, manual pages, completion,
-# catalogs to read and copy from, job scripts, an environment module.
+# catalogs (which the program finds from its own place), job scripts, an environment module.
 set(share ${CMAKE_INSTALL_DATADIR}/forerun)
 install(TARGETS forerun RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY jobs/catalog/ DESTINATION ${share}/models FILES_MATCHING PATTERN "*.json")
 install(DIRECTORY topologies/catalog/ DESTINATION ${share}/clusters FILES_MATCHING PATTERN "*.toml")
 install(DIRECTORY jobs/slurm DESTINATION ${share} USE_SOURCE_PERMISSIONS)
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY estimator/report/pictures DESTINATION ${CMAKE_INSTALL_DOCDIR}/estimator/report)
 install(FILES jobs/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME models.md)
 install(FILES topologies/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME clusters.md)
 

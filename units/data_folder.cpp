@@ -9,39 +9,59 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::optional<fs::path> own_folder(std::string_view kind) {
-  const char* const folder = std::getenv("FORERUN_DATA");  // NOLINT(concurrency-mt-unsafe)
-  if (folder == nullptr || *folder == '\0') {
+/// PREFIX/share/forerun of the program that runs from PREFIX/bin; nothing where /proc is not there.
+std::optional<fs::path> installed_folder() {
+  std::error_code failed;
+  const fs::path program = fs::read_symlink("/proc/self/exe", failed);
+  if (failed) {
     return std::nullopt;
   }
-  return fs::path(folder) / kind;
+  return program.parent_path().parent_path() / "share" / "forerun";
 }
 
 }  // namespace
 
+std::vector<fs::path> data_folders() {
+  std::vector<fs::path> folders;
+  const char* const own = std::getenv("FORERUN_DATA");  // NOLINT(concurrency-mt-unsafe)
+  if (own != nullptr && *own != '\0') {
+    folders.emplace_back(own);
+  }
+  if (const auto installed = installed_folder()) {
+    folders.push_back(*installed);
+  }
+  return folders;
+}
+
 std::optional<std::string> own_catalog_file(std::string_view kind,
                                             std::string_view name,
                                             std::string_view extension) {
-  const auto folder = own_folder(kind);
-  if (!folder || name.empty() || name.find('/') != std::string_view::npos) {
+  if (name.empty() || name.find('/') != std::string_view::npos) {
     return std::nullopt;
   }
-  const fs::path file = *folder / (std::string(name) + std::string(extension));
-  std::error_code ignored;
-  return fs::is_regular_file(file, ignored) ? std::optional(file.string()) : std::nullopt;
+  const std::string file = std::string(name) + std::string(extension);
+  for (const fs::path& folder : data_folders()) {
+    fs::path path = folder / kind / file;
+    std::error_code ignored;
+    if (fs::is_regular_file(path, ignored)) {
+      return path.string();
+    }
+  }
+  return std::nullopt;
 }
 
 std::vector<std::string> own_catalog_names(std::string_view kind, std::string_view extension) {
   std::vector<std::string> names;
   std::error_code ignored;
-  if (const auto folder = own_folder(kind)) {
-    for (const fs::directory_entry& entry : fs::directory_iterator(*folder, ignored)) {
+  for (const fs::path& folder : data_folders()) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder / kind, ignored)) {
       if (entry.path().extension() == extension) {
         names.push_back(entry.path().stem().string());
       }
     }
   }
   std::ranges::sort(names);
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
 }
 

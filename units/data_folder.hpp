@@ -1,6 +1,8 @@
-// A user's own catalog, laid over the one that is compiled in: the folder that FORERUN_DATA names.
+// Catalog files on disk, laid over the ones that are compiled in: a user's own in the folder that
+// FORERUN_DATA names, then those installed with the program, in share/forerun beside its bin.
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -8,13 +10,16 @@
 
 namespace forerun {
 
-/// $FORERUN_DATA/`kind`/`name``extension`, where it exists: kind "models" with ".json", "clusters"
-/// with ".toml". A name with a slash is a path, not of the catalog.
+/// The folders that are searched, the first first; none need exist.
+[[nodiscard]] std::vector<std::filesystem::path> data_folders();
+
+/// FOLDER/`kind`/`name``extension` in the first folder that has it: kind "models" with ".json",
+/// "clusters" with ".toml". A name with a slash is a path, not of the catalog.
 [[nodiscard]] std::optional<std::string> own_catalog_file(std::string_view kind,
                                                           std::string_view name,
                                                           std::string_view extension);
 
-/// The names that $FORERUN_DATA/`kind` holds, sorted; empty without the variable or the folder.
+/// The names that `kind` holds in any of the folders, sorted, each once.
 [[nodiscard]] std::vector<std::string> own_catalog_names(std::string_view kind,
                                                          std::string_view extension);
 

@@ -78,8 +78,13 @@ constexpr auto times = std::to_array<Suffix>({{"s", 1.0},
                                               {"min", 60.0},
                                               {"h", 3600.0},
                                               {"d", 86400.0}});
-constexpr auto flop_rates = std::to_array<Suffix>(
-    {{"FLOP/s", 1.0}, {"GFLOP/s", 1e9}, {"TFLOP/s", 1e12}, {"PFLOP/s", 1e15}, {"EFLOP/s", 1e18}});
+constexpr auto flop_rates = std::to_array<Suffix>({{"FLOP/s", 1.0},
+                                                   {"kFLOP/s", 1e3},
+                                                   {"MFLOP/s", 1e6},
+                                                   {"GFLOP/s", 1e9},
+                                                   {"TFLOP/s", 1e12},
+                                                   {"PFLOP/s", 1e15},
+                                                   {"EFLOP/s", 1e18}});
 constexpr auto powers = std::to_array<Suffix>({{"W", 1.0}, {"kW", 1e3}, {"MW", 1e6}});
 
 // Three significant digits without an exponent: 1.23, 45.6, 789, 12345.
@@ -173,8 +178,12 @@ std::string text_of(BytesPerSecond rate) {
 }
 
 std::string text_of(FlopsPerSecond rate) {
-  constexpr auto units = std::to_array<Suffix>(
-      {{"FLOP/s", 1.0}, {"GFLOP/s", 1e9}, {"TFLOP/s", 1e12}, {"PFLOP/s", 1e15}});
+  constexpr auto units = std::to_array<Suffix>({{"FLOP/s", 1.0},
+                                                {"kFLOP/s", 1e3},
+                                                {"MFLOP/s", 1e6},
+                                                {"GFLOP/s", 1e9},
+                                                {"TFLOP/s", 1e12},
+                                                {"PFLOP/s", 1e15}});
   return with_unit(rate.in(unit::flop / unit::second), units);
 }
 

@@ -7,6 +7,7 @@
 #include <ostream>
 #include <string_view>
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace forerun {
@@ -51,6 +52,15 @@ BarStyle bar_style_of_standard_output() {
     return BarStyle::none;
   }
   return has_utf8_locale() ? BarStyle::blocks : BarStyle::ascii;
+}
+
+std::optional<std::size_t> columns_of_standard_output() {
+  winsize size{};
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): the only way to ask
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) {
+    return std::nullopt;
+  }
+  return size.ws_col;
 }
 
 void set_bar_style(std::ostream& out, BarStyle style) {

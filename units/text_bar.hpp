@@ -1,7 +1,9 @@
 // Small bars beside shares in tables: where the reader's terminal can show them, and nowhere else.
 #pragma once
 
+#include <cstddef>
 #include <iosfwd>
+#include <optional>
 #include <string>
 
 namespace forerun {
@@ -14,6 +16,9 @@ enum class BarStyle {
 
 /// What standard output can show: by whether it is a terminal, NO_COLOR, and the locale's encoding.
 [[nodiscard]] BarStyle bar_style_of_standard_output();
+
+/// Columns of the terminal that standard output is; nothing where it is none or does not say.
+[[nodiscard]] std::optional<std::size_t> columns_of_standard_output();
 
 /// From now on bar_text(out, ...) makes bars of this style; a stream begins with none.
 void set_bar_style(std::ostream& out, BarStyle style);

@@ -6,6 +6,7 @@
 
 #include "estimator/capacity/capacity_json.hpp"
 #include "units/quantity_text.hpp"
+#include "units/text_bar.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -98,22 +99,35 @@ void print_choice(const Json& document, std::ostream& out) {
              document["speed_x_human"].get<double>());
   for (const auto& [part, value] : document["breakdown_s"].items()) {
     if (value.get<double>() > 0.0) {
+      const double share = value.get<double>() / document["tpot_s"].get<double>();
       fmt::print(out,
-                 "  {:<20}{:>10}   {:>5.1f} %\n",
+                 "  {:<20}{:>10}   {:>5.1f} %{}\n",
                  part,
                  seconds(value),
-                 100.0 * value.get<double>() / document["tpot_s"].get<double>());
+                 100.0 * share,
+                 bar_text(out, share));
     }
   }
-  const Json& memory = document["memory_bytes"];
+}
+
+void print_memory(const Json& document, std::ostream& out) {
+  const Json& available = document["inputs"]["cluster"]["memory_per_device_bytes"];
   fmt::print(out,
-             "{:<22}{} of {} a device: weights {}, cache {}, workspace {}\n",
+             "{:<22}{} of {} a device\n",
              "memory",
              bytes(document["memory_peak_bytes"]),
-             bytes(document["inputs"]["cluster"]["memory_per_device_bytes"]),
-             bytes(memory["weights"]),
-             bytes(memory["cache"]),
-             bytes(memory["workspace"]));
+             bytes(available));
+  for (const auto& [kind, value] : document["memory_bytes"].items()) {
+    if (value.get<double>() > 0.0) {
+      const double share = value.get<double>() / available.get<double>();
+      fmt::print(out,
+                 "  {:<20}{:>10}   {:>5.1f} %{}\n",
+                 kind,
+                 bytes(value),
+                 100.0 * share,
+                 bar_text(out, share));
+    }
+  }
 }
 
 void print_work(const Json& document, std::ostream& out) {
@@ -157,7 +171,7 @@ void print_pareto(const Json& document, std::ostream& out) {
   constexpr std::size_t most_rows = 10;
   const std::size_t rows = std::min(front.size(), most_rows);
   fmt::print(out,
-             "\n{:<20}{:>10}{:>18}{:>16}{:>12}{:>12}\n",
+             "\n{:<18}{:>7}{:>17}{:>15}{:>11}{:>11}\n",
              "Pareto front",
              "batch",
              "tokens/s/device",
@@ -167,11 +181,11 @@ void print_pareto(const Json& document, std::ostream& out) {
   for (std::size_t i = 0; i < rows; ++i) {
     const Json& point = front[rows == 1 ? 0 : i * (front.size() - 1) / (rows - 1)];
     fmt::print(out,
-               "{:<20}{:>10}{:>18.4g}{:>16.4g}{:>12}{:>12}\n",
+               "{:<18}{:>7}{:>17}{:>15}{:>11}{:>11}\n",
                layout_of(point["layout"]),
                point["batch"].get<std::int64_t>(),
-               point["tokens_per_s_per_device"].get<double>(),
-               point["tokens_per_s_per_user"].get<double>(),
+               count(point["tokens_per_s_per_device"]),
+               count(point["tokens_per_s_per_user"]),
                seconds(point["tpot_s"]),
                seconds(point["ttft_s"]));
   }
@@ -182,6 +196,7 @@ void print_pareto(const Json& document, std::ostream& out) {
 void print_capacity(const Json& document, std::ostream& out) {
   print_head(document, out);
   print_choice(document, out);
+  print_memory(document, out);
   print_work(document, out);
   print_pareto(document, out);
   const Json& share = document["provenance"];

@@ -15,8 +15,6 @@
 namespace forerun {
 namespace {
 
-constexpr std::size_t help_width = 100;
-
 using Examples = std::array<std::string_view, 2>;
 
 Examples examples(Verb verb) {
@@ -65,15 +63,15 @@ Examples examples(Verb verb) {
   return {};
 }
 
-/// `text` in lines of `help_width`, each after the first indented by `indent`.
-std::string wrapped(std::string_view text, std::size_t indent) {
+/// `text` in lines of `width`, each after the first indented by `indent`.
+std::string wrapped(std::string_view text, std::size_t indent, std::size_t width) {
   std::string lines;
   std::size_t column = indent;
   while (!text.empty()) {
     const std::size_t space = std::min(text.find(' '), text.size());
     const std::string_view word = text.substr(0, space);
     text.remove_prefix(std::min(space + 1, text.size()));
-    if (column > indent && column + 1 + word.size() > help_width) {
+    if (column > indent && column + 1 + word.size() > width) {
       lines += "\n" + std::string(indent, ' ');
       column = indent;
     } else if (column > indent) {
@@ -86,8 +84,16 @@ std::string wrapped(std::string_view text, std::size_t indent) {
   return lines;
 }
 
-std::string entry(std::string_view left, std::string_view right, std::size_t width) {
-  return fmt::format("  {:<{}}  {}\n", left, width, wrapped(right, width + 4));
+/// Two columns, the left one `left_width` wide; what is longer has a line of its own.
+std::string entry(std::string_view left,
+                  std::string_view right,
+                  std::size_t left_width,
+                  std::size_t width) {
+  const std::string text = wrapped(right, left_width + 4, width);
+  if (left.size() > left_width) {
+    return fmt::format("  {}\n{:{}}{}\n", left, "", left_width + 4, text);
+  }
+  return fmt::format("  {:<{}}  {}\n", left, left_width, text);
 }
 
 struct HelpLine {
@@ -124,32 +130,34 @@ std::vector<std::string> flags_of(Verb verb, std::span<const OptionRow> table) {
 
 }  // namespace
 
-std::string overview_help() {
+std::string overview_help(std::size_t width) {
   std::string text =
       "forerun predicts what a training run costs, from costs measured on the cluster at hand.\n\n"
       "Usage: forerun VERB [--option value]...\n\nVerbs:\n";
   for (const Verb verb : all_verbs()) {
-    text += entry(name_of(verb), purpose_of(verb), 10);
+    text += entry(name_of(verb), purpose_of(verb), 10, width);
   }
   text += "\nAlso:\n";
-  text += entry("VERB --help", "the options of one verb", 19);
-  text += entry("completion bash|zsh", "a script for: source <(forerun completion bash)", 19);
-  text += entry("manual [VERB]", "a page for man: forerun manual | man -l -", 19);
-  text += entry("--version", "version, revision, compilers and libraries", 19);
+  text += entry("VERB --help", "the options of one verb", 19, width);
+  text +=
+      entry("completion bash|zsh", "a script for: source <(forerun completion bash)", 19, width);
+  text += entry("manual [VERB]", "a page for man: forerun manual | man -l -", 19, width);
+  text += entry("--version", "version, revision, compilers and libraries", 19, width);
   text +=
       "\nExit status: 0 answered, 1 failed, 2 wrong input, 3 nothing that was asked for fits.\n";
   return text;
 }
 
-std::string verb_help(Verb verb, std::span<const OptionRow> table) {
+std::string verb_help(Verb verb, std::span<const OptionRow> table, std::size_t width) {
   const std::vector<HelpLine> lines = option_lines(verb, table);
-  std::size_t width = 0;
+  std::size_t left_width = 0;
   for (const HelpLine& line : lines) {
-    width = std::max(width, line.left.size());
+    left_width = std::max(left_width, line.left.size());
   }
+  left_width = std::min(left_width, 2 * width / 5);
   std::string text = fmt::format("forerun {}: {}.\n\nOptions:\n", name_of(verb), purpose_of(verb));
   for (const HelpLine& line : lines) {
-    text += entry(line.left, line.right, width);
+    text += entry(line.left, line.right, left_width, width);
   }
   text += "\nExamples:\n";
   for (const std::string_view example : examples(verb)) {

@@ -54,11 +54,11 @@ std::string overview_page() {
     page += item(name_of(verb), purpose_of(verb));
     others += fmt::format("{}.BR forerun\\-{} (1)", others.empty() ? "" : ",\n", name_of(verb));
   }
-  page +=
-      section("ENVIRONMENT") +
-      item("FORERUN_DATA",
-           "a folder whose models/NAME.json and clusters/NAME.toml stand before the catalog's") +
-      item("NO_COLOR", "no bars and no colours in tables");
+  page += section("ENVIRONMENT") +
+          item("FORERUN_DATA",
+               "a folder whose models/NAME.json and clusters/NAME.toml stand before those in "
+               "share/forerun beside the program's bin") +
+          item("NO_COLOR", "no bars and no colours in tables");
   return page + exit_statuses() + section("SEE ALSO") + others + "\n";
 }
 

@@ -19,6 +19,7 @@
 #include "estimator/cli/option_table.hpp"
 #include "units/input_error.hpp"
 #include "units/quantity_text.hpp"
+#include "units/text_bar.hpp"
 #include "units/text_file.hpp"
 
 namespace forerun {
@@ -403,6 +404,13 @@ HelpRequest manual(const Words& words) {
                       option_table())};
 }
 
+/// As the terminal has it, within what reads well.
+std::size_t help_width() {
+  constexpr std::size_t least = 60;
+  return std::clamp(
+      columns_of_standard_output().value_or(usual_help_width), least, usual_help_width);
+}
+
 }  // namespace
 
 std::variant<Options, HelpRequest> parse_command_line(int argc, const char* const* argv) {
@@ -413,7 +421,7 @@ std::variant<Options, HelpRequest> parse_command_line(int argc, const char* cons
         fmt::format("no verb (expected {}; forerun --help tells more)", listed(verb_names())));
   }
   if (words.front() == "--help" || words.front() == "-h") {
-    return HelpRequest{overview_help()};
+    return HelpRequest{overview_help(help_width())};
   }
   if (words.front() == "--version") {
     return HelpRequest{version_line()};
@@ -426,7 +434,7 @@ std::variant<Options, HelpRequest> parse_command_line(int argc, const char* cons
   }
   const Verb verb = verb_from(words.front());
   if (asks_for_help(words)) {
-    return HelpRequest{verb_help(verb, option_table())};
+    return HelpRequest{verb_help(verb, option_table(), help_width())};
   }
   const Words rest(words.begin() + 1, words.end());
   if (verb != Verb::show) {

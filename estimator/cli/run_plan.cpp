@@ -13,9 +13,11 @@
 #include "estimator/estimate/host_costs.hpp"
 #include "estimator/plan/launch_flags.hpp"
 #include "estimator/plan/plan.hpp"
+#include "estimator/plan/plan_progress.hpp"
 #include "estimator/plan/plan_table.hpp"
 #include "estimator/profile/build_info.hpp"
 #include "units/input_error.hpp"
+#include "units/progress_line.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -114,13 +116,26 @@ void add_launch(const Plan& plan, LaunchFormat format, nlohmann::ordered_json& d
       {"text", launch_text(best.estimate.request.job, best.candidate.overlap, format)}};
 }
 
+Plan planned(const PlanRequest& request,
+             Communicator& world,
+             const Options& options,
+             std::ostream& log) {
+  const bool speaks =
+      world.rank() == 0 && options.verbosity != Verbosity::quiet && standard_error_takes_progress();
+  ProgressLine line(speaks ? &log : nullptr, "plan", "candidates");
+  const auto ranks = static_cast<double>(world.size());
+  return make_plan(request, world, [&](double share, std::int64_t candidates) {
+    line.show(share, ranks * static_cast<double>(candidates));
+  });
+}
+
 }  // namespace
 
 ExitCode run_plan(const Options& options, const OutputStreams& streams) {
   const auto start = std::chrono::steady_clock::now();
   const PlanRequest request = request_from(options);
   const auto world = open_world();
-  const Plan plan = make_plan(request, *world);
+  const Plan plan = planned(request, *world, options, streams.log);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   if (world->rank() == 0) {
     nlohmann::ordered_json document = document_head();

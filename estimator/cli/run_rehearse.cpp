@@ -1,5 +1,6 @@
 // The verb `rehearse` on the command line.
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <iterator>
 #include <optional>
@@ -150,15 +151,29 @@ class SweepRun {
     }
     sweep_.running = predict(*job, one.whole);
     write();
-    say(fmt::format("rehearse {}: predicted {}",
+    say(fmt::format("rehearse {}: predicted {} [{}]",
                     name_of(*job),
-                    forerun::text_of(predicted_step(*sweep_.running))));
+                    forerun::text_of(predicted_step(*sweep_.running)),
+                    place_text()));
     RehearsedRun run = rehearsal_.run(*sweep_.running);
     sweep_.running.reset();
     sweep_.runs.push_back(std::move(run));
     write();
     const auto& equality = sweep_.runs.back().equality;
     return !equality || equality->equal;
+  }
+
+  // "case 2 of 3, 41 s left", at the pace of the cases before.
+  [[nodiscard]] std::string place_text() const {
+    const std::size_t done = sweep_.runs.size();
+    std::string text = fmt::format("case {} of {}", done + 1, sweep_.cases);
+    if (done > 0) {
+      const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
+      const double left =
+          elapsed.count() / static_cast<double>(done) * static_cast<double>(sweep_.cases - done);
+      text += fmt::format(", {} left", forerun::text_of(left * unit::second));
+    }
+    return text;
   }
 
   // The job as deep as this device holds it: running more would end in the system's out-of-memory
@@ -255,6 +270,7 @@ class SweepRun {
   Sweep sweep_;
   std::vector<Case> cases_;
   HardwareSource hardware_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   bool measured_ = false;
 };
 

@@ -27,8 +27,8 @@ std::string percent(const Json& value) {
   return value.is_null() ? "unknown" : fmt::format("{:.1f} %", 100.0 * value.get<double>());
 }
 
-std::string or_unknown(const Json& value, const char* pattern) {
-  return value.is_null() ? "unknown" : fmt::format(fmt::runtime(pattern), value.get<double>());
+std::string or_unknown(const Json& value) {
+  return value.is_null() ? "unknown" : count_text(value.get<double>());
 }
 
 std::string layout_text(const Json& layout) {
@@ -104,8 +104,8 @@ void print_step(const Json& document, std::ostream& out) {
                bar_text(out, value.get<double>() / total));
   }
   fmt::print(out,
-             "rate               {:>10.4g} TFLOP/s per device   MFU {}   HFU {}\n",
-             document["tflops_per_device"].get<double>(),
+             "rate               {:>10} TFLOP/s per device   MFU {}   HFU {}\n",
+             count_text(document["tflops_per_device"].get<double>()),
              percent(document["mfu"]),
              percent(document["hfu"]));
   fmt::print(
@@ -137,15 +137,15 @@ void print_memory(const Json& document, std::ostream& out) {
 void print_run(const Json& document, std::ostream& out) {
   const Json& run = document["run"];
   if (!run.is_null()) {
-    fmt::print(
-        out,
-        "\nrun                {:.4g} days, {} steps, {} device-hours, {} kWh, {} USD (without "
-        "failures)\n",
-        run["days"].get<double>(),
-        count_text(run["steps"].get<double>()),
-        count_text(run["device_hours"].get<double>()),
-        or_unknown(run["energy_kwh"], "{:.3g}"),
-        or_unknown(run["cost_usd"], "{:.3g}"));
+    fmt::print(out,
+               "\nrun                {} days, {} steps, {} device-hours, {} kWh, {} USD ({})\n",
+               count_text(run["days"].get<double>()),
+               count_text(run["steps"].get<double>()),
+               count_text(run["device_hours"].get<double>()),
+               or_unknown(run["energy_kwh"]),
+               or_unknown(run["cost_usd"]),
+               run["goodput"].is_null() ? "without failures"
+                                        : fmt::format("goodput {}", percent(run["goodput"])));
   }
   const Json& share = document["provenance"];
   fmt::print(out,

@@ -11,6 +11,7 @@
 
 #include "estimator/forecast/forecast.hpp"
 #include "units/quantity_text.hpp"
+#include "units/text_bar.hpp"
 
 namespace forerun {
 
@@ -33,16 +34,16 @@ std::string cell(const Json& value) {
 
 void print_quantiles(const Json& document, std::span<const char* const> keys, std::ostream& out) {
   constexpr std::array<const char*, 6> columns = {"p5", "p25", "p50", "p75", "p95", "mean"};
-  out << fmt::format("{:<24}", "");
+  out << fmt::format("{:<23}", "");
   for (const char* column : columns) {
-    out << fmt::format("{:>10}", column);
+    out << fmt::format("{:>9}", column);
   }
   out << '\n';
   for (const char* key : keys) {
     const Json& quantity = document.at(key);
-    out << fmt::format("{:<24}", key);
+    out << fmt::format("{:<23}", key);
     for (const char* column : columns) {
-      out << fmt::format("{:>10}", quantity.is_null() ? "-" : cell(quantity.at(column)));
+      out << fmt::format("{:>9}", quantity.is_null() ? "-" : cell(quantity.at(column)));
     }
     out << '\n';
   }
@@ -91,6 +92,16 @@ void print_inputs(const Json& inputs, std::ostream& out) {
   }
 }
 
+/// How often each limit is the one that binds, of all draws.
+void print_binding(const Json& fractions, std::ostream& out) {
+  out << "\nbinding constraint\n";
+  for (const auto& [name, fraction] : fractions.items()) {
+    if (const auto share = fraction.get<double>(); share > 0.0) {
+      out << fmt::format("  {:<22}{:>8.1f} %{}\n", name, 100.0 * share, bar_text(out, share));
+    }
+  }
+}
+
 /// The tornado, widest first: work-years over the 90 % of each input alone.
 void print_sensitivity(const Json& rows, std::ostream& out) {
   const bool has_shares = !rows.empty() && std::ranges::all_of(rows, [](const Json& row) {
@@ -107,19 +118,21 @@ void print_sensitivity(const Json& rows, std::ostream& out) {
     return std::abs(std::log((*row)["work_years_at_p95"].get<double>() /
                              (*row)["work_years_at_p5"].get<double>()));
   });
-  out << fmt::format("\n{:<32}{:>12}{:>12}{:>12}{:>18}\n",
+  out << fmt::format("\n{:<28}{:>10}{:>10}{:>11}{:>10}\n",
                      "work-years, each input alone",
                      "at p5",
                      "at p95",
                      "elasticity",
-                     "share of variance");
+                     "variance");
   for (const Json* row : sorted) {
-    out << fmt::format("{:<32}{:>12}{:>12}{:>12.2f}{:>16.1f} %\n",
+    const auto share = (*row)["variance_share"].get<double>();
+    out << fmt::format("{:<28}{:>10}{:>10}{:>11.2f}{:>8.1f} %{}\n",
                        (*row)["input"].get<std::string>(),
                        cell((*row)["work_years_at_p5"]),
                        cell((*row)["work_years_at_p95"]),
                        (*row)["elasticity_of_work"].get<double>(),
-                       100.0 * (*row)["variance_share"].get<double>());
+                       100.0 * share,
+                       bar_text(out, share, 8));
   }
 }
 
@@ -143,11 +156,7 @@ void print_scenario(const Json& document, std::ostream& out) {
                                                 "cost_usd",
                                                 "power_w"};
   print_quantiles(document, keys, out);
-  out << "\nbinding constraint:";
-  for (const auto& [name, share] : document.at("binding_fraction").items()) {
-    out << fmt::format(" {} {:.1f} %", name, 100.0 * share.get<double>());
-  }
-  out << '\n';
+  print_binding(document.at("binding_fraction"), out);
   for (const Json& row : document.at("what_if")) {
     out << fmt::format("what if {}: {} work-years\n",
                        row.at("name").get<std::string>(),

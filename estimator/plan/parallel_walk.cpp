@@ -43,12 +43,17 @@ class Walk {
         kept_(limit.kept),
         give_up_at_(limit.give_up_at.in(unit::second)) {}
 
-  void run_one(SearchResult& result) {
+  void run_one(SearchResult& result, const WalkProgress& progress) {
     LayoutSearch search(subject_, space_);
     for (std::size_t i = next_++; i < groups_.size(); i = next_++) {
       for (const ParallelLayout& layout : groups_[i]) {
+        const std::int64_t before = result.enumerated;
         search.walk(layout, give_up_at_.load() * unit::second, result);
         lower_limit(result);
+        const std::int64_t all = enumerated_ += result.enumerated - before;
+        if (progress) {
+          progress(all);
+        }
       }
     }
   }
@@ -70,6 +75,7 @@ class Walk {
   std::size_t kept_;
   std::atomic<double> give_up_at_;
   std::atomic<std::size_t> next_ = 0;
+  std::atomic<std::int64_t> enumerated_ = 0;
 };
 
 }  // namespace
@@ -78,14 +84,15 @@ SearchResult walk_layouts(const PlanSubject& subject,
                           const SearchSpace& space,
                           std::span<const ParallelLayout> layouts,
                           const WalkLimit& limit,
-                          std::size_t threads) {
+                          std::size_t threads,
+                          const WalkProgress& progress) {
   Walk walk(subject, space, layouts, limit);
   const std::size_t count = layouts.size() < least_layouts ? 1 : std::max<std::size_t>(threads, 1);
   std::vector<SearchResult> results(count);
   std::vector<std::exception_ptr> failures(count);
   const auto run = [&](std::size_t i) {
     try {
-      walk.run_one(results[i]);
+      walk.run_one(results[i], i == 0 ? progress : WalkProgress());
     } catch (...) {
       failures[i] = std::current_exception();
     }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <span>
 
 #include "estimator/plan/layout_search.hpp"
@@ -17,13 +19,18 @@ struct WalkLimit {
   std::size_t kept = 0;
 };
 
+/// Told after each of its layouts, on the calling thread alone, how many candidates all threads
+/// have enumerated.
+using WalkProgress = std::function<void(std::int64_t)>;
+
 /// Walks the layouts on up to `threads` threads; the same result for any number of them (but see
 /// WalkLimit). Throws what a walk throws.
 [[nodiscard]] SearchResult walk_layouts(const PlanSubject& subject,
                                         const SearchSpace& space,
                                         std::span<const ParallelLayout> layouts,
                                         const WalkLimit& limit,
-                                        std::size_t threads);
+                                        std::size_t threads,
+                                        const WalkProgress& progress = {});
 
 /// As many as there are cores that this process may run on, at most eight: each has tables of its
 /// own.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <functional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -9,6 +11,7 @@
 #include "estimator/estimate/nvfp4_prices.hpp"
 #include "estimator/plan/layout_search.hpp"
 #include "estimator/plan/parallel_walk.hpp"
+#include "estimator/plan/plan_progress.hpp"
 #include "estimator/plan/search_bound.hpp"
 #include "jobs/parameter_count.hpp"
 #include "units/input_error.hpp"
@@ -71,7 +74,7 @@ class Scale {
 
   // Layouts are dealt out one by one to ranks, which have a core each; a process by itself takes
   // all that it has. Bounding leaves out what a front could need.
-  void search(Communicator& world) {
+  void search(Communicator& world, const std::function<void(std::int64_t)>& layout_done) {
     const bool wants_front = request_.second.has_value() || request_.objective == Objective::memory;
     const auto ranks = static_cast<std::size_t>(world.size());
     const std::size_t threads = ranks == 1 ? search_threads() : 1;
@@ -81,7 +84,7 @@ class Scale {
     for (auto i = static_cast<std::size_t>(world.rank()); i < space_.layouts.size(); i += ranks) {
       own.push_back(space_.layouts[i]);
     }
-    SearchResult mine = walk_layouts(subject_, space_, own, {bound}, threads);
+    SearchResult mine = walk_layouts(subject_, space_, own, {bound}, threads, layout_done);
     if (ranks == 1) {
       result_ = std::move(mine);
       return;
@@ -90,6 +93,8 @@ class Scale {
       result_.merge(search_result_from(part));
     }
   }
+
+  [[nodiscard]] std::size_t layouts() const { return space_.layouts.size(); }
 
   [[nodiscard]] const SearchResult& result() const { return result_; }
 
@@ -334,6 +339,10 @@ std::string_view name_of(Objective objective) {
 }
 
 Plan make_plan(const PlanRequest& request, Communicator& world) {
+  return make_plan(request, world, PlanProgress());
+}
+
+Plan make_plan(const PlanRequest& request, Communicator& world, const PlanProgress& progress) {
   check(request);
   Plan plan;
   plan.request = request;
@@ -344,8 +353,23 @@ Plan make_plan(const PlanRequest& request, Communicator& world) {
       scales.emplace_back(plan.request, devices, batch);
     }
   }
+  std::size_t layouts = 0;
+  for (const Scale& scale : scales) {
+    layouts += scale.layouts();
+  }
+  const double share_of_one =
+      static_cast<double>(world.size()) / static_cast<double>(std::max<std::size_t>(1, layouts));
+  double share = 0.0;
+  std::int64_t walked = 0;
   for (Scale& scale : scales) {
-    scale.search(world);
+    const std::int64_t before = walked;
+    scale.search(world, [&](std::int64_t candidates) {
+      share += share_of_one;
+      walked = before + candidates;
+      if (progress) {
+        progress(share, walked);
+      }
+    });
     SearchResult counts = scale.result();
     counts.best.clear();
     counts.front.clear();

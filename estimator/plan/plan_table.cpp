@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "units/quantity_text.hpp"
+#include "units/text_bar.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -78,17 +79,42 @@ void print_run(const Json& run, std::ostream& out) {
   const auto or_unknown = [](const Json& value, double scale) {
     return value.is_null() ? std::string("unknown") : count_text(value.get<double>() * scale);
   };
-  fmt::print(
-      out,
-      "     run {:.4g} days ({:.4g} to {:.4g}), {} device-hours, {} USD, {} kWh, goodput {}\n",
-      run["days"].get<double>(),
-      run["low"]["days"].get<double>(),
-      run["high"]["days"].get<double>(),
-      count_text(run["device_hours"].get<double>()),
-      or_unknown(run["cost_usd"], 1.0),
-      or_unknown(run["energy_kwh"], 1.0),
-      run["goodput"].is_null() ? "unknown"
-                               : fmt::format("{:.1f} %", 100.0 * run["goodput"].get<double>()));
+  fmt::print(out,
+             "     run {} days ({} to {}), {} device-hours, {} USD, {} kWh, goodput {}\n",
+             count_text(run["days"].get<double>()),
+             count_text(run["low"]["days"].get<double>()),
+             count_text(run["high"]["days"].get<double>()),
+             count_text(run["device_hours"].get<double>()),
+             or_unknown(run["cost_usd"], 1.0),
+             or_unknown(run["energy_kwh"], 1.0),
+             run["goodput"].is_null()
+                 ? "unknown"
+                 : fmt::format("{:.1f} %", 100.0 * run["goodput"].get<double>()));
+}
+
+std::string parts_text(const Json& one) {
+  std::string parts;
+  for (const auto& [part, value] : one["breakdown_s"].items()) {
+    if (value.get<double>() > 0.0) {
+      parts += fmt::format("{}{} {}", parts.empty() ? "" : ", ", part, seconds(value));
+    }
+  }
+  return parts;
+}
+
+// A line a part of the step.
+void print_parts(const Json& one, std::ostream& out) {
+  const auto step = one["step_time_s"].get<double>();
+  for (const auto& [part, value] : one["breakdown_s"].items()) {
+    if (const auto time = value.get<double>(); time > 0.0) {
+      fmt::print(out,
+                 "       {:<16} {:>10}   {:>5.1f} %{}\n",
+                 part,
+                 seconds(value),
+                 100.0 * time / step,
+                 bar_text(out, time / step));
+    }
+  }
 }
 
 void print_layout(std::size_t place, const Json& one, std::ostream& out) {
@@ -107,13 +133,11 @@ void print_layout(std::size_t place, const Json& one, std::ostream& out) {
       bytes(one["memory_peak_bytes"]),
       one["memory_peak_stage"].get<std::int64_t>(),
       bytes(one["memory_headroom_bytes"]));
-  std::string parts;
-  for (const auto& [part, value] : one["breakdown_s"].items()) {
-    if (value.get<double>() > 0.0) {
-      parts += fmt::format("{}{} {}", parts.empty() ? "" : ", ", part, seconds(value));
-    }
+  if (place == 1) {
+    print_parts(one, out);
+  } else {
+    fmt::print(out, "     {}\n", parts_text(one));
   }
-  fmt::print(out, "     {}\n", parts);
   if (one.contains("slower_because")) {
     fmt::print(out, "     behind the first by {}\n", one["slower_because"].get<std::string>());
   }
@@ -133,7 +157,7 @@ void print_front(const Json& pareto, std::ostream& out) {
                one["devices"].get<std::int64_t>(),
                seconds(one["step_time_s"]),
                bytes(one["memory_peak_bytes"]),
-               one["run"].is_null() ? "" : fmt::format("{:.4g}", one["run"]["days"].get<double>()),
+               one["run"].is_null() ? "" : count_text(one["run"]["days"].get<double>()),
                one["run"].is_null() || one["run"]["cost_usd"].is_null()
                    ? ""
                    : count_text(one["run"]["cost_usd"].get<double>()),

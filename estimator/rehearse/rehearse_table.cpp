@@ -7,6 +7,7 @@
 
 #include "estimator/rehearse/rehearse_json.hpp"
 #include "units/quantity_text.hpp"
+#include "units/text_bar.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -38,6 +39,19 @@ void print_row(const std::string& name,
 Json relative(const Json& times) {
   const auto measured = times["measured_s"].get<double>();
   return measured > 0.0 ? Json(times["predicted_s"].get<double>() / measured - 1.0) : Json(nullptr);
+}
+
+// With a bar of the step's measured time that it takes.
+void print_part(const std::string& name, const Json& times, const Json& step, std::ostream& out) {
+  const double share =
+      step.is_null() || step == 0.0 ? 0.0 : times["measured_s"].get<double>() / step.get<double>();
+  fmt::print(out,
+             "    {:<16} {:>10} {:>10} {:>8}{}\n",
+             name,
+             time_text(times["predicted_s"]),
+             time_text(times["measured_s"]),
+             percent_text(relative(times)),
+             bar_text(out, share));
 }
 
 void print_equality(const Json& equality, std::ostream& out) {
@@ -82,11 +96,7 @@ void print_run(const Json& run, std::ostream& out) {
   }
   for (const auto& [part, times] : run["parts"].items()) {
     if (times["predicted_s"] != 0.0 || times["measured_s"] != 0.0) {
-      print_row("  " + part,
-                time_text(times["predicted_s"]),
-                time_text(times["measured_s"]),
-                relative(times),
-                out);
+      print_part(part, times, run["measured_s"], out);
     }
   }
   const Json& memory = run["memory"];

@@ -1,7 +1,8 @@
-// The examples that --help prints run as they are printed. Those of measure, rehearse and import
-// need ranks, minutes or logs: that they parse is tested beside the help.
+// The examples that --help prints run as they are printed. Those of rehearse and the first of
+// measure need ranks and minutes: that they parse is tested beside the help.
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <string_view>
 
@@ -10,6 +11,7 @@
 
 #include "estimator/cli/help.hpp"
 #include "estimator/report/report.hpp"
+#include "tests/estimator/import/log_text.hpp"
 
 namespace forerun {
 namespace {
@@ -44,6 +46,14 @@ class Examples : public testing::TestWithParam<Verb> {
   }
 };
 
+/// Exit code of an example, run in `folder`.
+int status_of(std::string_view example, const fs::path& folder) {
+  const std::string command = "cd '" + folder.string() +
+                              "' && PATH='" FORERUN_BIN_DIR "':$PATH && " + std::string(example) +
+                              " > output.txt 2>&1";
+  return WEXITSTATUS(std::system(command.c_str()));
+}
+
 TEST_P(Examples, RunAsTheyArePrinted) {
   const bool reads_reference = GetParam() == Verb::validate || GetParam() == Verb::report;
   if (reads_reference && !has_reference_data()) {
@@ -53,14 +63,23 @@ TEST_P(Examples, RunAsTheyArePrinted) {
     GTEST_SKIP() << "this build has no page: " << page_missing_because();
   }
   for (const std::string_view example : examples_of(GetParam())) {
-    const std::string command = "cd '" + folder().string() +
-                                "' && PATH='" FORERUN_BIN_DIR "':$PATH && " + std::string(example) +
-                                " > output.txt 2>&1";
-    const int status = std::system(command.c_str());
+    const int code = status_of(example, folder());
     // 3: the 405B model does not fit in that layout, which is what the example shows.
-    const int code = WEXITSTATUS(status);
     EXPECT_TRUE(code == 0 || code == 3) << example << " ended with " << code;
   }
+}
+
+TEST(ExamplesOfFiles, MeasureOneKernelThenImportAndMerge) {
+  const fs::path folder =
+      fs::temp_directory_path() / ("forerun_kernel_" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  EXPECT_EQ(status_of(examples_of(Verb::measure)[1], folder), 0);
+  fs::copy_file(folder / "kernel.json", folder / "profile.json");
+  std::ofstream(folder / "all_reduce_perf.log") << nccl_log;
+  for (const std::string_view example : examples_of(Verb::import)) {
+    EXPECT_EQ(status_of(example, folder), 0) << example;
+  }
+  fs::remove_all(folder);
 }
 
 INSTANTIATE_TEST_SUITE_P(Verbs,

@@ -49,6 +49,14 @@ TEST_F(DataFolder, LeavesPathsAlone) {
   EXPECT_EQ(own_catalog_file("models", "../models/ours", ".json"), std::nullopt);
 }
 
+TEST_F(DataFolder, StandsBeforeTheInstalledOne) {
+  const auto folders = data_folders();
+  ASSERT_EQ(folders.size(), 2);
+  EXPECT_EQ(folders[0], folder());
+  EXPECT_EQ(folders[1].filename(), "forerun");
+  EXPECT_EQ(folders[1].parent_path().filename(), "share");
+}
+
 TEST_F(DataFolder, IsEmptyWithoutTheVariable) {
   ::unsetenv("FORERUN_DATA");
   EXPECT_EQ(own_catalog_file("models", "ours", ".json"), std::nullopt);

@@ -59,6 +59,7 @@ TEST(TextOf, KeepsThreeSignificantDigits) {
   EXPECT_EQ(text_of(79.44 * unit::gibibyte), "79.4 GiB");
   EXPECT_EQ(text_of(346.2 * unit::gigabyte / unit::second), "346 GB/s");
   EXPECT_EQ(text_of(405e12 * unit::flop / unit::second), "405 TFLOP/s");
+  EXPECT_EQ(text_of(32.749854e6 * unit::flop / unit::second), "32.7 MFLOP/s");
   EXPECT_EQ(count_text(124439808), "124M");
   EXPECT_EQ(count_text(15e12), "15T");
   EXPECT_EQ(count_text(0), "0");

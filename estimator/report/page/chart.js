@@ -1,10 +1,11 @@
 // A chart with its title, its data as a table, and a button that saves it.
 import { h } from "./dom.js";
 import { echarts } from "./echarts.js";
-import { on_theme, theme } from "./theme.js";
+import { is_on_paper, on_theme, theme } from "./theme.js";
 import { table } from "./table.js";
 
-// Beyond so many marks SVG becomes slow and a canvas is drawn.
+// Beyond so many marks SVG becomes slow and a canvas is drawn; not on paper, where browsers keep the
+// last strokes only of a canvas that took many.
 const most_svg_marks = 2500;
 const charts = [];
 
@@ -26,7 +27,7 @@ function base(colours) {
 }
 
 // Height of a line of the legend, width of a sign and of what stands before a name.
-const legend_line = 20;
+const legend_line = 22.5;
 const legend_sign = 6.6;
 const legend_mark = 36;
 
@@ -94,7 +95,7 @@ function on_paper(link, paper) {
 class Chart {
   constructor(spec) {
     this.spec = spec;
-    this.renderer = (spec.marks ?? 0) > most_svg_marks ? "canvas" : "svg";
+    this.has_many_marks = (spec.marks ?? 0) > most_svg_marks;
     this.box = h("div", { class: "chart", role: "img", "aria-label": spec.title });
     this.box.style.height = `${spec.height ?? 320}px`;
     this.element = h(
@@ -107,7 +108,7 @@ class Chart {
         h(
           "button",
           { type: "button", class: "save", onclick: () => this.save() },
-          this.renderer === "svg" ? "Save SVG" : "Save PNG",
+          this.has_many_marks ? "Save PNG" : "Save SVG",
         ),
       ),
       spec.note ? h("p", { class: "note" }, spec.note) : null,
@@ -130,12 +131,15 @@ class Chart {
   draw() {
     const colours = theme();
     this.chart?.dispose();
-    this.chart = echarts.init(this.box, null, { renderer: this.renderer });
+    const renderer = this.has_many_marks && !is_on_paper() ? "canvas" : "svg";
+    this.chart = echarts.init(this.box, null, { renderer });
     const size = { width: this.box.clientWidth, is_narrow: this.box.clientWidth < 480 };
     const { legend: wants_legend, ...option } = this.spec.option(colours, size);
     const whole = { ...base(colours), ...option };
     whole.tooltip = { ...base(colours).tooltip, ...option.tooltip };
     whole.grid = { ...base(colours).grid, ...option.grid };
+    // All at once: paper and pictures do not wait for what is drawn a piece at a time.
+    whole.series = [option.series].flat().map((one) => ({ progressive: 0, ...one }));
     this.box.style.height = `${this.spec.height ?? 320}px`;
     if (wants_legend) {
       const names = [option.series].flat().flatMap(({ name }) => name ?? []);
@@ -152,7 +156,7 @@ class Chart {
 
   save() {
     const paper = theme().paper;
-    const extension = this.renderer === "svg" ? "svg" : "png";
+    const extension = this.has_many_marks ? "png" : "svg";
     const link = this.chart.getDataURL({
       type: extension,
       pixelRatio: 2,
@@ -174,12 +178,15 @@ export function figure(spec) {
 }
 
 export function draw_all() {
-  charts.forEach((chart) => chart.draw());
-  on_theme(() => charts.forEach((chart) => chart.draw()));
+  const draw = () => {
+    for (const chart of charts) chart.draw();
+  };
+  draw();
+  on_theme(draw);
   const watcher = new ResizeObserver(() => {
-    charts
-      .filter((chart) => chart.box.clientWidth !== chart.width)
-      .forEach((chart) => chart.draw());
+    for (const chart of charts) {
+      if (chart.box.clientWidth !== chart.width) chart.draw();
+    }
   });
-  charts.forEach((chart) => watcher.observe(chart.box));
+  for (const chart of charts) watcher.observe(chart.box);
 }

@@ -60,7 +60,7 @@ function fan(results, scenario, [key, kind, title]) {
     },
   ];
   return figure({
-    title: `${title} by year: ${scenario}`,
+    title: `${title[0].toUpperCase()}${title.slice(1)} by year: ${scenario}`,
     note: "Median, and the middle 50 and 90 % of the draws.",
     data: {
       columns: quantile_columns(kind, { key: "year", label: "year", kind: "integer" }),
@@ -148,7 +148,7 @@ function distributions(name, d) {
     data: {
       columns: [
         { key: "name", label: "quantity" },
-        ...[...levels, "mean"].map((key) => ({ key, label: key })),
+        ...[...levels, "mean"].map((key) => ({ key, label: key, kind: "mixed" })),
       ],
       rows: rows.map((row) => ({
         name: row.name,
@@ -229,6 +229,7 @@ function tornado(name, d) {
         {
           type: "custom",
           name: "range",
+          color: colours.line,
           encode: { x: [1, 2], y: 0 },
           renderItem: range(colours),
           data: rows.map((row, i) => [i, row.work_years_at_p5, row.work_years_at_p95]),
@@ -374,7 +375,7 @@ function measured(d) {
   const walk = (value, path) => {
     if (typeof value === "number") rows.push({ quantity: path.map(words).join(" · "), value });
     else if (value && typeof value === "object" && !Array.isArray(value)) {
-      Object.entries(value).forEach(([key, inner]) => walk(inner, [...path, key]));
+      for (const [key, inner] of Object.entries(value)) walk(inner, [...path, key]);
     }
   };
   for (const [key, value] of Object.entries(d)) {

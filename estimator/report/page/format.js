@@ -24,14 +24,16 @@ export function digits(value, count = 3) {
   return rounded.toLocaleString("en-US", { maximumSignificantDigits: Math.max(count, 6) });
 }
 
-function scaled(value, base, units, separator) {
+/** "12.3 GB/s": `what` is the unit that the prefixes stand before. */
+function scaled(value, base, prefixes, separator, what = "") {
   let step = 0;
   let rest = value;
-  while (step + 1 < units.length && Math.abs(Number(rest.toPrecision(3))) >= base) {
+  // 999.6 reads as 1,000, 1,023.6 as 1,024: of the next prefix one.
+  while (step + 1 < prefixes.length && Math.abs(rest) >= base - 0.5) {
     rest /= base;
     step += 1;
   }
-  return `${digits(rest)}${separator}${units[step]}`.trim();
+  return `${digits(rest)}${separator}${prefixes[step]}${what}`;
 }
 
 function time_text(value) {
@@ -50,8 +52,8 @@ function count_text(value) {
 const writers = {
   s: time_text,
   B: (value) => scaled(value, 1024, binary_sizes, " "),
-  "B/s": (value) => scaled(value, 1000, decimal_prefixes, " ") + "B/s",
-  "FLOP/s": (value) => scaled(value, 1000, decimal_prefixes, " ") + "FLOP/s",
+  "B/s": (value) => scaled(value, 1000, decimal_prefixes, " ", "B/s"),
+  "FLOP/s": (value) => scaled(value, 1000, decimal_prefixes, " ", "FLOP/s"),
   FLOP: (value) => `${digits(value)} FLOP`,
   "FLOP/B": (value) => `${digits(value)} FLOP/B`,
   count: count_text,
@@ -60,12 +62,13 @@ const writers = {
   "+%": (value) => `${value > 0 ? "+" : ""}${digits(100 * value)} %`,
   USD: (value) => `${count_text(Number(value.toPrecision(3)))} USD`,
   kWh: (value) => `${count_text(Number(value.toPrecision(3)))} kWh`,
-  W: (value) => scaled(value, 1000, decimal_prefixes, " ") + "W",
+  W: (value) => scaled(value, 1000, decimal_prefixes, " ", "W"),
   days: (value) => `${digits(value)} days`,
   "tokens/s": (value) => `${count_text(Number(value.toPrecision(3)))} tokens/s`,
   x: (value) => `${digits(value)}×`,
   TFLOP: (value) => `${digits(value)} TFLOP/s`,
   number: (value) => digits(value),
+  mixed: (value) => digits(value),
 };
 
 /** `value` in the words of its kind; a dash where there is none. Text passes. */
@@ -82,6 +85,13 @@ export function ticks(kind) {
   const in_seconds = (value) => (value >= 1 ? `${digits(value)} s` : text_of(value, "s"));
   const formatter = kind === "s" ? in_seconds : (value) => text_of(value, kind);
   return { formatter, hideOverlap: true };
+}
+
+/** At most `most` signs, the middle left out: what names have in common stands in front. */
+export function shortened(text, most) {
+  if (text.length <= most) return text;
+  const tail = Math.floor((most - 1) / 2);
+  return `${text.slice(0, most - 1 - tail).trimEnd()}…${text.slice(text.length - tail).trimStart()}`;
 }
 
 /** "tensor_parallel" as "tensor parallel". */

@@ -16,13 +16,14 @@ export function parts_of(breakdown) {
  */
 export function waterfall(rows, total, kind) {
   return (colours, size) => {
-    let sum = 0;
-    const starts = rows.map(({ value }) => (sum += value) - value);
+    const starts = [0];
+    for (const { value } of rows) starts.push(starts.at(-1) + value);
+    starts.pop();
     const all = [...rows, total];
     const share = (value) => text_of(value / total.value, "%");
     return {
       grid: { right: size.is_narrow ? 64 : 80 },
-      xAxis: axis(colours, { type: "value", ...steps(kind, total.band?.[1] ?? total.value) }),
+      xAxis: axis(colours, { type: "value", ...steps(kind, total.band?.[1] ?? total.value, size) }),
       yAxis: axis(colours, { type: "category", inverse: true, data: all.map(({ part }) => part) }),
       tooltip: {
         formatter: ({ dataIndex }) => {
@@ -67,9 +68,9 @@ export function waterfall(rows, total, kind) {
 }
 
 /** Ticks at round numbers of a unit: sizes count in powers of two. */
-export function steps(kind, most) {
+export function steps(kind, most, { is_narrow } = {}) {
   const base = kind === "B" ? 1024 ** Math.floor(Math.log2(Math.max(most, 1)) / 10) : 1;
-  const rough = most / base / 4;
+  const rough = most / base / (is_narrow ? 2 : 4);
   const decade = 10 ** Math.floor(Math.log10(rough));
   const nice = [1, 2, 5, 10].find((factor) => factor * decade >= rough) * decade;
   const interval = nice * base;
@@ -137,7 +138,7 @@ export function stacked(names, parts, kind, limit = null) {
         type: "value",
         ...(kind === "%"
           ? { max: 1, interval: 0.25, axisLabel: ticks(kind) }
-          : steps(kind, Math.max(top, limit?.value ?? 0))),
+          : steps(kind, Math.max(top, limit?.value ?? 0), size)),
       }),
       yAxis: axis(colours, {
         type: "category",

@@ -27,20 +27,22 @@ const layout_columns = [
   { key: "schedule", label: "schedule" },
   { key: "recompute", label: "recompute" },
   { key: "zero", label: "zero", kind: "integer" },
-  { key: "sp", label: "sp" },
-  { key: "overlap", label: "overlap" },
+  { key: "sp", label: "sp", paper: false },
+  { key: "overlap", label: "overlap", paper: false },
   { key: "step_time_s", label: "step", kind: "s" },
-  { key: "band_low_s", label: "band from", kind: "s" },
-  { key: "band_high_s", label: "to", kind: "s" },
+  { key: "band_low_s", label: "band from", kind: "s", paper: false },
+  { key: "band_high_s", label: "to", kind: "s", paper: false },
   { key: "mfu", label: "MFU", kind: "%" },
-  { key: "tokens_per_s", label: "tokens", kind: "tokens/s" },
-  { key: "bubble_fraction", label: "bubble", kind: "%" },
+  { key: "tokens_per_s", label: "tokens", kind: "tokens/s", paper: false },
+  { key: "bubble_fraction", label: "bubble", kind: "%", paper: false },
   { key: "memory_peak_bytes", label: "memory", kind: "B" },
   { key: "days", label: "run", kind: "days" },
   { key: "cost_usd", label: "cost", kind: "USD" },
-  { key: "energy_kwh", label: "energy", kind: "kWh" },
-  { key: "slower_because", label: "behind the first by" },
+  { key: "energy_kwh", label: "energy", kind: "kWh", paper: false },
+  { key: "slower_because", label: "behind the first by", paper: false },
 ];
+
+const number = (value) => value.toLocaleString("en-US");
 
 function short(row) {
   return layout_text(Object.fromEntries(degrees.map((degree) => [degree, row[degree]])));
@@ -57,6 +59,11 @@ function lines_of(row) {
     ...(row.days ? [["run", text_of(row.days, "days")]] : []),
     ...(row.cost_usd ? [["cost", text_of(row.cost_usd, "USD")]] : []),
   ];
+}
+
+function objectives_of({ inputs }) {
+  const { objective, second_objective } = inputs;
+  return second_objective ? `${objective}, then ${second_objective}` : objective;
 }
 
 /** What the front is drawn over: cost and time where runs are priced, else memory and time. */
@@ -80,8 +87,10 @@ function front({ name, document: d }, layouts) {
   return figure({
     title: `Layouts and the front: ${name}`,
     note:
-      `${pareto.length} on the front, ${layouts.length} layouts beside them` +
-      (cloud.length ? `, small: a sample of ${cloud.length} of all ${d.layouts.total}` : "") +
+      `${number(pareto.length)} on the front, ${number(layouts.length)} layouts beside them` +
+      (cloud.length
+        ? `, small: a sample of ${number(cloud.length)} of all ${number(d.layouts.total)}`
+        : "") +
       ".",
     height: 380,
     marks: layouts.length + cloud.length,
@@ -103,7 +112,12 @@ function front({ name, document: d }, layouts) {
             : "",
       },
       series: [
-        { type: "scatter", name: "layouts", symbolSize: 7, data: layouts.map(point) },
+        {
+          type: "scatter",
+          name: "layouts",
+          symbolSize: 7,
+          data: layouts.map(point),
+        },
         {
           type: "line",
           name: "front",
@@ -127,8 +141,15 @@ function front({ name, document: d }, layouts) {
   });
 }
 
+function axis_name(key, { is_narrow }) {
+  if (key === "step_time_s") return "step";
+  return is_narrow && key === "micro_batch" ? "mb" : words(key);
+}
+
 function parallel(result, layouts) {
   const shown = layouts.slice(0, 500);
+  // The best are drawn last, over the others.
+  const drawn = [...shown].reverse();
   const keys = [...degrees, "micro_batch", "zero"].filter((key) =>
     shown.some((row) => row[key] !== shown[0][key]),
   );
@@ -137,7 +158,7 @@ function parallel(result, layouts) {
   const times = shown.map(({ step_time_s }) => step_time_s);
   return figure({
     title: `Degrees of the layouts: ${result.name}`,
-    note: `A line a layout, ${shown.length} of the best; the darker, the faster.`,
+    note: `A line a layout, ${shown.length} of the best; the stronger its colour, the faster.`,
     height: 360,
     marks: shown.length * axes.length,
     data: { columns: layout_columns, rows: shown.map((row, i) => ({ place: i + 1, ...row })) },
@@ -145,7 +166,8 @@ function parallel(result, layouts) {
       parallel: { left: 24, right: size.is_narrow ? 36 : 60, top: 36, bottom: 24 },
       parallelAxis: axes.map((key, dim) => ({
         dim,
-        name: key === "step_time_s" ? "step" : words(key),
+        name: axis_name(key, size),
+        nameTruncate: { maxWidth: 120 },
         type: key === "step_time_s" ? "value" : "category",
         scale: true,
         data:
@@ -161,16 +183,16 @@ function parallel(result, layouts) {
         dimension: axes.length - 1,
         min: Math.min(...times),
         max: Math.max(...times) || 1,
-        inRange: { color: [colours.palette[0], colours.palette[4], colours.line] },
+        inRange: { color: [colours.palette[0], colours.line] },
       },
       tooltip: {
-        formatter: ({ dataIndex }) => tip(short(shown[dataIndex]), lines_of(shown[dataIndex])),
+        formatter: ({ dataIndex }) => tip(short(drawn[dataIndex]), lines_of(drawn[dataIndex])),
       },
       series: [
         {
           type: "parallel",
           lineStyle: { width: 1.5, opacity: 0.6 },
-          data: shown.map((row) =>
+          data: drawn.map((row) =>
             axes.map((key) => (key === "step_time_s" ? row[key] : String(row[key]))),
           ),
         },
@@ -264,7 +286,7 @@ function one(result) {
       "p",
       {},
       `${d.inputs.model} on ${d.inputs.cluster} (${d.inputs.device}), ${d.inputs.seq} tokens a ` +
-        `sequence, ${d.inputs.precision}, ${d.inputs.software}; best by ${d.inputs.objective}.`,
+        `sequence, ${d.inputs.precision}, ${d.inputs.software}; best by ${objectives_of(d)}.`,
     ),
     d.feasible ? null : h("p", { class: "alarm" }, `Nothing fits: ${d.infeasible_reason}.`),
     best
@@ -289,7 +311,11 @@ function one(result) {
     ),
     best ? h("h4", {}, "Layouts, the best first") : null,
     d.layouts.total > layouts.length
-      ? h("p", { class: "note" }, `The best ${layouts.length} of ${d.layouts.total} in the file.`)
+      ? h(
+          "p",
+          { class: "note" },
+          `The best ${number(layouts.length)} of ${number(d.layouts.total)} in the file.`,
+        )
       : null,
     best ? table(layout_columns, layouts, `Layouts of ${name}`) : null,
     notes(d.notes),

@@ -12,7 +12,7 @@ const best = (rows, key) => Math.max(0, ...rows.map((row) => row[key] ?? 0)) || 
 const compared = [
   ["device", "text", (d) => d.device.name],
   ["ranks", "integer", (d) => d.topology.ranks],
-  ["hosts", "integer", (d) => d.topology.hosts.length],
+  ["hosts", "integer", (d) => new Set(d.topology.hosts).size],
   ["measured", "text", (d) => d.date],
   ["kernels", "integer", (d) => d.kernels.total],
   ["collectives", "integer", (d) => d.collectives.total],
@@ -164,7 +164,7 @@ function gemm_rates({ name }, kernels) {
       xAxis: axis(colours, { type: "log", name: "m", axisLabel: ticks("count") }),
       yAxis: axis(colours, { type: "log", name: "n·k", nameGap: 48, axisLabel: ticks("count") }),
       visualMap: {
-        show: !size.is_narrow,
+        show: !size.is_narrow && Math.max(...rates) > Math.min(...rates),
         type: "continuous",
         min: Math.min(...rates),
         max: Math.max(...rates),
@@ -172,7 +172,7 @@ function gemm_rates({ name }, kernels) {
         right: 0,
         top: "middle",
         itemHeight: 160,
-        formatter: (value) => text_of(value, "FLOP/s"),
+        text: [Math.max(...rates), Math.min(...rates)].map((rate) => text_of(rate, "FLOP/s")),
         textStyle: { color: colours.ink },
         inRange: { color: sequential },
       },
@@ -192,12 +192,28 @@ function gemm_rates({ name }, kernels) {
   });
 }
 
-/** Curves of `rows` by `group`, x and y as [key, kind, name]; logarithmic in x. */
-function curves({ title, note, rows, columns, x, y, y_type = "value", lines }) {
+const symbols = ["circle", "triangle", "rect", "diamond"];
+
+/**
+ * Curves of `rows` by `group`, x and y as [key, kind, name]; logarithmic in x. `fit_of(rows)`, where it
+ * gives points, is drawn as a line through those of a group.
+ */
+function curves({
+  title,
+  note,
+  rows,
+  columns,
+  x,
+  y,
+  y_type = "value",
+  lines,
+  fit_of = () => null,
+}) {
   const groups = [...new Set(rows.map(({ group }) => group))];
   const sets = groups.map((group) =>
     rows.filter((row) => row.group === group).sort((a, b) => a[x[0]] - b[x[0]]),
   );
+  const fits = sets.map(fit_of);
   return figure({
     title,
     note,
@@ -217,13 +233,26 @@ function curves({ title, note, rows, columns, x, y, y_type = "value", lines }) {
         formatter: ({ seriesIndex, dataIndex }) =>
           tip(sets[seriesIndex][dataIndex].key, lines(sets[seriesIndex][dataIndex])),
       },
-      series: sets.map((set, i) => ({
-        type: "line",
-        name: groups[i],
-        symbol: ["circle", "triangle", "rect", "diamond"][Math.floor(i / 8) % 4],
-        symbolSize: 7,
-        data: set.map((row) => [row[x[0]], row[y[0]]]),
-      })),
+      series: [
+        ...sets.map((set, i) => ({
+          type: fits[i] ? "scatter" : "line",
+          name: groups[i],
+          color: colours.palette[i % colours.palette.length],
+          symbol: symbols[Math.floor(i / 8) % 4],
+          symbolSize: 7,
+          data: set.map((row) => [row[x[0]], row[y[0]]]),
+        })),
+        ...fits.map((fit, i) => ({
+          type: "line",
+          name: groups[i],
+          silent: true,
+          symbol: "none",
+          tooltip: { show: false },
+          lineStyle: { width: 1.5, type: "dashed" },
+          color: colours.palette[i % colours.palette.length],
+          data: fit ?? [],
+        })),
+      ],
     }),
   });
 }
@@ -248,7 +277,45 @@ function attention_rates({ name }, kernels) {
   });
 }
 
-function bus_bandwidths({ name }, collectives) {
+/** Bus bandwidth by the law that was fitted to a group's times, from its least to its largest size. */
+function fitted_bandwidth(set, fits) {
+  const fit = fits.get(set[0].key.replace(/ bytes=\d+/, ""));
+  if (!fit) return null;
+  const { bytes: least, algbw_bytes_per_s: rate, busbw_bytes_per_s: bus } = set[0];
+  const count = 48;
+  const growth = (set.at(-1).bytes / least) ** (1 / count);
+  return Array.from({ length: count + 1 }, (_, i) => {
+    const bytes = least * growth ** i;
+    const time =
+      fit.latency_s + fit.seconds_per_byte * bytes + fit.seconds_per_root_byte * Math.sqrt(bytes);
+    return [bytes, ((bus / rate) * bytes) / time];
+  });
+}
+
+function fit_table({ name, document: d }) {
+  if (!d.collective_fits?.length) return null;
+  const columns = [
+    { key: "curve", label: "collective" },
+    { key: "sizes", label: "sizes", kind: "integer" },
+    { key: "latency_s", label: "latency", kind: "s" },
+    { key: "rate", label: "rate of large messages", kind: "B/s" },
+    { key: "seconds_per_root_byte", label: "s a root of a byte", kind: "number" },
+    { key: "error", label: "mean error", kind: "%" },
+  ];
+  const rows = d.collective_fits.map((fit) => ({
+    ...fit,
+    rate: fit.seconds_per_byte > 0 ? 1 / fit.seconds_per_byte : null,
+  }));
+  return h(
+    "details",
+    { class: "wide more" },
+    h("summary", {}, `Laws fitted to the collectives (${rows.length})`),
+    table(columns, rows, `Laws fitted to the collectives of ${name}`),
+  );
+}
+
+function bus_bandwidths({ name, document: d }, collectives) {
+  const fits = new Map((d.collective_fits ?? []).map((fit) => [fit.curve, fit]));
   const rows = collectives
     .filter(({ bytes, busbw_bytes_per_s }) => bytes > 0 && busbw_bytes_per_s > 0)
     .map((row) => ({
@@ -260,12 +327,15 @@ function bus_bandwidths({ name }, collectives) {
   if (!rows.length) return null;
   return curves({
     title: `Bus bandwidth over size: ${name}`,
-    note: "As nccl-tests counts it: what a link carries, so that groups of any size compare.",
+    note:
+      "As nccl-tests counts it: what a link carries, so that groups of any size compare." +
+      (fits.size ? " Dashed: latency, rate and a root between them, fitted to the times." : ""),
     rows,
     columns: collective_columns,
     x: ["bytes", "B", "size"],
     y: ["busbw_bytes_per_s", "B/s", "bus bandwidth"],
     y_type: "log",
+    fit_of: (set) => fitted_bandwidth(set, fits),
     lines: (row) => [
       ["bus bandwidth", text_of(row.busbw_bytes_per_s, "B/s")],
       ["median", text_of(row.median_s, "s")],
@@ -362,6 +432,7 @@ function one(result) {
       gemm_rates(result, kernels),
       attention_rates(result, kernels),
       bus_bandwidths(result, collectives),
+      fit_table(result),
       overlap_grid(result),
       topology_charts(result),
     ),

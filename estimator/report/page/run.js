@@ -69,7 +69,10 @@ export function run_charts(result) {
     expected: text_of(run[key], kind),
     high: text_of(run.high?.[key], kind),
   }));
-  const columns = ["quantity", "low", "expected", "high"].map((key) => ({ key, label: key }));
+  const columns = [
+    { key: "quantity", label: "quantity" },
+    ...["low", "expected", "high"].map((key) => ({ key, label: key, kind: "mixed" })),
+  ];
   return [
     calendar(result),
     h(

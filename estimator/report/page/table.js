@@ -43,10 +43,18 @@ class Table {
           this.body,
         ),
       ),
+      this.left_out(),
       this.status,
       this.more,
     );
     this.render();
+  }
+
+  /** Names the columns that paper has no room for. */
+  left_out() {
+    const names = this.columns.filter(({ paper }) => paper === false).map(({ label }) => label);
+    if (!names.length) return null;
+    return h("p", { class: "note only-paper" }, `On the screen also: ${names.join(", ")}.`);
   }
 
   filter_box(caption) {
@@ -68,7 +76,12 @@ class Table {
       { type: "button", onclick: () => this.sort_by(index) },
       column.label,
     );
-    return h("th", { scope: "col", class: this.is_number(column) ? "number" : null }, button);
+    return h("th", { scope: "col", class: this.class_of(column) }, button);
+  }
+
+  class_of(column) {
+    const names = [this.is_number(column) && "number", column.paper === false && "screen"];
+    return names.filter(Boolean).join(" ") || null;
   }
 
   is_number(column) {
@@ -129,13 +142,17 @@ class Table {
         const value = row[column.key];
         const is_number = this.is_number(column);
         const title = is_number && typeof value === "number" ? String(value) : null;
-        return h("td", { class: is_number ? "number" : null, title }, text_of(value, column.kind));
+        return h("td", { class: this.class_of(column), title }, text_of(value, column.kind));
       }),
     );
   }
 }
 
-/** `columns`: { key, label, kind }; `rows`: objects with those keys. */
+/**
+ * `columns`: { key, label, kind }; `rows`: objects with those keys. Kind "mixed": texts that are
+ * numbers of one unit or another. A column with `paper: false` is left out on paper, which is
+ * narrow.
+ */
 export function table(columns, rows, caption) {
   const used = columns.filter(({ key }) =>
     rows.some((row) => row[key] !== null && row[key] !== undefined && row[key] !== ""),
@@ -164,7 +181,7 @@ export function comparison(results, rows, caption) {
   const heads = results.map((result) => h("th", { scope: "col", class: "number" }, result.name));
   return h(
     "div",
-    { class: "table" },
+    { class: "table whole" },
     h(
       "div",
       { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },

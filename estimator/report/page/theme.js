@@ -16,10 +16,10 @@ const okabe_ito_dark = [
   "#e69f00",
   "#2bc296",
   "#e79cc4",
-  "#3d8fd1",
+  "#f2f2f2",
   "#f0803c",
   "#f0e442",
-  "#a0a0a0",
+  "#8f8f8f",
 ];
 // Viridis, thinned out: even to the eye and in grey.
 export const sequential = ["#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"];
@@ -41,14 +41,28 @@ const dark = {
   alarm: "#ff8a80",
 };
 
+/** Black or white, whichever is read better on "#rrggbb" (relative luminance of WCAG 2.1). */
+export function ink_on(colour) {
+  const [r, g, b] = [1, 3, 5].map((place) => {
+    const share = Number.parseInt(colour.slice(place, place + 2), 16) / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  // At 0.179 both have the same contrast.
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000000" : "#ffffff";
+}
+
 const system = window.matchMedia("(prefers-color-scheme: dark)");
 const paper = window.matchMedia("print");
 let choice = "auto";
 let is_printing = false;
 const listeners = [];
 
+export function is_on_paper() {
+  return is_printing || paper.matches;
+}
+
 export function is_dark() {
-  if (is_printing || paper.matches) return false;
+  if (is_on_paper()) return false;
   return choice === "dark" || (choice === "auto" && system.matches);
 }
 
@@ -58,7 +72,7 @@ export function theme() {
 
 function apply() {
   document.documentElement.dataset.theme = is_dark() ? "dark" : "light";
-  listeners.forEach((listener) => listener());
+  for (const listener of listeners) listener();
 }
 
 export function on_theme(listener) {
@@ -70,12 +84,28 @@ export function set_theme(name) {
   apply();
 }
 
+/** What is folded is read on paper too, unless it would fill sheets. */
+const most_unfolded = 100;
+let unfolded = [];
+
+function unfold() {
+  unfolded = [
+    ...document.querySelectorAll("details.notes:not([open]), details.more:not([open])"),
+  ].filter((one) => one.querySelectorAll("li, tbody tr").length <= most_unfolded);
+  for (const one of unfolded) one.open = true;
+}
+
+function fold() {
+  for (const one of unfolded) one.open = false;
+}
+
 export function start_theme() {
   system.addEventListener("change", apply);
   paper.addEventListener("change", apply);
   const printing = (state) => () => {
     is_printing = state;
     document.documentElement.classList.toggle("printing", state);
+    (state ? unfold : fold)();
     apply();
   };
   window.addEventListener("beforeprint", printing(true));

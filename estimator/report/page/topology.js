@@ -2,7 +2,7 @@
 import { axis, figure } from "./chart.js";
 import { h, notes, tip } from "./dom.js";
 import { text_of, words } from "./format.js";
-import { table } from "./table.js";
+import { records, table } from "./table.js";
 import { sequential } from "./theme.js";
 
 const level_columns = [
@@ -16,10 +16,10 @@ const level_columns = [
 ];
 
 /** The groups of all levels as a tree, the outermost its root. */
-function tree_of(levels, ranks, hosts, ranks_per_node) {
+function tree_of(levels, ranks, hosts) {
   const leaf = (rank) => ({
     name: `rank ${rank}`,
-    what: hosts[Math.floor(rank / ranks_per_node)] ?? "",
+    what: hosts[rank] ?? "",
   });
   const inner = levels.filter(({ groups }) => groups?.length);
   let nodes = Array.from({ length: ranks }, (_, rank) => ({ members: [rank], node: leaf(rank) }));
@@ -41,7 +41,7 @@ function tree_of(levels, ranks, hosts, ranks_per_node) {
 }
 
 function tree_chart(name, topology, levels) {
-  const { ranks, hosts, ranks_per_node } = topology;
+  const { ranks, hosts } = topology;
   if (ranks > 512) return null;
   return figure({
     title: `Topology as a tree: ${name}`,
@@ -64,7 +64,7 @@ function tree_chart(name, topology, levels) {
           itemStyle: { color: colours.palette[0] },
           label: { color: colours.ink, position: "top", distance: 6 },
           leaves: { label: { position: "right" } },
-          data: [tree_of(levels, ranks, hosts, ranks_per_node)],
+          data: [tree_of(levels, ranks, hosts)],
         },
       ],
     }),
@@ -164,13 +164,17 @@ export function topology_charts({ name, document: d }) {
       )
     : null;
   if (!measured) return [tables];
-  const { pairs } = measured;
+  const pairs = records(measured.pairs);
+  const { total } = measured.pairs;
   return [
     tree_chart(name, topology, levels),
     pairs.length
       ? matrix_chart(name, pairs, topology.ranks, "bandwidth_bytes_per_s", "B/s", "Bandwidth")
       : null,
     pairs.length ? matrix_chart(name, pairs, topology.ranks, "latency_s", "s", "Latency") : null,
+    total > pairs.length
+      ? h("p", { class: "note wide" }, `Of ${total} pairs of ranks the first ${pairs.length}.`)
+      : null,
     tables,
     slow_parts(measured),
     notes(measured.findings, "Findings"),

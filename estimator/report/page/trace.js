@@ -4,6 +4,7 @@ import { h, tip } from "./dom.js";
 import { text_of, ticks } from "./format.js";
 import { echarts } from "./echarts.js";
 import { records } from "./table.js";
+import { ink_on } from "./theme.js";
 
 const categories = [
   "forward",
@@ -15,6 +16,11 @@ const categories = [
   "tail",
 ];
 
+/** "stage 3 messages received" out of "stage 3" and "pipeline messages received". */
+function stream_name(stage, stream) {
+  return `${stage} ${stream.replace("pipeline messages", "messages")}`;
+}
+
 function rows_of(trace) {
   const names = new Map();
   for (const { name, pid, tid, args } of trace.names) {
@@ -22,7 +28,10 @@ function rows_of(trace) {
   }
   return records(trace.slices).map((slice) => ({
     ...slice,
-    row: `${names.get(`${slice.process}`)} ${names.get(`${slice.process}/${slice.thread}`)}`,
+    row: stream_name(
+      names.get(`${slice.process}`),
+      names.get(`${slice.process}/${slice.thread}`) ?? "",
+    ),
     start: slice.start_us * 1e-6,
     duration: slice.duration_us * 1e-6,
     end: (slice.start_us + slice.duration_us) * 1e-6,
@@ -43,9 +52,14 @@ function block(colours) {
     return {
       type: "rect",
       shape,
-      style: { fill: api.visual("color"), stroke: colours.paper, lineWidth: 0.5 },
+      style: {
+        fill: api.visual("color"),
+        stroke: colours.paper,
+        // A rim would hide what is hardly wider than it.
+        lineWidth: shape.width > 4 ? 0.5 : 0,
+      },
       textContent: wide
-        ? { style: { text: api.value(3), fill: "#ffffff", fontSize: 10 } }
+        ? { style: { text: api.value(3), fill: ink_on(api.visual("color")), fontSize: 10 } }
         : undefined,
       textConfig: { position: "inside" },
     };
@@ -84,7 +98,11 @@ function timeline({ name, document: trace }) {
     option: (colours, size) => ({
       legend: true,
       grid: { bottom: 56 },
-      xAxis: axis(colours, { type: "value", max: "dataMax", axisLabel: ticks("s") }),
+      xAxis: axis(colours, {
+        type: "value",
+        max: "dataMax",
+        axisLabel: { ...ticks("s"), showMaxLabel: false },
+      }),
       yAxis: axis(colours, {
         type: "category",
         inverse: true,

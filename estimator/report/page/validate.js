@@ -1,7 +1,7 @@
 // Validations: predicted against published.
 import { axis, figure } from "./chart.js";
 import { facts, h, tip } from "./dom.js";
-import { text_of, ticks, words } from "./format.js";
+import { shortened, text_of, ticks, words } from "./format.js";
 import { comparison, records, table } from "./table.js";
 
 // More would not fit on a sheet of paper.
@@ -28,9 +28,9 @@ const row_columns = [
   { key: "in_band", label: "in band" },
   { key: "source", label: "source" },
   { key: "layout", label: "layout" },
-  { key: "software", label: "software" },
-  { key: "tier", label: "tier" },
-  { key: "assumed_text", label: "assumed" },
+  { key: "software", label: "software", paper: false },
+  { key: "tier", label: "tier", paper: false },
+  { key: "assumed_text", label: "assumed", paper: false },
   { key: "skip_reason", label: "why not priced" },
 ];
 
@@ -161,8 +161,9 @@ function error_bars(name, kind, groups) {
       yAxis: axis(colours, {
         type: "category",
         inverse: true,
-        data: rows.map(({ label, priced }) => `${label} (${priced})`),
-        axisLabel: { width: size.is_narrow ? 100 : 250, overflow: "truncate" },
+        data: rows.map(
+          ({ label, priced }) => `${shortened(label, size.is_narrow ? 14 : 36)} (${priced})`,
+        ),
       }),
       tooltip: {
         formatter: ({ dataIndex }) => {
@@ -234,7 +235,7 @@ function histogram(name, rows) {
   });
 }
 
-function extra_tables({ name, document: d }) {
+function extra_tables({ document: d }) {
   const any = (key, label, kind) => ({ key, label, kind });
   const error_kinds = [any("mape", "mean error", "%"), any("bias", "bias", "+%")];
   const lists = [
@@ -297,7 +298,9 @@ function one(result) {
       { class: "charts" },
       d.priced > 0 ? scatter(name, rows) : null,
       histogram(name, rows),
-      [...kinds_of(d.groups)].map(([kind, groups]) => error_bars(name, words(kind), groups)),
+      [...kinds_of(d.groups)].map(([kind, groups]) =>
+        error_bars(name, kind === "parallel" ? "kind of parallelism" : words(kind), groups),
+      ),
     ),
     h("h4", {}, "All rows"),
     d.rows.total > rows.length

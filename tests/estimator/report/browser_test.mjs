@@ -79,6 +79,9 @@ test("no number is missing or has seventeen digits", async () => {
   for (const words of [text, labels]) {
     assert.doesNotMatch(words, /NaN|undefined|Infinity|\[object/);
     assert.doesNotMatch(words, /\d\.\d{7,}/);
+    // 1,024 of a unit are one of the next; a unit stands apart.
+    assert.doesNotMatch(words, /\b1,02\d [KMG]?i?B/);
+    assert.doesNotMatch(words, /\d(FLOP|B)\/s/);
   }
 });
 
@@ -127,6 +130,17 @@ async function column(heading) {
     );
 }
 
+test("the law of a collective is drawn through its points", async () => {
+  const dashed = figure_of("Bus bandwidth over size").locator("path[stroke-dasharray]");
+  assert.ok((await dashed.count()) > 0);
+});
+
+test("ranks that share a host count as one host", async () => {
+  const { hosts } = document_of(results.profile).topology;
+  const fact = opened.page.locator("#profile .facts div", { hasText: /^hosts/ }).first();
+  assert.equal(await fact.locator("dd").innerText(), String(new Set(hosts).size));
+});
+
 test("the plan's table sorts by a click on a heading, both ways", async () => {
   const memory = document_of(results.plan).layouts.map((layout) => layout.memory_peak_bytes);
   const head = plan_table().locator("thead button", { hasText: /^memory$/ });
@@ -165,7 +179,9 @@ test("every chart's data is a table", async () => {
       .map((figure) => figure.querySelector(".title").textContent),
   );
   assert.deepEqual(empty, []);
-  await opened.page.$$eval("details.data", (all) => all.forEach((one) => (one.open = false)));
+  await opened.page.$$eval("details.data", (all) => {
+    for (const one of all) one.open = false;
+  });
 });
 
 test("a chart is saved as an image", async () => {
@@ -242,6 +258,7 @@ test("a narrow screen does not scroll sideways", async () => {
 });
 
 test("on paper no chart is cut", async () => {
+  assert.ok((await opened.page.locator("figure canvas").count()) > 0);
   // What A4 leaves between margins of 14 mm, at 96 pixels an inch.
   await opened.page.setViewportSize({ width: 688, height: 1017 });
   await opened.page.emulateMedia({ media: "print", colorScheme: "dark" });
@@ -249,6 +266,12 @@ test("on paper no chart is cut", async () => {
   assert.deepEqual(await cut(1017), []);
   const theme = await opened.page.evaluate(() => document.documentElement.dataset.theme);
   assert.equal(theme, "light");
+  // Browsers print the last strokes only of a canvas that took many.
+  assert.equal(await opened.page.locator("figure canvas").count(), 0);
+  const tallest = await opened.page.$$eval("#plan tbody tr", (rows) =>
+    Math.max(...rows.map((row) => row.getBoundingClientRect().height)),
+  );
+  assert.ok(tallest < 40, `a row of ${tallest} pixels`);
   await opened.page.emulateMedia({ media: "screen" });
 });
 

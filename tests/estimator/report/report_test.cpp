@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "estimator/report/collective_fits.hpp"
 #include "estimator/report/page_data.hpp"
 #include "units/input_error.hpp"
 
@@ -96,6 +97,44 @@ TEST(PageData, CutsALongListToItsBestAndSamplesTheRest) {
   // Every seventh.
   EXPECT_EQ(document["cloud"].size(), 14'286);
   EXPECT_EQ(document["cloud"][1][0], 1.0 + 7e-6);
+}
+
+/// A record of this many bytes over two ranks, whose bus bandwidth is its size over its time.
+Json collective(double bytes, double seconds) {
+  return {
+      {"key",
+       "all_reduce fp32 bytes=" + std::to_string(static_cast<std::int64_t>(bytes)) + " ranks=2"},
+      {"median_s", seconds},
+      {"busbw_bytes_per_s", bytes / seconds}};
+}
+
+TEST(PageData, KeepsLessOfEachOfManyLongLists) {
+  std::vector<ResultFile> plans(6, plan_of(20'000));
+  const Json data = page_data(std::move(plans));
+  const auto kept = data["results"][0]["document"]["layouts"]["rows"].size();
+  EXPECT_LT(kept, 3'000);
+  EXPECT_GT(kept, 500);
+  EXPECT_EQ(data["results"][5]["document"]["layouts"]["rows"].size(), kept);
+  EXPECT_LT(data.dump().size(), 3'200'000);
+}
+
+TEST(CollectiveFits, FindsLatencyAndRateOfAGroup) {
+  Json list = Json::array();
+  for (const double bytes : {1e3, 1e5, 1e7, 1e9}) {
+    list.push_back(collective(bytes, 10e-6 + bytes / 100e9));
+  }
+  const Json fits = collective_fits(list);
+  ASSERT_EQ(fits.size(), 1);
+  EXPECT_EQ(fits[0]["curve"], "all_reduce fp32 ranks=2");
+  EXPECT_EQ(fits[0]["sizes"], 4);
+  EXPECT_NEAR(fits[0]["latency_s"].get<double>(), 10e-6, 1e-9);
+  EXPECT_NEAR(fits[0]["seconds_per_byte"].get<double>(), 1e-11, 1e-14);
+  EXPECT_NEAR(fits[0]["error"].get<double>(), 0.0, 1e-6);
+}
+
+TEST(CollectiveFits, LeavesOutWhatHasTooFewSizes) {
+  EXPECT_EQ(collective_fits({collective(1e3, 1.0), collective(1e4, 2.0)}), Json::array());
+  EXPECT_EQ(collective_fits(Json::array()), Json::array());
 }
 
 TEST(Report, HoldsNamesAsDataOnly) {

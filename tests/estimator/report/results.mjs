@@ -44,7 +44,7 @@ export function make_results(folder, write) {
       "estimate",
       ...job,
       ...run_of,
-      ...["--devices", "64", "--layout", "tp=8,pp=4", "--batch", "128"],
+      ...["--devices", "64", "--layout", "tp=8,pp=4", "--batch", "512"],
       ...["--trace", file("trace.json")],
     ),
     evil: json(
