@@ -382,6 +382,9 @@ class Measurement {
 
   // A question that a clock answers: only one rank's is asked.
   bool root_says(bool answer) {
+    if (!ended_.empty()) {
+      return true;
+    }
     float says = is_root() && answer ? 1.0F : 0.0F;
     machine_.host_world.all_reduce(&says, &says, 1, DataType::fp32, ReduceOp::max);
     return says > 0.0F;
@@ -389,14 +392,17 @@ class Measurement {
 
   // Why nothing more is begun, on all ranks alike; empty while there is time.
   std::string end_reason() {
+    if (!ended_.empty()) {
+      return ended_;  // on busy cores asking all ranks again for each key that is left takes long
+    }
     // The most urgent of all ranks: a clock is only asked on one of them.
     const bool is_late = is_root() && progress_.elapsed() >= options_.budget;
     float urgency = is_stopped() ? 2.0F : (is_late ? 1.0F : 0.0F);
     machine_.host_world.all_reduce(&urgency, &urgency, 1, DataType::fp32, ReduceOp::max);
-    if (urgency > 1.0F) {
-      return "interrupted";
+    if (urgency > 0.0F) {
+      ended_ = urgency > 1.0F ? std::string("interrupted") : std::string(out_of_time);
     }
-    return urgency > 0.0F ? std::string(out_of_time) : "";
+    return ended_;
   }
 
   // Of the budget, by the clock of rank 0.
@@ -517,6 +523,7 @@ class Measurement {
   std::map<KernelKey, std::size_t> kernels_;  ///< where its record stands in the profile
   std::map<CollectiveKey, std::size_t> collectives_;
   std::set<CollectiveKey> refused_;
+  std::string ended_;  ///< why nothing more is begun, on all ranks alike; empty before
   std::optional<LayerChain> layer_;    ///< measured by this run
   std::optional<ProbeGroups> groups_;  ///< of the latest collective; neighbours in the plan share
   std::pair<ParallelLayout, GroupKind> groups_of_;
