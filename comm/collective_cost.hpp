@@ -16,8 +16,9 @@ namespace forerun {
 [[nodiscard]] Seconds collective_time(const CollectiveKey& key, std::span<const LinkLevel> levels);
 
 /// The same by the algorithm that Open MPI takes for the size and the group, which need not be the
-/// fastest: the fixed decisions of coll/tuned (coll_tuned_decision_fixed.c; those of 4.1 differ for
-/// small messages and keep the ring for large ones on groups of up to 128 ranks).
+/// fastest: the fixed decisions of coll/tuned up to 4.0 (coll_tuned_decision_fixed.c). Those of 4.1
+/// differ: an all-reduce of 8 KiB and more over 4 to 31 ranks is Rabenseifner's halving and
+/// doubling, which crosses slow links less often than the ring but with all ranks at once.
 [[nodiscard]] Seconds mpi_collective_time(const CollectiveKey& key,
                                           std::span<const LinkLevel> levels);
 

@@ -303,9 +303,12 @@ std::size_t level_between(const MeasuredTopology& topology,
   return level;
 }
 
-std::vector<LinkLevel> link_levels(const MeasuredTopology& topology) {
+std::vector<LinkLevel> link_levels(const MeasuredTopology& topology, std::int64_t ranks_per_node) {
   std::vector<LinkLevel> levels;
   for (const MeasuredLevel& measured : topology.levels) {
+    if (measured.devices <= ranks_per_node) {
+      levels.clear();
+    }
     LinkLevel level;
     level.name = measured.name;
     level.devices = measured.devices;

@@ -23,7 +23,9 @@ struct MeasuredLevel {
   std::vector<std::vector<std::int64_t>> groups;  ///< ranks, ascending; each rank in one group
   std::int64_t pairs = 0;                         ///< that were measured on it
   Seconds latency;                                ///< median over its pairs
-  BytesPerSecond bandwidth;     ///< median over its pairs, with every rank busy: a device's share
+  /// With every rank busy, a device's share (device_share.hpp), the median over hosts and turns;
+  /// where that was not measured, the median over its pairs.
+  BytesPerSecond bandwidth;
   double latency_spread = 0.0;  ///< 1.4826 times the median absolute deviation of its logarithm
   double bandwidth_spread = 0.0;
   /// Of one pair while all others rest, one way; absent where that was not measured.
@@ -98,7 +100,10 @@ inline constexpr double least_factor = 1.25;
                                         std::int64_t second);
 
 /// The levels as collective cost models take them: a device's share of the bandwidth with every
-/// rank busy both ways, as the ranks of a collective are, after the latency alone.
-[[nodiscard]] std::vector<LinkLevel> link_levels(const MeasuredTopology& topology);
+/// rank busy both ways, as the ranks of a collective are, after the latency alone. Of the levels
+/// within nodes of so many ranks, only the outermost: cost models know one link inside a node, and
+/// the slowest decides.
+[[nodiscard]] std::vector<LinkLevel> link_levels(const MeasuredTopology& topology,
+                                                 std::int64_t ranks_per_node);
 
 }  // namespace forerun

@@ -187,6 +187,9 @@ std::vector<LinkLevel> read_levels(const ClusterTable& keys,
   for (const toml::table* const table : keys.tables("level")) {
     const ClusterTable level_keys = level_table(*table, file);
     const LinkLevel level = read_level(level_keys);
+    if (std::ranges::find(levels, level.name, &LinkLevel::name) != levels.end()) {
+      level_keys.fail("name", "a level before this one is called '" + level.name + "' too");
+    }
     if (!levels.empty()) {
       check_nesting(level_keys, level, levels.back());
     } else if (cluster.devices_per_node > 1 && level.devices != cluster.devices_per_node) {

@@ -98,7 +98,7 @@ void print_profile(const Json& profile, std::ostream& out) {
   print_records(profile["collectives"], "collectives (median time, rate on the wire)", out);
   for (const Json& level : topology["levels"]) {
     fmt::print(out,
-               "\nlinks of level {}: {} after {} (fit error {:.1f} %)\n",
+               "\nlinks of level {}: {} after {} ({:.1f} % from the collectives)\n",
                level["name"].get<std::string>(),
                text_of(level["bandwidth_bytes_per_s"].get<double>() * unit::byte / unit::second),
                text_of(level["latency_s"].get<double>() * unit::second),

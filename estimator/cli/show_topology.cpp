@@ -296,6 +296,9 @@ void print_links(const Json& links, std::ostream& out) {
 
 void print_node(const Json& document, std::ostream& out) {
   const Json& node = document["node"];
+  if (node["cores"].get<std::int64_t>() == 0) {
+    return;  // an imported log does not describe its nodes
+  }
   fmt::print(out,
              "each node: {}, {} sockets, {} NUMA domains, {} cores, {} last-level cache, {}\n",
              node["cpu_model"].get<std::string>(),

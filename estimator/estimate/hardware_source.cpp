@@ -12,12 +12,12 @@
 namespace forerun {
 namespace {
 
-// What was measured: levels fitted to collectives and, where none ran, found between pairs of
-// ranks.
+// What was measured: the profile's levels and, where an earlier version fitted them to collectives
+// that do not cross all of its links, those found between pairs of ranks.
 std::vector<LinkLevel> measured_levels(const Profile& profile) {
   std::vector<LinkLevel> levels = profile.levels;
   if (profile.topology) {
-    for (const LinkLevel& level : link_levels(*profile.topology)) {
+    for (const LinkLevel& level : link_levels(*profile.topology, profile.ranks_per_node)) {
       if (std::ranges::find(levels, level.devices, &LinkLevel::devices) == levels.end()) {
         levels.push_back(level);
       }

@@ -287,10 +287,8 @@ class NcclTestsReader {
       return;
     }
     CollectiveRecord record{key, timing_of_mean(isolated ? *isolated : **known, samples_)};
-    if (isolated) {
-      record.back_to_back = times.front();
-      record.in_place = times.size() > 1 ? times[1] : std::nullopt;
-    }
+    record.back_to_back = times.front();
+    record.in_place = times.size() > 1 ? times[1] : std::nullopt;
     log_.records.push_back(std::move(record));
   }
 

@@ -61,10 +61,10 @@ Profile profile_of_logs(std::span<const ImportedLog> logs,
   profile.date = date_of(logs);
   profile.device.kind = kind_of(logs, kind);
   profile.device.name = device_of(logs, device_name);
-  std::map<CollectiveKey, Timing> records;
+  std::map<CollectiveKey, CollectiveRecord> records;
   for (const ImportedLog& log : logs) {
     for (const CollectiveRecord& record : log.records) {
-      records.insert_or_assign(record.key, record.timing);
+      records.insert_or_assign(record.key, record);
       profile.ranks = std::max(profile.ranks, record.key.group.ranks);
       profile.ranks_per_node = std::max(profile.ranks_per_node, record.key.group.ranks_per_node);
     }
@@ -83,8 +83,8 @@ Profile profile_of_logs(std::span<const ImportedLog> logs,
       }
     }
   }
-  for (const auto& [key, timing] : records) {
-    profile.collectives.push_back({key, timing});
+  for (const auto& [key, record] : records) {
+    profile.collectives.push_back(record);
   }
   profile.node.host = profile.hosts.empty() ? "" : profile.hosts.front();
   fit_levels(profile);

@@ -46,12 +46,25 @@ class Probe {
     first_s_ = std::chrono::duration<float>(Clock::now() - start).count();
   }
 
-  // All ranks have come through the first.
-  void spare_repetitions() {
-    if (slowest({first_s_}).front() > slow_operation) {
+  // All ranks have come through the first. It connected peers, so what follows is no slower.
+  void spare_repetitions(Seconds left) {
+    operation_ = slowest({first_s_}).front() * static_cast<double>(turns());
+    constexpr double in_each = 3.0;  // warm-up, a sample, one back to back
+    const double all = in_each * static_cast<double>(trials_.size());
+    if (operation_ > slow_operation || !ends_within(left, all)) {
       trials_.resize(1);
       samples_.resize(1);
     }
+  }
+
+  /// Whether so many more operations end before `left` has passed since the probe began; the same
+  /// on every rank.
+  [[nodiscard]] bool ends_within(Seconds left, double operations) {
+    if (left == Seconds::infinite()) {
+      return true;
+    }
+    const float here = std::chrono::duration<float>(Clock::now() - begin_).count();
+    return slowest({here}).front() + operations * operation_ <= left;
   }
 
   void warm_up_rest() {
@@ -67,16 +80,12 @@ class Probe {
     for (std::size_t i = 0; i < trials_.size(); ++i) {
       std::vector<float> times;
       for (int n = 0; n < count; ++n) {
-        place_.host_world.barrier();
-        const auto start = Clock::now();
-        operate(*trials_[i]);
-        place_.device.synchronize();
-        times.push_back(std::chrono::duration<float>(Clock::now() - start).count());
+        times.push_back(longest_turn(*trials_[i]));
         tick();
       }
       for (const Seconds time : slowest(std::move(times))) {
         samples_[i].push_back(key_.op == Collective::send_recv ? 0.5 * time : time);
-        spent_ += time;
+        spent_ += time * static_cast<double>(turns());
       }
     }
   }
@@ -104,23 +113,25 @@ class Probe {
     return (medians.back() - medians.front()) / medians[medians.size() / 2];
   }
 
-  /// Median over communicators of the mean of operations one after another. What takes as long as a
-  /// batch is one by itself.
-  [[nodiscard]] std::optional<Seconds> back_to_back(Form form) {
+  /// Median over communicators, and so many batches in each, of the mean of operations one after
+  /// another. What takes as long as a batch is one by itself.
+  [[nodiscard]] std::optional<Seconds> back_to_back(Form form, int batches) {
     if (!trials_.front()->has(form)) {
       return std::nullopt;
     }
     std::vector<Seconds> means;
     const int count = batch_size();
-    for (const auto& trial : trials_) {
+    // Communicators take turns: what disturbs one batch does not disturb the next of its own.
+    for (std::size_t i = 0; i < trials_.size() * static_cast<std::size_t>(batches); ++i) {
+      CollectiveTrial& trial = *trials_[i % trials_.size()];
       if (count > 1) {
-        trial->run(form);
+        trial.run(form);
         place_.device.synchronize();
       }
       place_.host_world.barrier();
       const auto start = Clock::now();
       for (int n = 0; n < count; ++n) {
-        trial->run(form);
+        trial.run(form);
         tick();
       }
       place_.device.synchronize();
@@ -157,13 +168,33 @@ class Probe {
   }
 
   void warm_up(CollectiveTrial& trial) const {
-    operate(trial);
+    for (int turn = 0; turn < turns(); ++turn) {
+      operate(trial, turn);
+    }
     place_.device.synchronize();
   }
 
-  void operate(CollectiveTrial& trial) const {
+  // Messages go between neighbours, and not all of them can at once.
+  [[nodiscard]] int turns() const {
+    return key_.op == Collective::send_recv ? CollectiveTrial::turns(key_.group.ranks) : 1;
+  }
+
+  // In seconds, each turn after a barrier: a message that leaves the node counts, wherever it is.
+  float longest_turn(CollectiveTrial& trial) const {
+    float longest_s = 0.0F;
+    for (int turn = 0; turn < turns(); ++turn) {
+      place_.host_world.barrier();
+      const auto start = Clock::now();
+      operate(trial, turn);
+      place_.device.synchronize();
+      longest_s = std::max(longest_s, std::chrono::duration<float>(Clock::now() - start).count());
+    }
+    return longest_s;
+  }
+
+  void operate(CollectiveTrial& trial, int turn) const {
     if (key_.op == Collective::send_recv) {
-      trial.ping_pong();
+      trial.ping_pong(turn);
     } else {
       trial.run(Form::out_of_place);
     }
@@ -195,9 +226,58 @@ class Probe {
   const ProbeGroups& groups_;
   std::vector<std::unique_ptr<CollectiveTrial>> trials_;
   std::vector<std::vector<Seconds>> samples_;  ///< of each communicator
-  float first_s_ = 0.0F;                       ///< of the first operation, here
+  Clock::time_point begin_ = Clock::now();
+  float first_s_ = 0.0F;  ///< of the first operation, here
+  Seconds operation_;     ///< the same on the slowest rank
   Seconds spent_;
 };
+
+// Every rank sees the same maxima, so every rank decides alike.
+void sample(Probe& probe, const ProbeLimits& limits) {
+  probe.sample(1);
+  constexpr int most_in_turn = 3;
+  const auto fits = [&](int count) {
+    const double operations = static_cast<double>(count) * probe.communicators();
+    return probe.spent() * (1.0 + operations / static_cast<double>(probe.samples().size())) <=
+               limits.time &&
+           probe.ends_within(limits.left, operations);
+  };
+  while (!is_settled(probe.samples(), limits.tolerance) &&
+         std::ssize(probe.samples()) < limits.samples) {
+    const int count = fits(most_in_turn) ? most_in_turn : 1;
+    if (!fits(count)) {
+      return;
+    }
+    probe.sample(count);
+  }
+}
+
+// What the time still allows beside the samples that are priced.
+void measure_means(CollectiveRecord& record,
+                   Probe& probe,
+                   const ProbeLimits& limits,
+                   ProbeDepth depth) {
+  // A key that has time of its own has it for means as well.
+  const int batches = limits.time > Seconds() ? 3 : 1;
+  const double means = 2.0 * batches * probe.communicators();
+  // A check writes and reads the buffers element by element as well.
+  constexpr double check = 3.0;
+  if (probe.ends_within(limits.left, means)) {
+    record.back_to_back = probe.back_to_back(Form::out_of_place, batches);
+  }
+  if (probe.ends_within(limits.left, check)) {
+    record.wrong = probe.wrong(Form::out_of_place);
+  }
+  if (depth != ProbeDepth::compared) {
+    return;
+  }
+  if (probe.ends_within(limits.left, means)) {
+    record.in_place = probe.back_to_back(Form::in_place, batches);
+  }
+  if (probe.ends_within(limits.left, check)) {
+    record.in_place_wrong = probe.wrong(Form::in_place);
+  }
+}
 
 }  // namespace
 
@@ -211,7 +291,7 @@ CollectiveResult probe_collective(const CollectivePlace& place,
   // rest.
   for (const auto step : {&Probe::allocate, &Probe::warm_up_first, &Probe::warm_up_rest}) {
     if (step == &Probe::warm_up_rest) {
-      probe.spare_repetitions();
+      probe.spare_repetitions(limits.left);
     }
     const std::string complaint = first_complaint(place.host_world, complaint_of([&] {
                                                     (probe.*step)();
@@ -221,26 +301,31 @@ CollectiveResult probe_collective(const CollectivePlace& place,
       return complaint;
     }
   }
-  int batch = 1;
-  do {
-    probe.sample(batch);
-    batch = 3;
-    // Every rank sees the same maxima, so every rank decides alike.
-  } while (!is_settled(probe.samples(), limits.tolerance) && probe.spent() < limits.time &&
-           std::ssize(probe.samples()) < limits.samples);
+  if (!probe.ends_within(limits.left, 1.0)) {
+    return std::string(out_of_time);
+  }
+  sample(probe, limits);
   CollectiveRecord record;
   record.key = planned.key;
   record.timing = timing_of(probe.samples(), limits.tolerance);
   record.communicators = probe.communicators();
   record.communicator_spread = probe.communicator_spread();
-  record.back_to_back = probe.back_to_back(Form::out_of_place);
-  record.wrong = probe.wrong(Form::out_of_place);
   record.own_estimate = probe.own_estimate();
-  if (depth == ProbeDepth::compared) {
-    record.in_place = probe.back_to_back(Form::in_place);
-    record.in_place_wrong = probe.wrong(Form::in_place);
-  }
+  measure_means(record, probe, limits, depth);
   return record;
+}
+
+void complete(CollectiveRecord& record, const CollectiveRecord& earlier) {
+  const auto fill = [](auto& part, const auto& known) {
+    if (!part) {
+      part = known;
+    }
+  };
+  fill(record.back_to_back, earlier.back_to_back);
+  fill(record.in_place, earlier.in_place);
+  fill(record.wrong, earlier.wrong);
+  fill(record.in_place_wrong, earlier.in_place_wrong);
+  fill(record.own_estimate, earlier.own_estimate);
 }
 
 }  // namespace forerun

@@ -1,6 +1,8 @@
 // Times one collective with all groups of its kind running at once (modelling.md 10.4).
 #pragma once
 
+#include <string_view>
+
 #include "comm/watch/rank_watch.hpp"
 #include "estimator/measure/kernel_probe.hpp"
 #include "estimator/measure/measurement_plan.hpp"
@@ -24,17 +26,25 @@ enum class ProbeDepth {
 /// What was measured, or why it cannot be, on every rank alike: "rank 1: out of memory".
 using CollectiveResult = std::variant<CollectiveRecord, std::string>;
 
+/// The reason for which a run's budget leaves a key out.
+inline constexpr std::string_view out_of_time = "time budget";
+
 /// Collective over the world. Isolated latency: every sample is one operation after a barrier, the
-/// maximum over ranks; send_recv is half a round trip between neighbours. Throughput: the mean of
+/// maximum over ranks; send_recv is half a round trip between neighbours, the
+/// slowest of the ring. Throughput: the mean of
 /// operations back to back, the maximum over ranks; send_recv sends and receives at once. Both over
 /// several communicators of the same ranks, whose medians' spread is recorded; the first operation
 /// of each is not counted; what a rank lacks the memory for, or fails at the first operation, is
-/// refused. All communicators share two buffers of the key's bytes. The result is checked on known
-/// values: `wrong` elements of all ranks.
+/// refused. So is what `limits.left` does not allow a first sample of (`out_of_time`); where it
+/// ends later, the record lacks its optional parts. All communicators share two buffers of the
+/// key's bytes. The result is checked on known values: `wrong` elements of all ranks.
 [[nodiscard]] CollectiveResult probe_collective(const CollectivePlace& place,
                                                 const PlannedCollective& planned,
                                                 const ProbeGroups& groups,
                                                 const ProbeLimits& limits,
                                                 ProbeDepth depth = ProbeDepth::priced);
+
+/// The parts that `record` lacks for want of time, from an `earlier` one of its key.
+void complete(CollectiveRecord& record, const CollectiveRecord& earlier);
 
 }  // namespace forerun

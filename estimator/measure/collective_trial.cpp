@@ -110,14 +110,28 @@ void CollectiveTrial::run(Form form) {
   }
 }
 
-void CollectiveTrial::ping_pong() {
-  const int rank = group_.rank();
-  if (rank % 2 == 0 && rank + 1 < group_.size()) {
-    group_.start_send(buffers_->send.data(), elements_, key_.type, rank + 1);
-    group_.receive(buffers_->receive.data(), elements_, key_.type, rank + 1);
-  } else if (rank % 2 == 1) {
-    group_.receive(buffers_->receive.data(), elements_, key_.type, rank - 1);
-    group_.start_send(buffers_->send.data(), elements_, key_.type, rank - 1);
+int CollectiveTrial::turns(std::int64_t members) {
+  if (members <= 2) {
+    return 1;
+  }
+  return members % 2 == 0 ? 2 : 3;
+}
+
+void CollectiveTrial::ping_pong(int turn) {
+  const int size = group_.size();
+  // The pair that the odd number of members leaves over has a turn of its own.
+  const auto starts = [&](int member) {
+    const bool is_left_over = size % 2 == 1 && member == size - 1;
+    return is_left_over ? turn == 2 : member % 2 == turn;
+  };
+  const int next = (group_.rank() + 1) % size;
+  const int previous = (group_.rank() + size - 1) % size;
+  if (size > 1 && starts(group_.rank())) {
+    group_.start_send(buffers_->send.data(), elements_, key_.type, next);
+    group_.receive(buffers_->receive.data(), elements_, key_.type, next);
+  } else if (size > 1 && starts(previous)) {
+    group_.receive(buffers_->receive.data(), elements_, key_.type, previous);
+    group_.start_send(buffers_->send.data(), elements_, key_.type, previous);
   }
   group_.finish_sends();
 }

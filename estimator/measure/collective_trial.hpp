@@ -41,8 +41,11 @@ class CollectiveTrial {
   /// The operation once; on a GPU it may still run when this returns. send_recv: every member sends
   /// to the next one and receives from the one before, as nccl-tests does.
   void run(Form form);
-  /// A message to the next member and back, between pairs of members; an odd one out rests.
-  void ping_pong();
+  /// A message to the next member and back, between the pairs of one turn: every second pair of
+  /// neighbours, the last and the first being neighbours too. Members outside them rest.
+  void ping_pong(int turn);
+  /// Turns until all neighbours of a ring have met: 1 for two members, 3 for an odd number.
+  [[nodiscard]] static int turns(std::int64_t members);
   /// Starts it in the background, out of place; `finish` waits for it.
   void start();
   void finish();

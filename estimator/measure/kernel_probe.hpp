@@ -20,6 +20,8 @@ struct ProbeLimits {
   double tolerance = 0.01;                  ///< half-width of the 95 % interval of the median
   std::int64_t samples = 300;               ///< at most
   const std::atomic<bool>* stop = nullptr;  ///< set when somebody wants the program to end
+  Seconds left =
+      Seconds::infinite();  ///< of the run's budget, for a collective; alike on all ranks
 };
 
 /// A device, the ranks that measure together, and the memory for it.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <optional>
 #include <random>
@@ -16,6 +17,7 @@
 #include "estimator/measure/collective_bends.hpp"
 #include "estimator/measure/collective_probe.hpp"
 #include "estimator/measure/complaint.hpp"
+#include "estimator/measure/expected_time.hpp"
 #include "estimator/measure/grid_communicators.hpp"
 #include "estimator/measure/kernel_probe.hpp"
 #include "estimator/measure/layer_probe.hpp"
@@ -279,6 +281,10 @@ class Measurement {
         skip(name, reason);
         continue;
       }
+      if (overlap_operations * expected_time(pair.collective, profile_) > time_left()) {
+        skip(name, std::string(out_of_time));
+        continue;
+      }
       const Watched watched(machine_.watch, name);
       const auto point = probe_overlap({machine_.device, machine_.host_world, machine_.watch},
                                        arena_,
@@ -376,6 +382,9 @@ class Measurement {
 
   // A question that a clock answers: only one rank's is asked.
   bool root_says(bool answer) {
+    if (!ended_.empty()) {
+      return true;
+    }
     float says = is_root() && answer ? 1.0F : 0.0F;
     machine_.host_world.all_reduce(&says, &says, 1, DataType::fp32, ReduceOp::max);
     return says > 0.0F;
@@ -383,14 +392,29 @@ class Measurement {
 
   // Why nothing more is begun, on all ranks alike; empty while there is time.
   std::string end_reason() {
+    if (!ended_.empty()) {
+      return ended_;  // on busy cores asking all ranks again for each key that is left takes long
+    }
     // The most urgent of all ranks: a clock is only asked on one of them.
     const bool is_late = is_root() && progress_.elapsed() >= options_.budget;
     float urgency = is_stopped() ? 2.0F : (is_late ? 1.0F : 0.0F);
     machine_.host_world.all_reduce(&urgency, &urgency, 1, DataType::fp32, ReduceOp::max);
-    if (urgency > 1.0F) {
-      return "interrupted";
+    if (urgency > 0.0F) {
+      ended_ = urgency > 1.0F ? std::string("interrupted") : std::string(out_of_time);
     }
-    return urgency > 0.0F ? "time budget" : "";
+    return ended_;
+  }
+
+  // Of the budget, by the clock of rank 0.
+  Seconds time_left() {
+    if (options_.budget == Seconds::infinite()) {
+      return options_.budget;
+    }
+    auto left_s = is_root()
+                      ? static_cast<float>((options_.budget - progress_.elapsed()).in(unit::second))
+                      : std::numeric_limits<float>::lowest();
+    machine_.host_world.all_reduce(&left_s, &left_s, 1, DataType::fp32, ReduceOp::max);
+    return static_cast<double>(left_s) * unit::second;
   }
 
   bool has_time() { return end_reason().empty(); }
@@ -424,6 +448,11 @@ class Measurement {
       skip(text_of(planned.key), reason);
       return;
     }
+    constexpr double least = 2.0;  // the first, which is not counted, and one that is
+    if (least * expected_time(planned.key, profile_) > time_left()) {
+      leave_out(planned.key, std::string(out_of_time));
+      return;
+    }
     if (!groups_ || groups_of_ != std::pair(planned.layout, planned.group)) {
       groups_.reset();  // Frees the old ones before it makes new ones.
       groups_.emplace(machine_.data_world,
@@ -432,21 +461,37 @@ class Measurement {
       groups_of_ = {planned.layout, planned.group};
     }
     const Watched watched(machine_.watch, text_of(planned.key));
+    ProbeLimits within = limits;
+    within.left = time_left();
     const CollectiveResult result =
         probe_collective({machine_.device, machine_.host_world, machine_.watch},
                          planned,
                          *groups_,
-                         limits,
+                         within,
                          options_.what == MeasureOptions::What::collectives ? ProbeDepth::compared
                                                                             : ProbeDepth::priced);
     if (const auto* reason = std::get_if<std::string>(&result)) {
       refused_.insert(planned.key);
-      skip(text_of(planned.key), *reason);
+      leave_out(planned.key, *reason);
       return;
     }
-    const auto& record = std::get<CollectiveRecord>(result);
+    auto record = std::get<CollectiveRecord>(result);
+    if (const auto found = collectives_.find(planned.key); found != collectives_.end()) {
+      const CollectiveRecord& earlier = profile_.collectives[found->second];
+      if (record.timing.samples < earlier.timing.samples) {
+        return;  // the budget ended meanwhile
+      }
+      complete(record, earlier);
+    }
     keep(record, collectives_, profile_.collectives);
     note(to_json(record), text_of(planned.key), record.timing);
+  }
+
+  // What the budget ends for the second time was measured already.
+  void leave_out(const CollectiveKey& key, const std::string& reason) {
+    if (reason != out_of_time || !collectives_.contains(key)) {
+      skip(text_of(key), reason);
+    }
   }
 
   // A later measurement of a key takes the place of an earlier one.
@@ -478,6 +523,7 @@ class Measurement {
   std::map<KernelKey, std::size_t> kernels_;  ///< where its record stands in the profile
   std::map<CollectiveKey, std::size_t> collectives_;
   std::set<CollectiveKey> refused_;
+  std::string ended_;  ///< why nothing more is begun, on all ranks alike; empty before
   std::optional<LayerChain> layer_;    ///< measured by this run
   std::optional<ProbeGroups> groups_;  ///< of the latest collective; neighbours in the plan share
   std::pair<ParallelLayout, GroupKind> groups_of_;

@@ -22,6 +22,10 @@ struct OverlapPair {
 /// (modelling.md 2.6).
 [[nodiscard]] std::vector<OverlapPair> overlap_pairs(const GroupShape& world, bool is_host);
 
+/// Times that a pair takes its collective, about: once to warm up, five times alone, for the
+/// kernels alone, and twice that for both.
+inline constexpr double overlap_operations = 21.0;
+
 /// Collective over `group`, all ranks of the host world. The kernel is repeated for about as long
 /// as the collective takes alone, both start together, medians of several runs of the slowest rank.
 /// On a CPU the collective is in flight non-blocking and gets on as far as the library takes it; on

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <vector>
 
 #include "estimator/measure/statistics.hpp"
@@ -38,16 +39,18 @@ PairProbe::Sample sample_of(const std::vector<double>& values) {
 
 }  // namespace
 
-PairProbe::PairProbe(const Machine& machine, int partner)
+PairProbe::Buffers::Buffers(Device& device)
+    : out(device, buffer_bytes(device)), in(device, buffer_bytes(device)) {
+  device.set_zero(out.data(), out.bytes());
+  device.set_zero(in.data(), in.bytes());
+}
+
+PairProbe::PairProbe(const Machine& machine, Buffers& buffers, int partner)
     : machine_(machine),
       partner_(partner),
       is_lower_(machine.host_world.rank() < partner),
-      out_(machine.device, buffer_bytes(machine.device)),
-      in_(machine.device, buffer_bytes(machine.device)) {
-  // Page faults are paid here.
-  machine.device.set_zero(out_.data(), out_.bytes());
-  machine.device.set_zero(in_.data(), in_.bytes());
-}
+      out_(buffers.out),
+      in_(buffers.in) {}
 
 double PairProbe::longer_of_both(double seconds) {
   auto own = static_cast<float>(seconds);
@@ -100,34 +103,58 @@ PairProbe::Sample PairProbe::latency_s(double window_s) {
   return sample_of(samples);
 }
 
-double PairProbe::exchange_s(std::int64_t elements) {
-  const auto start = Clock::now();
-  machine_.data_world.send_receive(out_.data(), partner_, in_.data(), partner_, elements, element);
-  machine_.device.synchronize();
-  return longer_of_both(seconds_since(start));
+PairProbe::Exchange PairProbe::exchange(std::int64_t elements, int messages) {
+  Exchange done;
+  const auto begin = Clock::now();
+  for (int i = 0; i < messages; ++i) {
+    const auto start = Clock::now();
+    machine_.data_world.send_receive(
+        out_.data(), partner_, in_.data(), partner_, elements, element);
+    machine_.device.synchronize();
+    done.each_s.push_back(seconds_since(start));
+  }
+  done.spent_s = longer_of_both(seconds_since(begin));
+  done.bytes = static_cast<double>(elements * probe_element_bytes) * messages;
+  return done;
+}
+
+PairProbe::Sample PairProbe::rate_of(const Exchange& done, double latency_s) {
+  const double messages = static_cast<double>(done.each_s.size());
+  // A transfer is never taken for faster than its whole time allows twice over.
+  const double moving = std::max(done.spent_s - messages * latency_s, 0.5 * done.spent_s);
+  return {done.bytes / moving, sample_of(done.each_s).error};
 }
 
 PairProbe::Sample PairProbe::exchange_bytes_per_s(double latency_s, double window_s) {
   const auto largest = static_cast<std::int64_t>(out_.bytes()) / probe_element_bytes;
   std::int64_t elements = smallest;
-  while (elements < largest && exchange_s(elements) * messages_in_window < window_s) {
+  while (elements < largest && exchange(elements, 1).spent_s * messages_in_window < window_s) {
     elements *= 2;
   }
-  constexpr std::size_t least = 3;
-  std::vector<double> rates;
-  double spent = 0.0;
-  double moved = 0.0;
-  double moved_in = 0.0;
-  do {
-    const double seconds = exchange_s(elements);
-    // A transfer is never taken for faster than its whole time allows twice over.
-    const double moving = std::max(seconds - latency_s, 0.5 * seconds);
-    rates.push_back(static_cast<double>(elements * probe_element_bytes) / moving);
-    spent += seconds;
-    moved += static_cast<double>(elements * probe_element_bytes);
-    moved_in += moving;
-  } while (rates.size() < least || spent < window_s);
-  return {moved / moved_in, sample_of(rates).error};
+  constexpr int least = 3;
+  Exchange all = exchange(elements, least);
+  while (all.spent_s < window_s) {
+    // At most as many as so far: the first may have gone through a shaped link at once.
+    const auto messages = static_cast<double>(all.each_s.size());
+    const double rest = std::ceil(messages * (window_s / all.spent_s - 1.0));
+    const Exchange more = exchange(elements, static_cast<int>(std::clamp(rest, 1.0, messages)));
+    all.spent_s += more.spent_s;
+    all.bytes += more.bytes;
+    all.each_s.insert(all.each_s.end(), more.each_s.begin(), more.each_s.end());
+  }
+  return rate_of(all, latency_s);
+}
+
+PairProbe::Sample PairProbe::exchange_at(double rate, double latency_s, double window_s) {
+  constexpr double messages = 16.0;  // few bytes are on the way when others have ended
+  const auto largest = static_cast<double>(out_.bytes()) / probe_element_bytes;
+  const double all = rate * window_s / probe_element_bytes;
+  const auto elements =
+      static_cast<std::int64_t>(std::clamp(all / messages, double{smallest}, largest));
+  constexpr double least = 3.0;
+  constexpr double most = 10'000.0;
+  const double fill = std::clamp(std::ceil(all / static_cast<double>(elements)), least, most);
+  return rate_of(exchange(elements, static_cast<int>(fill)), latency_s);
 }
 
 double PairProbe::stream_s(std::int64_t elements, int messages) {

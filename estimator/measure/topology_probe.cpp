@@ -4,13 +4,13 @@
 #include <chrono>
 #include <functional>
 #include <ostream>
-#include <set>
 #include <sstream>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "estimator/measure/pair_probe.hpp"
+#include "topologies/device_share.hpp"
 #include "topologies/linkage.hpp"
 #include "topologies/median.hpp"
 #include "topologies/pair_rounds.hpp"
@@ -30,16 +30,21 @@ constexpr double round_window_s = 120e-3;
 constexpr double level_window_s = 500e-3;
 constexpr double stream_window_s = 350e-3;
 constexpr double least_window_s = 5e-3;
+// For a level's own number fewer turns are better than shorter ones, in which one wake-up counts.
+constexpr double least_level_window_s = 60e-3;
 
 // A round times latency and bandwidth, each for a window, and takes as long again to find the size
-// of its messages.
+// of its messages. So does a pair alone; of a level's own rounds all that is known.
 constexpr double windows_in_round = 3.0;
+constexpr double windows_alone = 3.0;
+constexpr double windows_together = 1.0;
 
 // Of the budget, for the rounds; the levels' own numbers have the rest.
 constexpr double share_of_rounds = 0.5;
 
-// Of every level, each for `level_window_s`.
+// Of every level, in turns, each for `level_window_s`: what disturbs one does not disturb all.
 constexpr std::size_t rounds_together = 2;
+constexpr std::size_t turns_together = 3;
 
 // Of every level, alone: enough to outvote one slow pair.
 constexpr std::size_t pairs_alone = 5;
@@ -75,15 +80,19 @@ std::vector<PairDistance> pairs_from(const std::vector<std::string>& texts) {
 
 class TopologyProbe {
  public:
-  TopologyProbe(const Machine& machine, Seconds budget, std::ostream& progress)
-      : machine_(machine), budget_(budget), progress_(progress) {}
+  TopologyProbe(const Machine& machine,
+                const std::vector<std::string>& hosts,
+                Seconds budget,
+                std::ostream& progress)
+      : machine_(machine), hosts_(hosts), budget_(budget), progress_(progress) {}
 
-  std::optional<MeasuredTopology> run(const std::vector<std::string>& hosts) {
-    const auto rounds = pair_rounds(hosts);
+  std::optional<MeasuredTopology> run() {
+    const auto rounds = pair_rounds(hosts_);
     std::string measured;
     std::size_t done = 0;
     for (; done < rounds.size(); ++done) {
-      const double window_s = window(share_of_rounds, rounds.size() - done, round_window_s);
+      const double windows = windows_in_round * static_cast<double>(rounds.size() - done);
+      const double window_s = window(share_of_rounds, windows, least_window_s, round_window_s);
       if (window_s == 0.0) {
         break;
       }
@@ -91,16 +100,22 @@ class TopologyProbe {
     }
     say(fmt::format("{} of {} rounds of pairs", done, rounds.size()));
     auto pairs = pairs_from(machine_.host_world.all_gather_text(measured));
-    if (!connect(pairs, std::ssize(hosts))) {
+    if (!connect(pairs, std::ssize(hosts_))) {
       return std::nullopt;
     }
-    MeasuredTopology topology = find_levels(std::move(pairs), hosts);
-    steps_left_ = topology.levels.size() * (rounds_together + pairs_alone);
-    for (MeasuredLevel& level : topology.levels) {
-      const std::size_t later = steps_left_ - rounds_together - pairs_alone;
-      measure_together(rounds, topology, level);
-      measure_alone(topology, level);
-      steps_left_ = later;
+    MeasuredTopology topology = find_levels(std::move(pairs), hosts_);
+    std::vector<LevelSteps> steps;
+    for (const MeasuredLevel& level : topology.levels) {
+      steps.push_back({fullest_rounds(rounds, topology, level), chosen_pairs(topology, level)});
+      windows_left_ += windows_of(steps.back());
+    }
+    // From outside in: what is slow is dear, and a budget that ends early leaves out the cheap.
+    for (std::size_t i = steps.size(); i-- > 0;) {
+      measure_alone(steps[i].pairs, topology.levels[i]);
+    }
+    for (std::size_t i = steps.size(); i-- > 0;) {
+      measure_together(steps[i].rounds, topology, topology.levels[i]);
+      describe(topology.levels[i]);
     }
     return topology;
   }
@@ -112,24 +127,35 @@ class TopologyProbe {
     }
   }
 
-  // How long each of the next `steps` may exchange, so that they end with this share of the budget;
-  // 0 once all of it is spent. Alike on all ranks, by the clock of rank 0.
-  double window(double share, std::size_t steps, double most_s) {
+  // What is measured for a level's own numbers.
+  struct LevelSteps {
+    std::vector<Round> rounds;
+    std::vector<RankPair> pairs;
+  };
+
+  static double windows_of(const LevelSteps& steps) {
+    return windows_together * static_cast<double>(turns_together * steps.rounds.size()) +
+           windows_alone * static_cast<double>(steps.pairs.size());
+  }
+
+  // How long each of the next `windows` may be, so that they end with this share of the budget; 0
+  // once all of it is spent. Alike on all ranks, by the clock of rank 0.
+  double window(double share, double windows, double least_s, double most_s) {
     const double spent_s = std::chrono::duration<double>(Clock::now() - start_).count();
     const double budget_s = budget_.in(unit::second);
     float window_s = 0.0F;
     if (machine_.host_world.rank() == 0 && spent_s <= budget_s) {
-      const double each_s = (share * budget_s - spent_s) / static_cast<double>(steps);
-      window_s = static_cast<float>(std::clamp(each_s / windows_in_round, least_window_s, most_s));
+      const double each_s = (share * budget_s - spent_s) / windows;
+      window_s = static_cast<float>(std::clamp(each_s, least_s, most_s));
     }
     machine_.host_world.all_reduce(&window_s, &window_s, 1, DataType::fp32, ReduceOp::max);
     return static_cast<double>(window_s);
   }
 
-  // The next of the levels' rounds and pairs.
-  double window_of_step(double most_s) {
-    const double window_s = window(1.0, std::max<std::size_t>(steps_left_, 1), most_s);
-    steps_left_ -= std::min<std::size_t>(steps_left_, 1);
+  // The next of the levels' rounds and pairs, which takes so many windows.
+  double window_of_step(double windows, double least_s, double most_s) {
+    const double window_s = window(1.0, std::max(windows_left_, windows), least_s, most_s);
+    windows_left_ -= windows;
     return window_s;
   }
 
@@ -152,7 +178,7 @@ class TopologyProbe {
     PairProbe::Sample rate;
     if (own != round.end()) {
       const std::int64_t partner = own->first == rank ? own->second : own->first;
-      probe.emplace(machine_, static_cast<int>(partner));
+      probe.emplace(machine_, buffers_, static_cast<int>(partner));
     }
     machine_.host_world.barrier();
     if (probe) {
@@ -173,22 +199,32 @@ class TopologyProbe {
                     rate.error});
   }
 
-  // Pairs spread over the level's, those of odd ranks and slow links left out where others are.
-  static std::vector<RankPair> chosen_pairs(const MeasuredTopology& topology,
-                                            const MeasuredLevel& level) {
-    std::set<RankPair> slow;
-    for (const SlowLink& link : topology.slow_links) {
-      slow.emplace(link.first, link.second);
-    }
+  static bool is_of_level(const MeasuredTopology& topology,
+                          const MeasuredLevel& level,
+                          const RankPair& pair) {
+    return &topology.levels[level_between(topology, pair.first, pair.second)] == &level;
+  }
+
+  // Neither a slow link nor one of an odd rank.
+  static bool is_sound(const MeasuredTopology& topology, const RankPair& pair) {
     const auto is_odd = [&](std::int64_t rank) {
       return std::ranges::find(topology.stragglers, rank, &Straggler::rank) !=
              topology.stragglers.end();
     };
+    const auto is_slow = [&](const SlowLink& link) {
+      return link.first == pair.first && link.second == pair.second;
+    };
+    return !is_odd(pair.first) && !is_odd(pair.second) &&
+           std::ranges::none_of(topology.slow_links, is_slow);
+  }
+
+  // Pairs spread over the level's.
+  static std::vector<RankPair> chosen_pairs(const MeasuredTopology& topology,
+                                            const MeasuredLevel& level) {
     std::vector<RankPair> all;
     for (const PairDistance& pair : topology.pairs) {
       const RankPair ranks(pair.first, pair.second);
-      if (&topology.levels[level_between(topology, pair.first, pair.second)] == &level &&
-          !slow.contains(ranks) && !is_odd(pair.first) && !is_odd(pair.second)) {
+      if (is_of_level(topology, level, ranks) && is_sound(topology, ranks)) {
         all.push_back(ranks);
       }
     }
@@ -200,45 +236,79 @@ class TopologyProbe {
     return chosen;
   }
 
-  // The rounds that load the level most, for long enough that turns at a shared link even out.
-  void measure_together(const std::vector<Round>& rounds,
-                        const MeasuredTopology& topology,
-                        MeasuredLevel& level) {
-    const auto is_of_level = [&](std::int64_t first, std::int64_t second) {
-      return &topology.levels[level_between(topology, first, second)] == &level;
-    };
+  // The rounds that load the level most.
+  static std::vector<Round> fullest_rounds(const std::vector<Round>& rounds,
+                                           const MeasuredTopology& topology,
+                                           const MeasuredLevel& level) {
     std::vector<Round> fullest = rounds;
     std::ranges::stable_sort(fullest, std::greater<>(), [&](const Round& round) {
       return std::ranges::count_if(
-          round, [&](const RankPair& pair) { return is_of_level(pair.first, pair.second); });
+          round, [&](const RankPair& pair) { return is_of_level(topology, level, pair); });
     });
     fullest.resize(std::min(fullest.size(), rounds_together));
-    std::string measured;
-    for (const Round& round : fullest) {
-      if (const double window_s = window_of_step(level_window_s); window_s > 0.0) {
-        measured += measure(round, window_s);
+    return fullest;
+  }
+
+  // What this rank has to report of the round, as `measure`; its levels tell about what to expect.
+  std::string measure_again(const Round& round, const MeasuredTopology& topology, double window_s) {
+    const std::int64_t rank = machine_.host_world.rank();
+    const auto own = std::ranges::find_if(
+        round, [&](const RankPair& pair) { return pair.first == rank || pair.second == rank; });
+    std::optional<PairProbe> probe;
+    PairDistance known;
+    if (own != round.end()) {
+      probe.emplace(
+          machine_, buffers_, static_cast<int>(own->first == rank ? own->second : own->first));
+      const MeasuredLevel& level =
+          topology.levels[level_between(topology, own->first, own->second)];
+      known = {own->first, own->second, level.latency, level.bandwidth};
+    }
+    machine_.host_world.barrier();
+    if (!probe) {
+      return {};
+    }
+    const auto rate =
+        probe->exchange_at(known.bandwidth.in(byte_rate), known.latency.in(unit::second), window_s);
+    known.bandwidth = rate.value * byte_rate;
+    known.bandwidth_error = rate.error;
+    return own->first == rank ? text_of(known) : std::string();
+  }
+
+  void measure_together(const std::vector<Round>& rounds,
+                        const MeasuredTopology& topology,
+                        MeasuredLevel& level) {
+    std::vector<double> shares;
+    for (std::size_t step = 0; step < turns_together * rounds.size(); ++step) {
+      const double window_s =
+          window_of_step(windows_together, least_level_window_s, level_window_s);
+      if (window_s == 0.0) {
+        break;
+      }
+      const std::string mine = measure_again(rounds[step % rounds.size()], topology, window_s);
+      auto pairs = pairs_from(machine_.host_world.all_gather_text(mine));
+      std::erase_if(pairs, [&](const PairDistance& pair) {
+        const RankPair ranks(pair.first, pair.second);
+        return !is_of_level(topology, level, ranks) || !is_sound(topology, ranks);
+      });
+      for (const BytesPerSecond share : device_shares(pairs, hosts_)) {
+        shares.push_back(share.in(byte_rate));
       }
     }
-    std::vector<double> rates;
-    for (const PairDistance& pair : pairs_from(machine_.host_world.all_gather_text(measured))) {
-      if (is_of_level(pair.first, pair.second)) {
-        rates.push_back(pair.bandwidth.in(byte_rate));
-      }
-    }
-    if (!rates.empty()) {
-      level.bandwidth = median_of(std::move(rates)) * byte_rate;
+    if (!shares.empty()) {
+      level.bandwidth = median_of(std::move(shares)) * byte_rate;
     }
   }
 
-  void measure_alone(const MeasuredTopology& topology, MeasuredLevel& level) {
+  void measure_alone(const std::vector<RankPair>& pairs, MeasuredLevel& level) {
     const std::int64_t rank = machine_.host_world.rank();
     std::string measured;
-    for (const auto& [first, second] : chosen_pairs(topology, level)) {
-      const double window_s = window_of_step(stream_window_s);  // waits for all ranks
+    for (const auto& [first, second] : pairs) {
+      const double window_s =
+          window_of_step(windows_alone, least_window_s, stream_window_s);  // waits for all
       if (window_s == 0.0 || (rank != first && rank != second)) {
         continue;
       }
-      PairProbe probe(machine_, static_cast<int>(rank == first ? second : first));
+      PairProbe probe(machine_, buffers_, static_cast<int>(rank == first ? second : first));
       const auto latency = probe.latency_s(window_s);
       const auto rate = probe.stream_bytes_per_s(latency.value, window_s);
       if (rank == first) {
@@ -260,18 +330,24 @@ class TopologyProbe {
       level.latency_alone = median_of(std::move(latencies)) * unit::second;
       level.bandwidth_alone = median_of(std::move(rates)) * byte_rate;
     }
-    say(fmt::format("level '{}' joins {} ranks: {} after {}",
+  }
+
+  void describe(const MeasuredLevel& level) {
+    say(fmt::format("level '{}' joins {} ranks: {} each, {} alone, after {}",
                     level.name,
                     level.devices,
+                    forerun::text_of(level.bandwidth),
                     forerun::text_of(level.bandwidth_alone.value_or(level.bandwidth)),
                     forerun::text_of(level.latency_alone.value_or(level.latency))));
   }
 
   const Machine& machine_;
+  const std::vector<std::string>& hosts_;
   Seconds budget_;
   std::ostream& progress_;
   Clock::time_point start_ = Clock::now();
-  std::size_t steps_left_ = 0;  // of the levels' rounds and pairs
+  PairProbe::Buffers buffers_{machine_.device};
+  double windows_left_ = 0.0;  // of the levels' rounds and pairs
 };
 
 }  // namespace
@@ -283,7 +359,7 @@ std::optional<MeasuredTopology> probe_topology(const Machine& machine,
   if (hosts.size() < 2) {
     return std::nullopt;
   }
-  return TopologyProbe(machine, budget, progress).run(hosts);
+  return TopologyProbe(machine, hosts, budget, progress).run();
 }
 
 }  // namespace forerun

@@ -69,7 +69,7 @@ class Measurements {
       refuse(text_of(key), "--strict allows only measured and interpolated prices");
     }
     if (profile_.levels.empty()) {
-      refuse(text_of(key), "no collective was measured");
+      refuse(text_of(key), "nothing of its kind was measured, and no link fits what was");
     }
     // Nothing of its kind was measured over links of its kind: the fitted levels are left.
     const double error = *std::ranges::max_element(profile_.level_errors);

@@ -92,8 +92,8 @@ struct Profile {
   std::vector<CollectiveRecord> collectives;
   std::vector<OverlapPoint> overlap;  ///< computation and communication at once
   std::vector<std::string> warnings;  ///< about the run that measured: ranks that shared cores
-  std::vector<LinkLevel> levels;      ///< fitted to the collectives; innermost first
-  std::vector<double> level_errors;   ///< mean relative error of each level's fit
+  std::vector<LinkLevel> levels;      ///< by fit_levels; innermost first
+  std::vector<double> level_errors;   ///< mean relative error of each level
   std::vector<std::string> skipped;   ///< keys that the time budget left out
   double elapsed_s = 0.0;
   /// Time of a product after seconds of load, relative to its time in a burst; at least 1.
@@ -103,9 +103,12 @@ struct Profile {
   std::optional<MeasuredTopology> topology;  ///< distances between ranks and the levels in them
 };
 
-/// Level 0 joins the ranks of a node; with more than one node, level 1 joins the nodes. Latency and
-/// bandwidth by least squares of the relative error of alpha * steps + wire bytes / beta over the
-/// collectives that were measured on that level; a level without points is left out.
+/// Level 0 joins the ranks of a node; with more than one node, level 1 joins the nodes. From the
+/// distances between ranks where they were measured (`link_levels`); the error is then that of the
+/// cost models over these links against the collectives that were measured inside nodes or between
+/// them. Else latency and bandwidth by least squares of the relative error of alpha * steps + wire
+/// bytes / beta over the collectives that were measured on that level; a level without points, or
+/// whose fit is off by a factor of two in the geometric mean, is left out.
 void fit_levels(Profile& profile);
 
 /// The profile as a cluster: measured device, fitted levels. Its peak is the fastest GEMM that was

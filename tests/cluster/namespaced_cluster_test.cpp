@@ -89,7 +89,7 @@ TEST(NamespacedCluster, IsSeenAsItIsShaped) {
     const BytesPerSecond shaped = 12.5e6 * byte_rate;
     EXPECT_NEAR(topology.levels[1].bandwidth_alone.value() / shaped, 1.0, 0.15);
     const CollectiveRecord& reduction = largest_all_reduce(profile);
-    const Seconds predicted = mpi_collective_time(reduction.key, link_levels(topology));
+    const Seconds predicted = mpi_collective_time(reduction.key, link_levels(topology, 2));
     error = std::abs(predicted / reduction.timing.median - 1.0);
     last += text_of(reduction.key) + " predicted " + std::to_string(predicted.in(unit::second)) +
             " s, measured " + std::to_string(reduction.timing.median.in(unit::second)) + " s\n";

@@ -121,5 +121,18 @@ TEST(BadDay, MoreRanksThanCoresAreWarnedOf) {
   EXPECT_THAT(profile["warnings"][0].get<std::string>(), HasSubstr("waits for a core"));
 }
 
+// More ranks than cores, so that everything is slow: what does not fit any more is not begun. One
+// operation that was expected to be faster may run over.
+TEST(BadDay, TheBudgetIsKept) {
+  constexpr double budget_s = 8.0;
+  const TestFolder folder;
+  const auto outcome =
+      run_program("measure --comm-only --time-budget 8s --out p.json", folder.path(), 3);
+  ASSERT_EQ(outcome.status, 0) << outcome.log;
+  const json profile = json::parse(folder.read("p.json"));
+  EXPECT_FALSE(profile["collectives"].empty());
+  EXPECT_LT(profile["elapsed_s"].get<double>(), 1.25 * budget_s);
+}
+
 }  // namespace
 }  // namespace forerun

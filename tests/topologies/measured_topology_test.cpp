@@ -277,12 +277,22 @@ MeasuredLevel level_of(std::int64_t devices, double together_gbs, double alone_g
 TEST(LinkLevels, AreADevicesShareAfterTheLatencyAlone) {
   MeasuredTopology topology;
   topology.levels = {level_of(2, 6.0, 10.0), level_of(4, 1.5, 2.0)};
-  const auto levels = link_levels(topology);
+  const auto levels = link_levels(topology, 2);
   ASSERT_EQ(levels.size(), 2U);
   EXPECT_DOUBLE_EQ(levels[0].latency.in(unit::microsecond), 20.0);
   EXPECT_DOUBLE_EQ(levels[0].bandwidth.in(gigabyte_rate), 6.0);
   EXPECT_DOUBLE_EQ(levels[1].bandwidth.in(gigabyte_rate), 1.5);
   EXPECT_EQ(levels[1].devices, 4);
+}
+
+// Two sockets of two ranks in a node of four: the node's link decides.
+TEST(LinkLevels, HaveOneInsideANode) {
+  MeasuredTopology topology;
+  topology.levels = {level_of(2, 6.0, 10.0), level_of(4, 3.0, 5.0), level_of(8, 1.5, 2.0)};
+  const auto levels = link_levels(topology, 4);
+  ASSERT_EQ(levels.size(), 2U);
+  EXPECT_DOUBLE_EQ(levels[0].bandwidth.in(gigabyte_rate), 3.0);
+  EXPECT_DOUBLE_EQ(levels[1].bandwidth.in(gigabyte_rate), 1.5);
 }
 
 }  // namespace

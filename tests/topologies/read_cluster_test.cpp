@@ -273,6 +273,11 @@ TEST(ReadClusterError, FirstLevelIsNotTheNode) {
   EXPECT_THAT(refusal(with("devices = 4\n", "devices = 8\n")), HasSubstr("devices_per_node, 4"));
 }
 
+TEST(ReadClusterError, TwoLevelsOfOneName) {
+  EXPECT_THAT(refusal(with("name = \"outside\"", "name = \"inside\"")),
+              HasSubstr("a level before this one is called 'inside' too"));
+}
+
 TEST(ReadClusterError, LevelThatDoesNotNest) {
   EXPECT_THAT(refusal(with("\ndevices = 64\n", "\ndevices = 63\n")),
               HasSubstr("expected a multiple of the 4 of 'inside'"));

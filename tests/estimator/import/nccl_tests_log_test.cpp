@@ -1,4 +1,5 @@
 // Logs of nccl-tests: what they say, and where they do not fit.
+#include <algorithm>
 #include <sstream>
 
 #include <gmock/gmock.h>
@@ -235,7 +236,22 @@ TEST(NcclTestsLog, ReadsOurOwnTable) {
   EXPECT_NEAR(log.records[2].timing.median.in(unit::microsecond), 300.0, 0.01);
   EXPECT_NEAR(log.records[2].back_to_back->in(unit::microsecond), 250.0, 0.01);
   EXPECT_NEAR(log.records[2].in_place->in(unit::microsecond), 240.0, 0.01);
-  EXPECT_EQ(profile_of_logs({&log, 1}, LogKind::nccl_tests, std::nullopt).device.kind, "host");
+  const Profile again = profile_of_logs({&log, 1}, LogKind::nccl_tests, std::nullopt);
+  EXPECT_EQ(again.device.kind, "host");
+  const auto found = std::ranges::find(again.collectives, gather, &CollectiveRecord::key);
+  ASSERT_NE(found, again.collectives.end());
+  EXPECT_EQ(found->back_to_back, log.records[2].back_to_back);
+  EXPECT_EQ(found->in_place, log.records[2].in_place);
+}
+
+// Its times are means of operations back to back.
+TEST(NcclTestsLog, KeepsTheTimesOfBothForms) {
+  const WrittenFile file("reduce_scatter_perf.txt", old_log);
+  const ImportedLog log = read_nccl_tests(file.path(), {});
+  ASSERT_FALSE(log.records.empty());
+  const CollectiveRecord& record = log.records.front();
+  EXPECT_EQ(record.back_to_back, record.timing.median);
+  EXPECT_TRUE(record.in_place.has_value());
 }
 
 TEST(NcclTestsLog, AsksForTheRanksThatItDoesNotList) {

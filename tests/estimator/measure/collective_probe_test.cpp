@@ -101,6 +101,96 @@ TEST_F(Probing, RecordsBothTimesOfThreeCommunicators) {
   }
 }
 
+// Remembers to whom messages go, and how many all-reduces there were.
+class Recorder : public FaultyCommunicator {
+ public:
+  Recorder(Communicator& sound, int& reductions, std::vector<int>& partners)
+      : FaultyCommunicator(sound, Collective::broadcast),
+        sound_(sound),
+        reductions_(reductions),
+        partners_(partners) {}
+
+  std::unique_ptr<Communicator> split(int color, int key) override {
+    auto part = sound_.split(color, key);
+    auto recorder = std::make_unique<Recorder>(*part, reductions_, partners_);
+    recorder->owned_ = std::move(part);
+    return recorder;
+  }
+
+  void start_send(const void* send, std::int64_t count, DataType type, int to) override {
+    partners_.push_back(to);
+    FaultyCommunicator::start_send(send, count, type, to);
+  }
+
+  void all_reduce(
+      const void* send, void* receive, std::int64_t count, DataType type, ReduceOp op) override {
+    ++reductions_;
+    FaultyCommunicator::all_reduce(send, receive, count, type, op);
+  }
+
+ private:
+  std::unique_ptr<Communicator> owned_;
+  Communicator& sound_;
+  int& reductions_;
+  std::vector<int>& partners_;
+};
+
+// A message that leaves the node may be between any two neighbours: all of them are timed.
+TEST_F(Probing, SendsToAllNeighboursInTurn) {
+  int reductions = 0;
+  std::vector<int> partners;
+  Recorder recorder(world_, reductions, partners);
+  CollectiveTrial trial(device_, recorder, key(Collective::send_recv, DataType::fp32));
+  for (int turn = 0; turn < CollectiveTrial::turns(world_.size()); ++turn) {
+    trial.ping_pong(turn);
+  }
+  const int next = (world_.rank() + 1) % world_.size();
+  const int previous = (world_.rank() + world_.size() - 1) % world_.size();
+  std::vector<int> neighbours;
+  if (!is_alone()) {
+    neighbours = next == previous ? std::vector{next} : std::vector{next, previous};
+  }
+  EXPECT_THAT(partners, testing::UnorderedElementsAreArray(neighbours));
+}
+
+// What the budget does not allow ends after the first operation; with enough of it three
+// communicators have at least a warm-up, a sample and one back to back each.
+TEST_F(Probing, StopsWhereTheBudgetEnds) {
+  PlannedCollective planned;
+  planned.key = key(Collective::all_reduce, DataType::fp32);
+  const auto probe = [&](Seconds left, int& reductions) {
+    std::vector<int> partners;
+    Recorder recorder(world_, reductions, partners);
+    const ProbeGroups groups(recorder, ProcessGrid({.data = world_.size()}), GroupKind::data);
+    ProbeLimits limits;
+    limits.left = left;
+    return probe_collective({device_, world_}, planned, groups, limits);
+  };
+  int few = 0;
+  const auto refusal = probe(Seconds(), few);
+  ASSERT_TRUE(std::holds_alternative<std::string>(refusal));
+  EXPECT_EQ(std::get<std::string>(refusal), out_of_time);
+  EXPECT_EQ(few, is_alone() ? 0 : 1);
+  int many = 0;
+  const auto record = probe(1000.0 * unit::second, many);
+  EXPECT_TRUE(std::get<CollectiveRecord>(record).back_to_back.has_value());
+  EXPECT_GE(many, is_alone() ? 0 : 9);
+}
+
+TEST(CompleteRecord, TakesFromTheEarlierOnlyWhatIsMissing) {
+  CollectiveRecord earlier;
+  earlier.back_to_back = 1.0 * unit::second;
+  earlier.in_place = 2.0 * unit::second;
+  earlier.wrong = 0;
+  CollectiveRecord record;
+  record.back_to_back = 3.0 * unit::second;
+  complete(record, earlier);
+  EXPECT_EQ(record.back_to_back, 3.0 * unit::second);
+  EXPECT_EQ(record.in_place, 2.0 * unit::second);
+  EXPECT_EQ(record.wrong, 0);
+  EXPECT_FALSE(record.in_place_wrong.has_value());
+}
+
 // Pairs of ranks at once, where there are four.
 TEST_F(Probing, RunsAllGroupsOfAKindAtOnce) {
   if (world_.size() != 4) {

@@ -82,6 +82,41 @@ TEST(FitLevels, RecoversTheLinkThatTheNumbersWereMadeFrom) {
   EXPECT_NEAR(profile.level_errors[0], 0.0, 1e-9);
 }
 
+// Rows that no one link explains: half as if inside memory, half as if over a slow wire.
+Profile mixed_profile() {
+  Profile profile = made_profile();
+  for (std::size_t i = 0; i < profile.collectives.size(); i += 2) {
+    profile.collectives[i].timing = exactly(1000.0 * profile.collectives[i].timing.median);
+  }
+  return profile;
+}
+
+TEST(FitLevels, LeaveOutALinkThatTheNumbersDoNotFollow) {
+  Profile profile = mixed_profile();
+  fit_levels(profile);
+  EXPECT_TRUE(profile.levels.empty());
+  EXPECT_TRUE(profile.level_errors.empty());
+}
+
+// What pairs of ranks say is what a link is, with what it is worth for the collectives.
+TEST(FitLevels, TakeWhatWasMeasuredBetweenPairs) {
+  Profile profile = mixed_profile();
+  MeasuredLevel level;
+  level.name = "node";
+  level.devices = 2;
+  level.groups = {{0, 1}};
+  level.latency = 5.0 * unit::microsecond;
+  level.bandwidth = 10.0 * unit::gigabyte / unit::second;
+  profile.topology.emplace().levels = {level};
+  fit_levels(profile);
+  ASSERT_EQ(profile.levels.size(), 1U);
+  EXPECT_EQ(profile.levels[0].name, "node");
+  EXPECT_DOUBLE_EQ(profile.levels[0].latency.in(unit::microsecond), 5.0);
+  EXPECT_DOUBLE_EQ(profile.levels[0].bandwidth.in(unit::gigabyte / unit::second), 10.0);
+  // Half of the rows are met, half are a thousand times slower.
+  EXPECT_NEAR(profile.level_errors.at(0), 0.5, 0.01);
+}
+
 TEST(ClusterOf, TakesTheFastestGemmAsPeak) {
   const Cluster cluster = cluster_of(made_profile());
   EXPECT_NEAR(
