@@ -50,9 +50,10 @@ class Walk {
         const std::int64_t before = result.enumerated;
         search.walk(layout, give_up_at_.load() * unit::second, result);
         lower_limit(result);
-        const std::int64_t all = enumerated_ += result.enumerated - before;
+        const std::int64_t candidates = enumerated_ += result.enumerated - before;
+        const std::int64_t layouts = ++walked_;
         if (progress) {
-          progress(all);
+          progress(layouts, candidates);
         }
       }
     }
@@ -76,6 +77,7 @@ class Walk {
   std::atomic<double> give_up_at_;
   std::atomic<std::size_t> next_ = 0;
   std::atomic<std::int64_t> enumerated_ = 0;
+  std::atomic<std::int64_t> walked_ = 0;
 };
 
 }  // namespace

@@ -19,9 +19,9 @@ struct WalkLimit {
   std::size_t kept = 0;
 };
 
-/// Told after each of its layouts, on the calling thread alone, how many candidates all threads
-/// have enumerated.
-using WalkProgress = std::function<void(std::int64_t)>;
+/// Told after each of its layouts, on the calling thread alone, how many layouts and candidates all
+/// threads have gone through.
+using WalkProgress = std::function<void(std::int64_t layouts, std::int64_t candidates)>;
 
 /// Walks the layouts on up to `threads` threads; the same result for any number of them (but see
 /// WalkLimit). Throws what a walk throws.

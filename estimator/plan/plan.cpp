@@ -74,7 +74,7 @@ class Scale {
 
   // Layouts are dealt out one by one to ranks, which have a core each; a process by itself takes
   // all that it has. Bounding leaves out what a front could need.
-  void search(Communicator& world, const std::function<void(std::int64_t)>& layout_done) {
+  void search(Communicator& world, const WalkProgress& layout_done) {
     const bool wants_front = request_.second.has_value() || request_.objective == Objective::memory;
     const auto ranks = static_cast<std::size_t>(world.size());
     const std::size_t threads = ranks == 1 ? search_threads() : 1;
@@ -363,8 +363,9 @@ Plan make_plan(const PlanRequest& request, Communicator& world, const PlanProgre
   std::int64_t walked = 0;
   for (Scale& scale : scales) {
     const std::int64_t before = walked;
-    scale.search(world, [&](std::int64_t candidates) {
-      share += share_of_one;
+    const double share_before = share;
+    scale.search(world, [&](std::int64_t walked_layouts, std::int64_t candidates) {
+      share = share_before + static_cast<double>(walked_layouts) * share_of_one;
       walked = before + candidates;
       if (progress) {
         progress(share, walked);

@@ -334,8 +334,18 @@ TEST(LayoutSearch, FindsTheSameOnAnyNumberOfThreads) {
   const SearchResult whole = walk_all(plan, bound);
   for (const std::size_t threads : {1U, 2U, 5U}) {
     EXPECT_EQ(bound_of(plan.subject, plan.space, 5, threads), bound);
+    std::int64_t walked = 0;
+    std::int64_t candidates = 0;
+    const auto count = [&](std::int64_t layouts, std::int64_t enumerated) {
+      EXPECT_GT(layouts, walked);
+      walked = layouts;
+      candidates = enumerated;
+    };
     const SearchResult joined =
-        walk_layouts(plan.subject, plan.space, plan.space.layouts, {bound}, threads);
+        walk_layouts(plan.subject, plan.space, plan.space.layouts, {bound}, threads, count);
+    EXPECT_GT(walked, 0);
+    EXPECT_TRUE(threads > 1 ||
+                (walked == std::ssize(plan.space.layouts) && candidates == joined.enumerated));
     EXPECT_EQ(joined.enumerated, whole.enumerated);
     EXPECT_EQ(joined.rejected, whole.rejected);
     EXPECT_EQ(joined.best, whole.best);
