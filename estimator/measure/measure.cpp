@@ -1,9 +1,7 @@
 #include "estimator/measure/measure.hpp"
 
 #include <algorithm>
-#include <filesystem>
 #include <limits>
-#include <map>
 #include <optional>
 #include <random>
 #include <set>
@@ -23,20 +21,17 @@
 #include "estimator/measure/layer_probe.hpp"
 #include "estimator/measure/measurement_plan.hpp"
 #include "estimator/measure/overlap_probe.hpp"
+#include "estimator/measure/record_book.hpp"
 #include "estimator/measure/slow_ranks.hpp"
 #include "estimator/measure/sustained_load.hpp"
 #include "estimator/measure/topology_probe.hpp"
-#include "estimator/profile/journal.hpp"
 #include "estimator/profile/profile_json.hpp"
 #include "estimator/profile/topology_json.hpp"
 #include "units/quantity_text.hpp"
-#include "units/text_file.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // No key may take more than this, however large the budget (modelling.md 10.3).
 constexpr Seconds most_per_key = 2.0 * unit::second;
@@ -52,7 +47,8 @@ class Measurement {
         arena_(machine.device),
         profile_(describe(machine)),
         plan_(plan_measurement(
-            options.jobs, {profile_.ranks_per_node, options.rank_order}, smallest_message())) {
+            options.jobs, {profile_.ranks_per_node, options.rank_order}, smallest_message())),
+        book_(machine.host_world, options.out, profile_) {
     profile_.warnings = options.warnings;
     for (const KernelKey& key : options.kernels) {
       if (std::ranges::find(plan_.kernels, key) == plan_.kernels.end()) {
@@ -76,7 +72,7 @@ class Measurement {
 
   Profile run() {
     progress_.begin("start", 0);
-    open_journal();
+    book_.open(options_.start);
     progress_.begin("topology", 0);
     measure_topology();
     warm_up();
@@ -100,17 +96,7 @@ class Measurement {
     std::ranges::sort(profile_.collectives, {}, &CollectiveRecord::key);
     fit_levels(profile_);
     profile_.elapsed_s = progress_.elapsed().in(unit::second);
-    agree(machine_.host_world, [&] {
-      if (is_root()) {
-        write_atomically(options_.out, to_json(profile_).dump(1) + "\n");
-      }
-    });
-    if (is_root()) {
-      // The lock goes last: nobody finds the journal of a finished profile.
-      std::filesystem::remove(journal_path());
-      journal_.reset();
-    }
-    machine_.host_world.barrier();
+    book_.finish();
     progress_.finish(profile_.skipped);
     return profile_;
   }
@@ -123,8 +109,6 @@ class Measurement {
   [[nodiscard]] std::int64_t smallest_message() const {
     return is_host() ? smallest_on_cpus : smallest_on_gpus;
   }
-
-  [[nodiscard]] std::string journal_path() const { return options_.out + ".journal"; }
 
   void add_jobs() {
     for (const Job& job : options_.jobs) {
@@ -139,44 +123,6 @@ class Measurement {
     }
   }
 
-  // Rank 0 reads what there is for all: other nodes may see an older state of the files.
-  void open_journal() {
-    const Json machine{{"device", profile_.device.name},
-                       {"cores_per_device", profile_.device.cores},
-                       {"ranks", profile_.ranks},
-                       {"ranks_per_node", profile_.ranks_per_node}};
-    EarlierRun earlier;
-    agree(machine_.host_world, [&] {
-      if (is_root()) {
-        earlier = begin_journal(machine);
-      }
-    });
-    earlier.journal = machine_.host_world.all_gather_text(earlier.journal).front();
-    earlier.profile = machine_.host_world.all_gather_text(earlier.profile).front();
-    resume_records(earlier, options_.out, machine, profile_);
-    // An interrupted refinement leaves two records of a key: the later one counts.
-    for (const KernelRecord& record : std::exchange(profile_.kernels, {})) {
-      keep(record, kernels_, profile_.kernels);
-    }
-    for (const CollectiveRecord& record : std::exchange(profile_.collectives, {})) {
-      keep(record, collectives_, profile_.collectives);
-    }
-  }
-
-  EarlierRun begin_journal(const Json& machine) {
-    const bool resumes = options_.start == MeasureOptions::Start::resume;
-    journal_.emplace(journal_path(), resumes ? Journal::Start::resume : Journal::Start::afresh);
-    EarlierRun earlier;
-    earlier.journal = journal_->earlier();
-    if (resumes && std::filesystem::exists(options_.out)) {
-      earlier.profile = text_of_file(options_.out, largest::profile, "a profile");
-    }
-    if (earlier.journal.empty()) {
-      journal_->append(journal_head(machine, !earlier.profile.empty()));
-    }
-    return earlier;
-  }
-
   // At most a quarter of the budget: the rest is for what is priced.
   void measure_topology() {
     if (options_.what == MeasureOptions::What::kernels || profile_.topology) {
@@ -185,8 +131,8 @@ class Measurement {
     const Watched watched(machine_.watch, "distances between ranks");
     profile_.topology =
         probe_topology(machine_, profile_.hosts, 0.25 * options_.budget, sinks_.text);
-    if (profile_.topology && is_root()) {
-      journal_->append({{"measured_topology", to_json(*profile_.topology)}});
+    if (profile_.topology) {
+      book_.append({{"measured_topology", to_json(*profile_.topology)}});
     }
   }
 
@@ -231,7 +177,7 @@ class Measurement {
   }
 
   void quick_kernel(const KernelKey& key) {
-    if (kernels_.contains(key)) {
+    if (book_.find(key) != nullptr) {
       progress_.passed();
       return;
     }
@@ -240,7 +186,7 @@ class Measurement {
   }
 
   void quick_collective(const PlannedCollective& planned) {
-    if (collectives_.contains(planned.key)) {
+    if (book_.find(planned.key) != nullptr) {
       progress_.passed();
       return;
     }
@@ -255,7 +201,7 @@ class Measurement {
       is_new = false;
       for (const PlannedCollective& between :
            collectives_to_refine(plan_.collectives, profile_.collectives)) {
-        if (collectives_.contains(between.key) || refused_.contains(between.key) || !has_time()) {
+        if (book_.find(between.key) != nullptr || refused_.contains(between.key) || !has_time()) {
           continue;
         }
         measure_collective(
@@ -295,9 +241,7 @@ class Measurement {
         continue;
       }
       profile_.overlap.push_back(std::get<OverlapPoint>(point));
-      if (is_root()) {
-        journal_->append(to_json(profile_.overlap.back()));
-      }
+      book_.append(to_json(profile_.overlap.back()));
     }
   }
 
@@ -331,12 +275,12 @@ class Measurement {
                        layer_->time,
                        Seconds()};
     for (const KernelKey& key : layer_->kernels) {
-      const auto found = kernels_.find(key);
-      if (found == kernels_.end()) {
+      const KernelRecord* const record = book_.find(key);
+      if (record == nullptr) {
         skip("factor of a layer", "the kernel " + text_of(key) + " was not measured");
         return;
       }
-      factor.alone += profile_.kernels[found->second].timing.median;
+      factor.alone += record->timing.median;
     }
     profile_.layer_factor = factor;
   }
@@ -356,13 +300,13 @@ class Measurement {
       }
     };
     for (const KernelKey& key : plan_.kernels) {
-      if (const auto found = kernels_.find(key); found != kernels_.end()) {
-        add(profile_.kernels[found->second].timing, 0.01, key);
+      if (const KernelRecord* const record = book_.find(key)) {
+        add(record->timing, 0.01, key);
       }
     }
     for (const PlannedCollective& planned : plan_.collectives) {
-      if (const auto found = collectives_.find(planned.key); found != collectives_.end()) {
-        add(profile_.collectives[found->second].timing, 0.03, planned);
+      if (const CollectiveRecord* const record = book_.find(planned.key)) {
+        add(record->timing, 0.03, planned);
       }
     }
     std::ranges::stable_sort(candidates, std::greater<>(), &Candidate::doubt);
@@ -439,8 +383,8 @@ class Measurement {
       return;
     }
     const auto& record = std::get<KernelRecord>(result);
-    keep(record, kernels_, profile_.kernels);
-    note(to_json(record), text_of(key), record.timing);
+    book_.keep(record);
+    progress_.measured(to_json(record), text_of(key), record.timing);
   }
 
   void measure_collective(const PlannedCollective& planned, const ProbeLimits& limits) {
@@ -476,40 +420,21 @@ class Measurement {
       return;
     }
     auto record = std::get<CollectiveRecord>(result);
-    if (const auto found = collectives_.find(planned.key); found != collectives_.end()) {
-      const CollectiveRecord& earlier = profile_.collectives[found->second];
-      if (record.timing.samples < earlier.timing.samples) {
+    if (const CollectiveRecord* const earlier = book_.find(planned.key)) {
+      if (record.timing.samples < earlier->timing.samples) {
         return;  // the budget ended meanwhile
       }
-      complete(record, earlier);
+      complete(record, *earlier);
     }
-    keep(record, collectives_, profile_.collectives);
-    note(to_json(record), text_of(planned.key), record.timing);
+    book_.keep(record);
+    progress_.measured(to_json(record), text_of(planned.key), record.timing);
   }
 
   // What the budget ends for the second time was measured already.
   void leave_out(const CollectiveKey& key, const std::string& reason) {
-    if (reason != out_of_time || !collectives_.contains(key)) {
+    if (reason != out_of_time || book_.find(key) == nullptr) {
       skip(text_of(key), reason);
     }
-  }
-
-  // A later measurement of a key takes the place of an earlier one.
-  template <typename Record, typename Index>
-  static void keep(const Record& record, Index& index, std::vector<Record>& records) {
-    const auto [found, is_new] = index.emplace(record.key, records.size());
-    if (is_new) {
-      records.push_back(record);
-    } else {
-      records[found->second] = record;
-    }
-  }
-
-  void note(const Json& record, const std::string& key, const Timing& timing) {
-    if (is_root()) {
-      journal_->append(record);
-    }
-    progress_.measured(record, key, timing);
   }
 
   const MeasureOptions& options_;
@@ -519,9 +444,7 @@ class Measurement {
   OperandArena arena_;
   Profile profile_;
   MeasurementPlan plan_;
-  std::optional<Journal> journal_;
-  std::map<KernelKey, std::size_t> kernels_;  ///< where its record stands in the profile
-  std::map<CollectiveKey, std::size_t> collectives_;
+  RecordBook book_;
   std::set<CollectiveKey> refused_;
   std::string ended_;  ///< why nothing more is begun, on all ranks alike; empty before
   std::optional<LayerChain> layer_;    ///< measured by this run
