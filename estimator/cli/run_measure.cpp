@@ -197,6 +197,19 @@ std::ofstream json_log(const Options& options, Ranks& ranks) {
   return json;
 }
 
+// Why a profile that was written is not what was asked for; empty when it is.
+std::string failure_of(const MeasureOptions& request, const Profile& profile) {
+  if (*request.stop) {
+    return fmt::format("interrupted: {} holds what was measured; --resume measures the rest",
+                       request.out);
+  }
+  if (profile.kernels.empty() && profile.collectives.empty()) {
+    return fmt::format("nothing was measured: {}",
+                       profile.skipped.empty() ? "nothing was asked for" : profile.skipped.front());
+  }
+  return {};
+}
+
 }  // namespace
 
 ExitCode run_measure(const Options& options, const OutputStreams& streams) {
@@ -227,23 +240,14 @@ ExitCode run_measure(const Options& options, const OutputStreams& streams) {
                  to_stdout,
                  streams.out);
   }
-  if (*request.stop) {
-    if (ranks.is_root()) {
-      fmt::print(streams.log,
-                 "forerun: interrupted: {} holds what was measured; --resume measures the rest\n",
-                 request.out);
-    }
-    return ExitCode::failed;
+  const std::string failure = failure_of(request, profile);
+  if (failure.empty()) {
+    return ExitCode::answered;
   }
-  if (profile.kernels.empty() && profile.collectives.empty()) {
-    if (ranks.is_root()) {
-      fmt::print(streams.log,
-                 "forerun: nothing was measured: {}\n",
-                 profile.skipped.empty() ? "nothing was asked for" : profile.skipped.front());
-    }
-    return ExitCode::failed;
+  if (ranks.is_root()) {
+    fmt::print(streams.log, "forerun: {}\n", failure);
   }
-  return ExitCode::answered;
+  return ExitCode::failed;
 }
 
 }  // namespace forerun
