@@ -56,7 +56,7 @@ watch() {
 }
 # Longer runs measure and step more often: a leak a sample or a step would grow with them.
 while ((SECONDS < end)); do
-  watch measure "${measure[@]}" --time-budget "$((2 + 4 * (runs % 3)))s" --out soak.json
+  watch measure "${measure[@]}" --time-budget "$((6 + 4 * (runs % 3)))s" --out soak.json
   watch rehearse "$program" rehearse --model tiny.json --seq 16 --precision fp32 \
     --cluster soak.json --steps "$((10 + 100 * (runs % 3)))" --out rehearsed.json
   runs=$((runs + 1))
