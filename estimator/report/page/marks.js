@@ -28,7 +28,7 @@ export function waterfall(rows, total, kind) {
       tooltip: {
         formatter: ({ dataIndex }) => {
           const { part, value, band } = all[dataIndex];
-          const lines = [[kind === "s" ? "time" : "size", text_of(value, kind)]];
+          const lines = [[{ s: "time", B: "size" }[kind] ?? "value", text_of(value, kind)]];
           if (dataIndex < rows.length) lines.push(["share", share(value)]);
           if (band) lines.push(["90 % band", text_of(band, kind)]);
           return tip(part, lines);

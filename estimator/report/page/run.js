@@ -14,36 +14,32 @@ const quantities = [
   ["goodput", "%"],
 ];
 
-/** The run's days by part of the step, and what failures and checkpoints take of them. */
-function calendar({ name, document: d }) {
+const drawn = [
+  ["days", "days", "Where the run's days go"],
+  ["cost_usd", "USD", "Where the run's dollars go"],
+  ["energy_kwh", "kWh", "Where the run's kilowatt-hours go"],
+];
+
+/** What the run takes by part of the step, and what failures and checkpoints take of it. */
+function by_part({ name, document: d }, [key, kind, title]) {
   const { run } = d;
+  if (!run[key]) return null;
   const productive = run.goodput ?? 1;
   const rows = parts_of(d.breakdown_s).map(({ part, value }) => ({
     part: words(part),
-    value: (value / d.step_time_s) * productive * run.days,
+    value: (value / d.step_time_s) * productive * run[key],
   }));
   if (run.goodput !== null && run.goodput < 1) {
-    rows.push({ part: "failures, checkpoints", value: (1 - run.goodput) * run.days });
+    rows.push({ part: "failures, checkpoints", value: (1 - run.goodput) * run[key] });
   }
-  const total = { part: "run", value: run.days };
-  if (run.low?.days && run.high?.days) total.band = [run.low.days, run.high.days];
-  const per_day = (amount) => (amount ? amount / run.days : null);
-  const columns = [
-    ...part_columns("days"),
-    { key: "cost", label: "cost", kind: "USD" },
-    { key: "energy", label: "energy", kind: "kWh" },
-  ];
-  const priced = with_share([...rows, total], run.days).map((row) => ({
-    ...row,
-    cost: run.cost_usd && row.value * per_day(run.cost_usd),
-    energy: run.energy_kwh && row.value * per_day(run.energy_kwh),
-  }));
+  const total = { part: "run", value: run[key] };
+  if (run.low?.[key] && run.high?.[key]) total.band = [run.low[key], run.high[key]];
   return figure({
-    title: `Where the run's days go: ${name}`,
-    note: "Days, dollars and energy in the shares that the step's parts have of its time.",
+    title: `${title}: ${name}`,
+    note: "In the shares that the step's parts have of its time.",
     height: 60 + 30 * (rows.length + 1),
-    data: { columns, rows: priced },
-    option: waterfall(rows, total, "days"),
+    data: { columns: part_columns(kind), rows: with_share([...rows, total], run[key]) },
+    option: waterfall(rows, total, kind),
   });
 }
 
@@ -74,7 +70,7 @@ export function run_charts(result) {
     ...["low", "expected", "high"].map((key) => ({ key, label: key, kind: "mixed" })),
   ];
   return [
-    calendar(result),
+    ...drawn.map((quantity) => by_part(result, quantity)),
     h(
       "div",
       { class: "wide" },

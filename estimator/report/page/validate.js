@@ -2,6 +2,7 @@
 import { axis, figure } from "./chart.js";
 import { facts, h, tip } from "./dom.js";
 import { shortened, text_of, ticks, words } from "./format.js";
+import { limit_line } from "./marks.js";
 import { comparison, records, table } from "./table.js";
 
 // More would not fit on a sheet of paper.
@@ -193,6 +194,54 @@ function error_bars(name, kind, groups) {
   });
 }
 
+/** The share of each group's rows inside the band, beside the 90 % that it promises. */
+function coverage_bars(name, kind, groups) {
+  const known = groups.filter(({ coverage }) => coverage !== null && coverage !== undefined);
+  const rows = known.sort((a, b) => b.priced - a.priced).slice(0, most_groups);
+  if (rows.length === 0) return null;
+  return figure({
+    title: `Inside the band by ${kind}: ${name}`,
+    note: "The share of the rows that the 90 % band holds, the largest groups first.",
+    height: 90 + 26 * rows.length,
+    data: { columns: group_columns, rows: known },
+    option: (colours, size) => ({
+      grid: { right: 28, top: 30 },
+      xAxis: axis(colours, {
+        type: "value",
+        max: 1,
+        interval: 0.25,
+        axisLabel: ticks("%"),
+      }),
+      yAxis: axis(colours, {
+        type: "category",
+        inverse: true,
+        data: rows.map(
+          ({ label, priced }) => `${shortened(label, size.is_narrow ? 14 : 36)} (${priced})`,
+        ),
+      }),
+      tooltip: {
+        formatter: ({ dataIndex }) => {
+          const row = rows[dataIndex];
+          return tip(row.label, [
+            ["in band", text_of(row.coverage, "%")],
+            ["half-width", text_of(row.half_width, "%")],
+            ["priced", `${row.priced} of ${row.total}`],
+          ]);
+        },
+      },
+      series: [
+        {
+          type: "bar",
+          barMaxWidth: 14,
+          itemStyle: { color: colours.palette[0] },
+          data: rows.map(({ coverage }) => coverage),
+          markLine: limit_line(colours, { value: 0.9, text: "90 %" }),
+        },
+      ],
+    }),
+  });
+}
+
 function histogram(name, rows) {
   const errors = rows.map(({ error }) => error).filter((error) => error !== null);
   if (errors.length < 10) return null;
@@ -288,6 +337,7 @@ function extra_tables({ document: d }) {
 function one(result) {
   const { name, document: d } = result;
   const rows = rows_of(d);
+  const by_kind = kinds_of(d.groups);
   return h(
     "section",
     { class: "result" },
@@ -298,7 +348,8 @@ function one(result) {
       { class: "charts" },
       d.priced > 0 ? scatter(name, rows) : null,
       histogram(name, rows),
-      [...kinds_of(d.groups)].map(([kind, groups]) =>
+      by_kind.has("source") ? coverage_bars(name, "source", by_kind.get("source")) : null,
+      [...by_kind].map(([kind, groups]) =>
         error_bars(name, kind === "parallel" ? "kind of parallelism" : words(kind), groups),
       ),
     ),
