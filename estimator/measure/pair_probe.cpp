@@ -119,7 +119,7 @@ PairProbe::Exchange PairProbe::exchange(std::int64_t elements, int messages) {
 }
 
 PairProbe::Sample PairProbe::rate_of(const Exchange& done, double latency_s) {
-  const double messages = static_cast<double>(done.each_s.size());
+  const auto messages = static_cast<double>(done.each_s.size());
   // A transfer is never taken for faster than its whole time allows twice over.
   const double moving = std::max(done.spent_s - messages * latency_s, 0.5 * done.spent_s);
   return {done.bytes / moving, sample_of(done.each_s).error};

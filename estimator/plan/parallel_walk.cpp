@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <functional>
 #include <thread>
 #include <vector>
 
@@ -36,12 +37,12 @@ class Walk {
   Walk(const PlanSubject& subject,
        const SearchSpace& space,
        std::span<const ParallelLayout> layouts,
-       const WalkLimit& limit)
+       const WalkSettings& settings)
       : subject_(subject),
         space_(space),
         groups_(groups_of(layouts)),
-        kept_(limit.kept),
-        give_up_at_(limit.give_up_at.in(unit::second)) {}
+        kept_(settings.kept),
+        give_up_at_(settings.give_up_at.in(unit::second)) {}
 
   void run_one(SearchResult& result, const WalkProgress& progress) {
     LayoutSearch search(subject_, space_);
@@ -80,21 +81,12 @@ class Walk {
   std::atomic<std::int64_t> walked_ = 0;
 };
 
-}  // namespace
-
-SearchResult walk_layouts(const PlanSubject& subject,
-                          const SearchSpace& space,
-                          std::span<const ParallelLayout> layouts,
-                          const WalkLimit& limit,
-                          std::size_t threads,
-                          const WalkProgress& progress) {
-  Walk walk(subject, space, layouts, limit);
-  const std::size_t count = layouts.size() < least_layouts ? 1 : std::max<std::size_t>(threads, 1);
-  std::vector<SearchResult> results(count);
+// Runs work(0) here and work(1) to work(count - 1) beside it; throws what the first of them threw.
+void on_threads(std::size_t count, const std::function<void(std::size_t)>& work) {
   std::vector<std::exception_ptr> failures(count);
   const auto run = [&](std::size_t i) {
     try {
-      walk.run_one(results[i], i == 0 ? progress : WalkProgress());
+      work(i);
     } catch (...) {
       failures[i] = std::current_exception();
     }
@@ -106,11 +98,26 @@ SearchResult walk_layouts(const PlanSubject& subject,
     }
     run(0);
   }
-  for (const std::exception_ptr& failure : failures) {
-    if (failure) {
-      std::rethrow_exception(failure);
-    }
+  const auto failed =
+      std::ranges::find_if(failures, [](const auto& one) { return one != nullptr; });
+  if (failed != failures.end()) {
+    std::rethrow_exception(*failed);
   }
+}
+
+}  // namespace
+
+SearchResult walk_layouts(const PlanSubject& subject,
+                          const SearchSpace& space,
+                          std::span<const ParallelLayout> layouts,
+                          const WalkSettings& settings) {
+  Walk walk(subject, space, layouts, settings);
+  const std::size_t count =
+      layouts.size() < least_layouts ? 1 : std::max<std::size_t>(settings.threads, 1);
+  std::vector<SearchResult> results(count);
+  on_threads(count, [&](std::size_t i) {
+    walk.run_one(results[i], i == 0 ? settings.progress : WalkProgress());
+  });
   SearchResult all = std::move(results.front());
   for (std::size_t i = 1; i < count; ++i) {
     all.merge(results[i]);

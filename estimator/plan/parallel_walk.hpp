@@ -10,27 +10,27 @@
 
 namespace forerun {
 
-/// Candidates whose busiest stage alone takes longer than `give_up_at` are not priced. With `kept`
-/// above zero the limit falls while the walk goes on, to the time of the `kept`-th fastest shape
-/// that was found: what is counted as given up then depends on the order, the `kept` fastest do
-/// not.
-struct WalkLimit {
-  Seconds give_up_at = Seconds::infinite();
-  std::size_t kept = 0;
-};
-
 /// Told after each of its layouts, on the calling thread alone, how many layouts and candidates all
 /// threads have gone through.
 using WalkProgress = std::function<void(std::int64_t layouts, std::int64_t candidates)>;
 
-/// Walks the layouts on up to `threads` threads; the same result for any number of them (but see
-/// WalkLimit). Throws what a walk throws.
+/// Candidates whose busiest stage alone takes longer than `give_up_at` are not priced. With `kept`
+/// above zero the limit falls while the walk goes on, to the time of the `kept`-th fastest shape
+/// that was found: what is counted as given up then depends on the order, the `kept` fastest do
+/// not.
+struct WalkSettings {
+  Seconds give_up_at = Seconds::infinite();
+  std::size_t kept = 0;
+  std::size_t threads = 1;  ///< at most
+  WalkProgress progress = {};
+};
+
+/// Walks the layouts; the same result for any number of threads (but see `kept`). Throws what a
+/// walk throws.
 [[nodiscard]] SearchResult walk_layouts(const PlanSubject& subject,
                                         const SearchSpace& space,
                                         std::span<const ParallelLayout> layouts,
-                                        const WalkLimit& limit,
-                                        std::size_t threads,
-                                        const WalkProgress& progress = {});
+                                        const WalkSettings& settings);
 
 /// As many as there are cores that this process may run on, at most eight: each has tables of its
 /// own.

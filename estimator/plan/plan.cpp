@@ -84,7 +84,8 @@ class Scale {
     for (auto i = static_cast<std::size_t>(world.rank()); i < space_.layouts.size(); i += ranks) {
       own.push_back(space_.layouts[i]);
     }
-    SearchResult mine = walk_layouts(subject_, space_, own, {bound}, threads, layout_done);
+    SearchResult mine = walk_layouts(
+        subject_, space_, own, {.give_up_at = bound, .threads = threads, .progress = layout_done});
     if (ranks == 1) {
       result_ = std::move(mine);
       return;

@@ -46,7 +46,7 @@ Seconds bound_of(const PlanSubject& subject,
   thin.stage_splits.resize(1);
   put_likely_first(subject, thin.layouts);
   const SearchResult result =
-      walk_layouts(subject, thin, thin.layouts, {Seconds::infinite(), count}, threads);
+      walk_layouts(subject, thin, thin.layouts, {.kept = count, .threads = threads});
   const auto best = fastest(result, count);
   return best.size() == count ? best.back().step_time : Seconds::infinite();
 }

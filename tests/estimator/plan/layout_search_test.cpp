@@ -342,7 +342,10 @@ TEST(LayoutSearch, FindsTheSameOnAnyNumberOfThreads) {
       candidates = enumerated;
     };
     const SearchResult joined =
-        walk_layouts(plan.subject, plan.space, plan.space.layouts, {bound}, threads, count);
+        walk_layouts(plan.subject,
+                     plan.space,
+                     plan.space.layouts,
+                     {.give_up_at = bound, .threads = threads, .progress = count});
     EXPECT_GT(walked, 0);
     EXPECT_TRUE(threads > 1 ||
                 (walked == std::ssize(plan.space.layouts) && candidates == joined.enumerated));
@@ -362,8 +365,9 @@ TEST(LayoutSearch, PassesOnWhatAThreadThrows) {
     }
     return {};
   };
-  EXPECT_THROW(static_cast<void>(walk_layouts(plan.subject, plan.space, plan.space.layouts, {}, 3)),
-               std::runtime_error);
+  EXPECT_THROW(
+      static_cast<void>(walk_layouts(plan.subject, plan.space, plan.space.layouts, {.threads = 3})),
+      std::runtime_error);
 }
 
 TEST(LayoutSearch, KeepsWhatIsNeitherSlowerNorLargerThanAnother) {
