@@ -370,10 +370,16 @@ class Measurement {
     progress_.skipped(key, reason);
   }
 
+  // Whatever the start took of the budget, one kernel is measured: a profile of none is no answer.
+  [[nodiscard]] bool is_first() const {
+    return profile_.kernels.empty() && profile_.collectives.empty() && profile_.skipped.empty();
+  }
+
   // In the second round a key that no longer works keeps the record of the first.
   void measure_kernel(const KernelKey& key, const ProbeLimits& limits) {
-    if (const std::string reason = end_reason(); !reason.empty()) {
-      skip(text_of(key), reason);
+    const std::string ended = end_reason();
+    if (!ended.empty() && !(ended == out_of_time && is_first())) {
+      skip(text_of(key), ended);
       return;
     }
     const ProbeResult result =

@@ -188,6 +188,16 @@ TEST_F(Measuring, StopsWhenAskedWithAWholeProfile) {
   EXPECT_EQ(read_profile(out_).skipped, profile.skipped);
 }
 
+TEST_F(Measuring, MeasuresOneKernelWhateverTheBudget) {
+  options_.budget = Seconds();
+  const Profile profile = run();
+  EXPECT_EQ(profile.kernels.size(), 1U);
+  EXPECT_GT(profile.skipped.size(), 10U);
+  for (const std::string& skipped : profile.skipped) {
+    EXPECT_THAT(skipped, HasSubstr("time budget"));
+  }
+}
+
 TEST_F(Measuring, TakesItsOrderFromTheSeed) {
   const auto keys_with = [&](std::uint64_t seed) {
     options_.seed = seed;
