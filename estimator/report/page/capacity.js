@@ -13,11 +13,16 @@ import {
 } from "./marks.js";
 import { comparison } from "./table.js";
 
+/** "tp=2,pp=4", or that it is one device. */
+function replica_text(layout) {
+  return layout ? layout_text(layout) || "one device" : null;
+}
+
 const compared = [
   ["model", "text", (d) => d.inputs.model.name],
   ["devices", "text", (d) => `${d.inputs.cluster.devices} × ${d.inputs.cluster.device}`],
   ["precision", "text", (d) => d.inputs.precision],
-  ["a replica", "text", (d) => layout_text({ dp: 1, ...d.layout }).replace(/^dp=1,?/, "")],
+  ["a replica", "text", (d) => replica_text(d.layout)],
   ["batch", "integer", (d) => d.batch],
   ["a device", "tokens/s", (d) => d.tokens_per_s_per_device],
   ["all", "tokens/s", (d) => d.tokens_per_s],
@@ -38,7 +43,7 @@ function points_of({ name, document: d }) {
   return d.pareto.map((point) => ({
     ...point,
     name,
-    replica: layout_text({ dp: 1, ...point.layout }).replace(/,?dp=1,?/, "") || "one device",
+    replica: replica_text(point.layout),
     copies:
       (point.tokens_per_s_per_device * d.inputs.cluster.devices) / point.tokens_per_s_per_user,
     speed: point.tokens_per_s_per_user / person,

@@ -392,8 +392,9 @@ function measured(d) {
 }
 
 function fans(results) {
-  const scenarios = Map.groupBy ? Map.groupBy(results, ({ document: d }) => d.scenario) : new Map();
-  return [...scenarios]
+  const names = [...new Set(results.map(({ document: d }) => d.scenario))];
+  return names
+    .map((name) => [name, results.filter(({ document: d }) => d.scenario === name)])
     .filter(([, group]) => new Set(group.map(({ document: d }) => d.year)).size > 1)
     .flatMap(([scenario, group]) =>
       quantities

@@ -25,7 +25,7 @@ export function digits(value, count = 3) {
 }
 
 /** "12.3 GB/s": `what` is the unit that the prefixes stand before. */
-function scaled(value, base, prefixes, separator, what = "") {
+function scaled(value, base, prefixes, separator, what, count) {
   let step = 0;
   let rest = value;
   // 999.6 reads as 1,000, 1,023.6 as 1,024: of the next prefix one.
@@ -33,57 +33,62 @@ function scaled(value, base, prefixes, separator, what = "") {
     rest /= base;
     step += 1;
   }
-  return `${digits(rest)}${separator}${prefixes[step]}${what}`;
+  return `${digits(rest, count)}${separator}${prefixes[step]}${what}`;
 }
 
-function time_text(value) {
+function time_text(value, count) {
   if (value === 0) return "0 s";
-  const size = Math.abs(Number(value.toPrecision(3)));
+  const size = Math.abs(Number(value.toPrecision(count)));
   const [, factor, unit] = seconds_units.find(([least]) => size >= least);
-  return `${digits(value / factor)} ${unit}`;
+  return `${digits(value / factor, count)} ${unit}`;
 }
 
-function count_text(value) {
-  if (Math.abs(value) >= 1e15) return digits(value);
+function count_text(value, count) {
+  if (Math.abs(value) >= 1e15) return digits(value, count);
   if (Number.isInteger(value) && Math.abs(value) < 1e5) return value.toLocaleString("en-US");
-  return scaled(value, 1000, count_suffixes, "");
+  return scaled(value, 1000, count_suffixes, "", "", count);
 }
 
 const writers = {
   s: time_text,
-  B: (value) => scaled(value, 1024, binary_sizes, " "),
-  "B/s": (value) => scaled(value, 1000, decimal_prefixes, " ", "B/s"),
-  "FLOP/s": (value) => scaled(value, 1000, decimal_prefixes, " ", "FLOP/s"),
-  FLOP: (value) => `${digits(value)} FLOP`,
-  "FLOP/B": (value) => `${digits(value)} FLOP/B`,
+  B: (value, count) => scaled(value, 1024, binary_sizes, " ", "", count),
+  "B/s": (value, count) => scaled(value, 1000, decimal_prefixes, " ", "B/s", count),
+  "FLOP/s": (value, count) => scaled(value, 1000, decimal_prefixes, " ", "FLOP/s", count),
+  FLOP: (value, count) => `${digits(value, count)} FLOP`,
+  "FLOP/B": (value, count) => `${digits(value, count)} FLOP/B`,
   count: count_text,
   integer: (value) => String(value),
-  "%": (value) => `${digits(100 * value)} %`,
-  "+%": (value) => `${value > 0 ? "+" : ""}${digits(100 * value)} %`,
-  USD: (value) => `${count_text(Number(value.toPrecision(3)))} USD`,
-  kWh: (value) => `${count_text(Number(value.toPrecision(3)))} kWh`,
-  W: (value) => scaled(value, 1000, decimal_prefixes, " ", "W"),
-  days: (value) => `${digits(value)} days`,
-  "tokens/s": (value) => `${count_text(Number(value.toPrecision(3)))} tokens/s`,
-  x: (value) => `${digits(value)}×`,
-  TFLOP: (value) => `${digits(value)} TFLOP/s`,
-  number: (value) => digits(value),
-  mixed: (value) => digits(value),
+  "%": (value, count) => `${digits(100 * value, count)} %`,
+  "+%": (value, count) => `${value > 0 ? "+" : ""}${digits(100 * value, count)} %`,
+  USD: (value, count) => `${count_text(Number(value.toPrecision(count)), count)} USD`,
+  kWh: (value, count) => `${count_text(Number(value.toPrecision(count)), count)} kWh`,
+  kg: (value, count) => `${count_text(Number(value.toPrecision(count)), count)} kg`,
+  W: (value, count) => scaled(value, 1000, decimal_prefixes, " ", "W", count),
+  days: (value, count) => `${digits(value, count)} days`,
+  "tokens/s": (value, count) => `${count_text(Number(value.toPrecision(count)), count)} tokens/s`,
+  x: (value, count) => `${digits(value, count)}×`,
+  TFLOP: (value, count) => `${digits(value, count)} TFLOP/s`,
+  number: digits,
+  mixed: digits,
 };
 
-/** `value` in the words of its kind; a dash where there is none. Text passes. */
-export function text_of(value, kind = "text") {
+/** `value` in the words of its kind, of `count` digits; a dash where there is none. Text passes. */
+export function text_of(value, kind = "text", count = 3) {
   if (value === null || value === undefined || value === "") return "–";
-  if (Array.isArray(value)) return value.map((one) => text_of(one, kind)).join(" to ");
+  if (Array.isArray(value)) return value.map((one) => text_of(one, kind, count)).join(" to ");
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value !== "number" || kind === "text") return String(value);
-  return writers[kind](value);
+  return writers[kind](value, count);
 }
+
+// Ticks are round numbers: what is cut to three digits says the same twice where an axis is short.
+const tick_digits = 5;
 
 /** Ticks of an axis: as `text_of`, on logarithmic axes too. */
 export function ticks(kind) {
-  const in_seconds = (value) => (value >= 1 ? `${digits(value)} s` : text_of(value, "s"));
-  const formatter = kind === "s" ? in_seconds : (value) => text_of(value, kind);
+  const text = (value) => text_of(value, kind, tick_digits);
+  const in_seconds = (value) => (value >= 1 ? `${digits(value, tick_digits)} s` : text(value));
+  const formatter = kind === "s" ? in_seconds : text;
   return { formatter, hideOverlap: true };
 }
 

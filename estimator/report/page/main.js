@@ -53,7 +53,10 @@ function page(data) {
   document.title = `forerun: ${data.results.map(({ name }) => name).join(", ")}`;
 }
 
+// Signs that turn the direction of the text after them would write names backwards.
+const turning = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
 start_theme();
-page(JSON.parse(document.getElementById("results").textContent));
+page(JSON.parse(document.getElementById("results").textContent.replace(turning, "\ufffd")));
 draw_all();
 document.documentElement.dataset.ready = "yes";

@@ -143,6 +143,7 @@ function front({ name, document: d }, layouts) {
 
 function axis_name(key, { is_narrow }) {
   if (key === "step_time_s") return "step";
+  if (key === "tokens_per_s") return "tokens/s";
   return is_narrow && key === "micro_batch" ? "mb" : words(key);
 }
 
@@ -154,8 +155,12 @@ function parallel(result, layouts) {
     shown.some((row) => row[key] !== shown[0][key]),
   );
   if (keys.length < 2 || shown.length < 2) return null;
-  const axes = [...keys, "step_time_s"];
-  const times = shown.map(({ step_time_s }) => step_time_s);
+  // Steps of batches of different size say nothing about each other.
+  const is_one_batch = shown.every(({ batch }) => batch === shown[0].batch);
+  const [last, kind] = is_one_batch ? ["step_time_s", "s"] : ["tokens_per_s", "count"];
+  const axes = [...keys, last];
+  const speeds = shown.map((row) => row[last]);
+  const shades = (colours) => [colours.palette[0], colours.line];
   return figure({
     title: `Degrees of the layouts: ${result.name}`,
     note: `A line a layout, ${shown.length} of the best; the stronger its colour, the faster.`,
@@ -163,27 +168,27 @@ function parallel(result, layouts) {
     marks: shown.length * axes.length,
     data: { columns: layout_columns, rows: shown.map((row, i) => ({ place: i + 1, ...row })) },
     option: (colours, size) => ({
-      parallel: { left: 24, right: size.is_narrow ? 36 : 60, top: 36, bottom: 24 },
+      parallel: { left: 24, right: size.is_narrow ? 52 : 60, top: 36, bottom: 24 },
       parallelAxis: axes.map((key, dim) => ({
         dim,
         name: axis_name(key, size),
         nameTruncate: { maxWidth: 120 },
-        type: key === "step_time_s" ? "value" : "category",
+        type: key === last ? "value" : "category",
         scale: true,
         data:
-          key === "step_time_s"
+          key === last
             ? undefined
             : [...new Set(shown.map((row) => row[key]))].sort((a, b) => a - b).map(String),
         nameTextStyle: { color: colours.ink, fontSize: size.is_narrow ? 9 : 12 },
         axisLine: { lineStyle: { color: colours.muted } },
-        axisLabel: { color: colours.ink, ...(key === "step_time_s" ? ticks("s") : {}) },
+        axisLabel: { color: colours.ink, ...(key === last ? ticks(kind) : {}) },
       })),
       visualMap: {
         show: false,
         dimension: axes.length - 1,
-        min: Math.min(...times),
-        max: Math.max(...times) || 1,
-        inRange: { color: [colours.palette[0], colours.line] },
+        min: Math.min(...speeds),
+        max: Math.max(...speeds) || 1,
+        inRange: { color: is_one_batch ? shades(colours) : shades(colours).reverse() },
       },
       tooltip: {
         formatter: ({ dataIndex }) => tip(short(drawn[dataIndex]), lines_of(drawn[dataIndex])),
@@ -192,9 +197,7 @@ function parallel(result, layouts) {
         {
           type: "parallel",
           lineStyle: { width: 1.5, opacity: 0.6 },
-          data: drawn.map((row) =>
-            axes.map((key) => (key === "step_time_s" ? row[key] : String(row[key]))),
-          ),
+          data: drawn.map((row) => axes.map((key) => (key === last ? row[key] : String(row[key])))),
         },
       ],
     }),

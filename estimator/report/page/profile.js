@@ -38,11 +38,11 @@ const kernel_columns = [
 ];
 const collective_columns = [
   { key: "key", label: "collective" },
-  { key: "median_s", label: "median", kind: "s" },
+  { key: "median_s", label: "alone, median", kind: "s" },
   { key: "low_s", label: "95 % from", kind: "s" },
   { key: "high_s", label: "to", kind: "s" },
   { key: "samples", label: "samples", kind: "integer" },
-  { key: "algbw_bytes_per_s", label: "size over time", kind: "B/s" },
+  { key: "algbw_bytes_per_s", label: "back to back, size over time", kind: "B/s" },
   { key: "busbw_bytes_per_s", label: "bus bandwidth", kind: "B/s" },
   { key: "flags_text", label: "flags" },
 ];
@@ -328,8 +328,11 @@ function bus_bandwidths({ name, document: d }, collectives) {
   return curves({
     title: `Bus bandwidth over size: ${name}`,
     note:
-      "As nccl-tests counts it: what a link carries, so that groups of any size compare." +
-      (fits.size ? " Dashed: latency, rate and a root between them, fitted to the times." : ""),
+      "As nccl-tests counts it, of operations back to back: what a link carries, so that groups of " +
+      "any size compare." +
+      (fits.size
+        ? " Dashed: latency, rate and a root between them, fitted to operations alone."
+        : ""),
     rows,
     columns: collective_columns,
     x: ["bytes", "B", "size"],
@@ -338,7 +341,7 @@ function bus_bandwidths({ name, document: d }, collectives) {
     fit_of: (set) => fitted_bandwidth(set, fits),
     lines: (row) => [
       ["bus bandwidth", text_of(row.busbw_bytes_per_s, "B/s")],
-      ["median", text_of(row.median_s, "s")],
+      ["alone, median", text_of(row.median_s, "s")],
       ["95 % interval", text_of([row.low_s, row.high_s], "s")],
       ["samples", String(row.samples)],
     ],

@@ -11,6 +11,10 @@ const compared = [
   ["Spearman", "number", (d) => d.spearman],
 ];
 
+const bar_width = 14;
+// From the middle of a pair to the middle of its second bar.
+const bar_offset = 0.55 * bar_width;
+
 const title_of = (run) => `${run.model} ${run.layout}`;
 
 function pair_chart(title, note, rows, dots) {
@@ -54,12 +58,22 @@ function pair_chart(title, note, rows, dots) {
         ...["predicted", "measured"].map((key, i) => ({
           type: "bar",
           name: key,
-          barMaxWidth: 14,
+          barMaxWidth: bar_width,
+          barGap: "10%",
           itemStyle: { color: colours.palette[i] },
           data: rows.map((row) => row[key]),
         })),
         ...(dots.length
-          ? [{ type: "scatter", name: "repeats", symbolSize: 6, color: colours.ink, data: dots }]
+          ? [
+              {
+                type: "scatter",
+                name: "repeats",
+                symbolSize: 6,
+                symbolOffset: [0, bar_offset],
+                color: colours.ink,
+                data: dots,
+              },
+            ]
           : []),
       ],
     }),

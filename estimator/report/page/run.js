@@ -5,13 +5,14 @@ import { text_of, words } from "./format.js";
 import { parts_of, waterfall, with_share, part_columns } from "./marks.js";
 import { table } from "./table.js";
 
+// Key, kind, name.
 const quantities = [
-  ["days", "days"],
-  ["device_hours", "count"],
-  ["cost_usd", "USD"],
-  ["energy_kwh", "kWh"],
-  ["co2_kg", "count"],
-  ["goodput", "%"],
+  ["days", "days", "time"],
+  ["device_hours", "count", "device-hours"],
+  ["cost_usd", "USD", "cost"],
+  ["energy_kwh", "kWh", "energy"],
+  ["co2_kg", "kg", "CO₂"],
+  ["goodput", "%", "goodput"],
 ];
 
 const drawn = [
@@ -59,8 +60,8 @@ function failures({ failures: f }) {
 export function run_charts(result) {
   const { run } = result.document;
   if (!run) return [];
-  const rows = quantities.map(([key, kind]) => ({
-    quantity: words(key),
+  const rows = quantities.map(([key, kind, name]) => ({
+    quantity: name,
     low: text_of(run.low?.[key], kind),
     expected: text_of(run[key], kind),
     high: text_of(run.high?.[key], kind),

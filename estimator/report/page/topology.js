@@ -10,6 +10,7 @@ const level_columns = [
   { key: "devices", label: "devices", kind: "integer" },
   { key: "latency_s", label: "latency", kind: "s" },
   { key: "bandwidth_bytes_per_s", label: "bandwidth", kind: "B/s" },
+  { key: "bandwidth_alone_bytes_per_s", label: "of a pair alone", kind: "B/s" },
   { key: "fit_error", label: "error of the fit", kind: "%" },
   { key: "pairs", label: "pairs", kind: "integer" },
   { key: "confidence", label: "confidence", kind: "%" },

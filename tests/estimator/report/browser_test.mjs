@@ -7,7 +7,7 @@ import { join } from "node:path";
 import test, { after, before } from "node:test";
 
 import { open_page } from "./browser.mjs";
-import { evil_name, make_results, run } from "./results.mjs";
+import { evil_name, make_results, run, turning_name } from "./results.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "forerun-report-"));
 const report = join(folder, "report.html");
@@ -83,6 +83,25 @@ test("no number is missing or has seventeen digits", async () => {
     assert.doesNotMatch(words, /\b1,02\d [KMG]?i?B/);
     assert.doesNotMatch(words, /\d(FLOP|B)\/s/);
   }
+});
+
+test("no axis says the same twice", async () => {
+  const twice = await opened.page.$$eval("figure", (figures) =>
+    figures.flatMap((figure) => {
+      const model = figure.querySelector(".chart").forerunChart.getModel();
+      const found = [];
+      for (const kind of ["xAxis", "yAxis", "parallelAxis"]) {
+        model.eachComponent(kind, ({ axis }) => {
+          const labels = axis?.getViewLabels().map(({ formattedLabel }) => formattedLabel) ?? [];
+          if (new Set(labels).size < labels.length) {
+            found.push(`${figure.querySelector(".title").textContent}: ${labels.join(", ")}`);
+          }
+        });
+      }
+      return found;
+    }),
+  );
+  assert.deepEqual(twice, []);
 });
 
 test("the breakdown's tooltip says what the JSON says", async () => {
@@ -196,6 +215,12 @@ test("a chart is saved as an image", async () => {
 test("a model called <script> is text", async () => {
   assert.ok((await opened.page.locator("body").innerText()).includes(evil_name));
   assert.equal(await opened.page.locator("main script, main img").count(), 0);
+});
+
+test("a name does not turn the text after it around", async () => {
+  const text = await opened.page.locator("#estimate").innerText();
+  assert.ok(text.includes(turning_name.replace("\u202e", "\ufffd")));
+  assert.doesNotMatch(text, /[\u202a-\u202e\u2066-\u2069]/);
 });
 
 test("everything that acts is reached by the keyboard", async () => {

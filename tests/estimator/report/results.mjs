@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
 export const evil_name = "<script>alert(1)<&script>.json";
+export const turning_name = "turned \u202etxt.json";
 
 export function run(...words) {
   try {
@@ -35,7 +36,7 @@ export function make_results(folder, write) {
     return file(name);
   };
   mkdirSync(folder, { recursive: true });
-  write(file(evil_name), JSON.stringify(tiny));
+  for (const name of [evil_name, turning_name]) write(file(name), JSON.stringify(tiny));
   const job = ["--model", "llama-3-70b", "--cluster", "dgx-h100", "--seq", "4096"];
   const run_of = ["--tokens", "1T", "--restart", "10min"];
   const results = {
@@ -52,7 +53,18 @@ export function make_results(folder, write) {
       ...["estimate", "--model", file(evil_name), "--cluster", "dgx-h100"],
       ...["--devices", "8", "--layout", "dp=8", "--seq", "64"],
     ),
+    turning: json(
+      "turning.json",
+      ...["estimate", "--model", file(turning_name), "--cluster", "dgx-h100"],
+      ...["--devices", "8", "--layout", "dp=8", "--seq", "64"],
+    ),
     trace: file("trace.json"),
+    // Layouts that hardly differ: what stands on a short axis.
+    alike: json(
+      "alike.json",
+      ...["plan", "--model", "llama-3-70b", "--cluster", "dgx-h100", "--devices", "512"],
+      ...["--batch", "1024", "--seq", "8192", "--emit", "megatron"],
+    ),
     plan: json(
       "plan.json",
       "plan",
