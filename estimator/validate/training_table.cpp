@@ -1,6 +1,7 @@
 #include "estimator/validate/training_table.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 
@@ -16,6 +17,29 @@ std::string trimmed(const std::string& text) {
   const auto first = text.find_first_not_of(" \t");
   const auto last = text.find_last_not_of(" \t");
   return first == std::string::npos ? std::string() : text.substr(first, last - first + 1);
+}
+
+// A table of something else holds no training run, and another option reads it.
+void refuse_other_kinds(const CsvTable& table, const std::string& path) {
+  struct Kind {
+    const char* column;
+    const char* of;
+    const char* option;
+  };
+
+  constexpr std::array kinds{Kind{"kernel", "single kernels", "--kernels"},
+                             Kind{"collective", "collectives", "--collectives"},
+                             Kind{"phase", "inference", "--inference"}};
+  for (const Kind& kind : kinds) {
+    if (table.has(kind.column)) {
+      throw InputError(path + ":1",
+                       fmt::format("is a table of {} (column '{}'), which --table does not read "
+                                   "(expected {})",
+                                   kind.of,
+                                   kind.column,
+                                   kind.option));
+    }
+  }
 }
 
 }  // namespace
@@ -34,6 +58,7 @@ const std::vector<std::string>& result_columns() {
 
 std::vector<TrainingRow> read_training_table(const std::string& path) {
   const CsvTable table = CsvTable::read(path);
+  refuse_other_kinds(table, path);
   std::vector<TrainingRow> rows(table.rows());
   for (std::size_t i = 0; i < table.rows(); ++i) {
     TrainingRow& row = rows[i];

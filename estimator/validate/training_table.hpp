@@ -26,7 +26,7 @@ struct TrainingRow {
 
 /// Every row of the file, in order. Columns beyond `id` and `source` may be missing, and cells may
 /// hold anything: what cannot be used is told row by row later. Throws InputError for a file that
-/// is no CSV.
+/// is no CSV, and for a table of kernels, collectives or inference.
 [[nodiscard]] std::vector<TrainingRow> read_training_table(const std::string& path);
 
 /// The number in a cell; nothing where it is absent. Throws InputError naming the column when it

@@ -173,6 +173,21 @@ TEST(ValidateTraining, CountsRunsThatRanOutOfMemory) {
   EXPECT_EQ(document["memory"]["fitted"], 1);
 }
 
+TEST(TrainingTable, NamesTheOptionOfATableOfAnotherKind) {
+  for (const auto& [column, option] : {std::pair("kernel", "expected --kernels"),
+                                       std::pair("collective", "expected --collectives"),
+                                       std::pair("phase", "expected --inference")}) {
+    const WrittenFile file("t.csv", std::string("id,source,") + column + "\na,b,c\n");
+    try {
+      static_cast<void>(read_training_table(file.path()));
+      ADD_FAILURE() << column;
+    } catch (const InputError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("t.csv:1")) << column;
+      EXPECT_THAT(error.what(), HasSubstr(option));
+    }
+  }
+}
+
 TEST(ValidateTraining, WritesTheDocumentOfTheContract) {
   TrainingRow unknown = narayanan();
   unknown.configuration["gpu_family"] = "abacus";
