@@ -15,9 +15,9 @@
 namespace forerun {
 namespace {
 
-// "Et*3|(tt|)*29,m|L" spelled out: "Ettt|tt|tt|...|m|L"
-// (megatron/core/transformer/pipeline_parallel _layer_layout.py): what stands before *N, a letter
-// or a group in brackets, N times; commas and blanks mean nothing.
+// "Et*3|(tt|)*29,m|L" spelled out: "Ettt|tt|tt|...|m|L" (Megatron-Core,
+// transformer/pipeline_parallel_layer_layout.py): what stands before *N, a letter or a group in
+// brackets, N times; commas and blanks mean nothing.
 class LayoutText {
  public:
   LayoutText(std::string_view text, std::string where) : text_(text), where_(std::move(where)) {}

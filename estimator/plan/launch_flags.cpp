@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "estimator/plan/launch_settings.hpp"
+#include "jobs/chunk_placement.hpp"
 
 namespace forerun {
 
@@ -14,12 +15,12 @@ std::int64_t layers_per_chunk(const Job& job) {
 }
 
 bool counts_ends(const Job& job) {
-  const std::int64_t chunks = job.layout.pipeline * job.layout.virtual_pipeline;
-  const StageSplit& split = job.recipe.stage_split;
-  if (split.kind != StageSplit::Kind::even) {
-    return split == StageSplit{StageSplit::Kind::counted, 1, 1, {}};
-  }
-  return job.model.layers % chunks != 0 && (job.model.layers + 2) % chunks == 0;
+  const std::int64_t chunks = model_chunks(job);
+  const StageSplit ends{StageSplit::Kind::counted, 1, 1, {}};
+  const bool divides = job.model.layers % chunks == 0;  // then the ends count for nothing
+  return job.recipe.stage_split == ends ||
+         (job.recipe.stage_split.kind == StageSplit::Kind::even && !divides &&
+          chunk_layers(job) == assign_layers(job.model.layers, chunks, ends));
 }
 
 const std::vector<Schedule>& schedules_of(LaunchFormat format) {

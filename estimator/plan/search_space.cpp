@@ -94,7 +94,8 @@ std::vector<Sharding> every_sharding(std::int64_t devices_per_node) {
 std::vector<StageSplit> several_stage_splits(const ModelShape& model) {
   constexpr std::int64_t most = 3;
   const auto table = static_cast<double>(model.vocabulary * model.hidden);
-  const double layers = static_cast<double>(count_parameters(model).total) - 2.0 * table;
+  const double tables = (model.tied_embeddings ? 1.0 : 2.0) * table;
+  const double layers = static_cast<double>(count_parameters(model).active) - tables;
   const double worth = table * static_cast<double>(model.layers) / std::max(layers, 1.0);
   const std::int64_t heads = std::clamp<std::int64_t>(std::llround(std::min(worth, 10.0)), 1, most);
   std::vector<StageSplit> splits{StageSplit{}};

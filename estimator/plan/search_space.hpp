@@ -51,8 +51,8 @@ struct SpaceLimits {
 /// ZeRO 0 to 3, and HSDP over the replicas of a node where there are several and more outside.
 [[nodiscard]] std::vector<Sharding> every_sharding(std::int64_t devices_per_node);
 
-/// Even, and the embedding and the head counted as layers in whole numbers up to what their weights
-/// are of a layer's, at least one (the head's) and at most three.
+/// Even, and the ends counted as layers: the embedding as none or one, the head as up to what its
+/// weights are of those that a token uses in a layer, rounded, at least one and at most three.
 [[nodiscard]] std::vector<StageSplit> several_stage_splits(const ModelShape& model);
 
 /// None, selective (core attention), full, and every block.

@@ -110,6 +110,33 @@ class Fault : public testing::Test {
     EXPECT_GT(measured.size(), 2U);
   }
 
+  // Of two ranks that measure `what`, the second is killed once the journal has three lines with
+  // `records`: it is named, no profile is written, and the next run's holds what was measured.
+  void expect_killed_rank_named(const std::string& what,
+                                const std::string& busy,
+                                const std::string& records) {
+    const std::string call =
+        "mpirun -np 2 sh -c 'echo $$ > pid.$OMPI_COMM_WORLD_RANK; exec " FORERUN_BIN_DIR
+        "/forerun measure " +
+        what + " --stall-limit 10s --out p.json \"$@\"' sh ";
+    const Outcome outcome = run("timeout -s KILL 100 " + call + busy +
+                                " &\n"
+                                "job=$!\n"
+                                "has_records() { [ \"$(cat p.json.journal 2>/dev/null | grep -c '" +
+                                records +
+                                "')\" -gt 2 ]; }\n"
+                                "until_true has_records\n"
+                                "kill -KILL $(cat pid.1)\n"
+                                "wait $job\n");
+    EXPECT_NE(outcome.status, 0);
+    EXPECT_THAT(outcome.log, AnyOf(HasSubstr("rank 1 on "), HasSubstr("process rank 1 ")));
+    EXPECT_FALSE(fs::exists(folder_.path() / "p.json"));
+    const std::set<std::string> measured = journal_keys(folder_.read("p.json.journal"));
+    const Outcome again = run(call + "--resume --time-budget 1s");
+    ASSERT_EQ(again.status, 0) << again.log;
+    expect_all_in_profile(measured, folder_.read("p.json"));
+  }
+
   [[nodiscard]] const TestFolder& folder() const { return folder_; }
 
  private:
@@ -128,50 +155,16 @@ class Fault : public testing::Test {
   TestFolder folder_;
 };
 
-// Two ranks at products; one of them dies inside one.
+// At products: one rank dies inside one.
 TEST_F(Fault, ARankKilledDuringAKernelIsNamed) {
-  const std::string call =
-      "mpirun -np 2 sh -c 'echo $$ > pid.$OMPI_COMM_WORLD_RANK; exec " FORERUN_BIN_DIR
-      "/forerun measure --model tiny.json --layout tp=2 --seq 32 --precision fp32 --stall-limit "
-      "10s "
-      "--out p.json \"$@\"' sh ";
-  const Outcome outcome =
-      run("timeout -s KILL 100 " + call +
-          "--kernel 'gemm fp32 m=2048 n=2048 k=2048 nt' &\n"
-          "job=$!\n"
-          "has_records() { [ \"$(cat p.json.journal 2>/dev/null | grep -c '\"key\"')\" -gt 2 ]; }\n"
-          "until_true has_records\n"
-          "kill -KILL $(cat pid.1)\n"
-          "wait $job\n");
-  EXPECT_NE(outcome.status, 0);
-  EXPECT_THAT(outcome.log, AnyOf(HasSubstr("rank 1 on "), HasSubstr("process rank 1 ")));
-  EXPECT_FALSE(fs::exists(folder().path() / "p.json"));
-  const std::set<std::string> measured = journal_keys(folder().read("p.json.journal"));
-  const Outcome again = run(call + "--resume --time-budget 1s");
-  ASSERT_EQ(again.status, 0) << again.log;
-  expect_all_in_profile(measured, folder().read("p.json"));
+  expect_killed_rank_named("--model tiny.json --layout tp=2 --seq 32 --precision fp32",
+                           "--kernel 'gemm fp32 m=2048 n=2048 k=2048 nt'",
+                           "\"key\"");
 }
 
-// The same between ranks: what the other one waits for never comes.
+// Between ranks: what the other one waits for never comes.
 TEST_F(Fault, ARankKilledDuringACollectiveIsNamed) {
-  const std::string call =
-      "mpirun -np 2 sh -c 'echo $$ > pid.$OMPI_COMM_WORLD_RANK; exec " FORERUN_BIN_DIR
-      "/forerun measure --comm-only --stall-limit 10s --out p.json \"$@\"' sh ";
-  const Outcome outcome =
-      run("timeout -s KILL 100 " + call +
-          "--time-budget 60s &\n"
-          "job=$!\n"
-          "has_records() { [ \"$(cat p.json.journal 2>/dev/null | grep -c '\"all_')\" -gt 2 ]; }\n"
-          "until_true has_records\n"
-          "kill -KILL $(cat pid.1)\n"
-          "wait $job\n");
-  EXPECT_NE(outcome.status, 0);
-  EXPECT_THAT(outcome.log, AnyOf(HasSubstr("rank 1 on "), HasSubstr("process rank 1 ")));
-  EXPECT_FALSE(fs::exists(folder().path() / "p.json"));
-  const std::set<std::string> measured = journal_keys(folder().read("p.json.journal"));
-  const Outcome again = run(call + "--resume --time-budget 1s");
-  ASSERT_EQ(again.status, 0) << again.log;
-  expect_all_in_profile(measured, folder().read("p.json"));
+  expect_killed_rank_named("--comm-only", "--time-budget 60s", "\"all_");
 }
 
 // Rank 1 stands still nine tenths of the time, in turns that are short beside a kernel: those of

@@ -146,6 +146,17 @@ function kinds_of(groups) {
   return kinds;
 }
 
+/** A group a bar, with its number of rows. */
+function group_axis(colours, rows, size) {
+  return axis(colours, {
+    type: "category",
+    inverse: true,
+    data: rows.map(
+      ({ label, priced }) => `${shortened(label, size.is_narrow ? 14 : 36)} (${priced})`,
+    ),
+  });
+}
+
 function error_bars(name, kind, groups) {
   const rows = [...groups].sort((a, b) => b.priced - a.priced).slice(0, most_groups);
   return figure({
@@ -159,13 +170,7 @@ function error_bars(name, kind, groups) {
       legend: true,
       grid: { right: 24 },
       xAxis: axis(colours, { type: "value", axisLabel: ticks("%"), splitNumber: 4 }),
-      yAxis: axis(colours, {
-        type: "category",
-        inverse: true,
-        data: rows.map(
-          ({ label, priced }) => `${shortened(label, size.is_narrow ? 14 : 36)} (${priced})`,
-        ),
-      }),
+      yAxis: group_axis(colours, rows, size),
       tooltip: {
         formatter: ({ dataIndex }) => {
           const row = rows[dataIndex];
@@ -212,13 +217,7 @@ function coverage_bars(name, kind, groups) {
         interval: 0.25,
         axisLabel: ticks("%"),
       }),
-      yAxis: axis(colours, {
-        type: "category",
-        inverse: true,
-        data: rows.map(
-          ({ label, priced }) => `${shortened(label, size.is_narrow ? 14 : 36)} (${priced})`,
-        ),
-      }),
+      yAxis: group_axis(colours, rows, size),
       tooltip: {
         formatter: ({ dataIndex }) => {
           const row = rows[dataIndex];
