@@ -16,9 +16,9 @@ namespace forerun {
 [[nodiscard]] Seconds collective_time(const CollectiveKey& key, std::span<const LinkLevel> levels);
 
 /// The same by the algorithm that Open MPI takes for the size and the group, which need not be the
-/// fastest: the fixed decisions of coll/tuned up to 4.0 (coll_tuned_decision_fixed.c). Those of 4.1
-/// differ: an all-reduce of 8 KiB and more over 4 to 31 ranks is Rabenseifner's halving and
-/// doubling, which crosses slow links less often than the ring but with all ranks at once.
+/// fastest: the fixed decisions of coll/tuned in 4.1 and 5.0 (coll_tuned_decision_fixed.c).
+/// Broadcasts are binomial trees, of which its choice between many comes closest. Between nodes 5.0
+/// asks coll/han first, whose two-level algorithms are not modelled.
 [[nodiscard]] Seconds mpi_collective_time(const CollectiveKey& key,
                                           std::span<const LinkLevel> levels);
 

@@ -1,9 +1,26 @@
 #include "comm/cost/recursive_halving.hpp"
 
+#include <bit>
+
 #include "comm/cost/group_placement.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
+namespace {
+
+// Messages and bytes, in tensors, one after another, by which the ranks beyond the last power of
+// two hand their part to a neighbour and get the result: a half to and fro and all at the end of an
+// all-reduce, all and then a share for the parts of a sum.
+Traffic folding_traffic(Collective op, Bytes payload, std::int64_t ranks) {
+  if (std::has_single_bit(static_cast<std::uint64_t>(ranks))) {
+    return {};
+  }
+  return op == Collective::all_reduce
+             ? Traffic{3.0, 2.0 * payload}
+             : Traffic{2.0, (1.0 + 1.0 / static_cast<double>(ranks)) * payload};
+}
+
+}  // namespace
 
 Traffic recursive_halving_traffic(Collective op, Bytes payload, std::int64_t ranks) {
   if (ranks <= 1) {
@@ -15,13 +32,18 @@ Traffic recursive_halving_traffic(Collective op, Bytes payload, std::int64_t ran
 
 Seconds recursive_halving_time(const CollectiveKey& key, std::span<const LinkLevel> levels) {
   const Bytes payload = static_cast<double>(key.bytes) * unit::byte;
+  const Traffic folding = folding_traffic(key.op, payload, key.group.ranks);
   Seconds time;
+  Seconds folded;  // between neighbours, over the links that they have
   for_each_crossing(key.group, levels, [&](const Crossing& level) {
     const double steps = ceil_log2(ceil_div(level.joined, level.left));
     const Bytes wire = payload / level.members * (1.0 - 1.0 / fan_in(level));
     time += steps * level.latency + wire / level.rank_bandwidth;
+    if (folded == Seconds()) {
+      folded = folding.steps * level.latency + folding.wire / level.rank_bandwidth;
+    }
   });
-  return passes_of(key.op) * time;
+  return passes_of(key.op) * time + folded;
 }
 
 }  // namespace forerun

@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <numeric>
+#include <vector>
 
 #include "comm/mpi/mpi_state.hpp"
 
@@ -67,8 +68,11 @@ void MpiCommunicator::reduce_scatter(const void* send,
   // rank's block, where MPI forbids the overlap: hence a block of scratch.
   std::vector<std::byte> scratch(in_place ? static_cast<std::size_t>(part) * width_of(type) : 0);
   void* const into = in_place ? scratch.data() : receive;
-  FORERUN_MPI_CHECK(MPI_Reduce_scatter_block(
-      send, into, part, moved_type(type), reduction, state_->handle.comm()));
+  // Not MPI_Reduce_scatter_block: of large blocks Open MPI 4.1 and 5.0 send everything to one rank
+  // and back there, where MPI_Reduce_scatter goes round the ring.
+  const std::vector<int> counts(static_cast<std::size_t>(size()), part);
+  FORERUN_MPI_CHECK(MPI_Reduce_scatter(
+      send, into, counts.data(), moved_type(type), reduction, state_->handle.comm()));
   if (in_place && part > 0) {
     std::memcpy(receive, scratch.data(), scratch.size());
   }

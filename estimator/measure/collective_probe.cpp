@@ -19,7 +19,7 @@ using Clock = std::chrono::steady_clock;
 // How long operations run back to back in one communicator before the mean is taken: ranks leave a
 // barrier some tens of microseconds apart (one wake-up by the scheduler), 0.3 % of this.
 constexpr Seconds batch_time = 20.0 * unit::millisecond;
-constexpr int most_in_batch = 1000;
+constexpr int most_in_batch = 10'000;
 
 // One operation that takes longer is measured in one communicator: repeating half a gigabyte in all
 // of them would take the time of all other keys.

@@ -96,6 +96,20 @@ TEST(RecursiveHalving, LeavesTheNetworkAnEighth) {
               1e-9);
 }
 
+// Six ranks of a node, 80 MB at 400 GB/s: 5/6 of it twice in 6 steps as if there were eight, and of
+// the two too many a half to and fro and all at the end, 400 us in 3 steps; of parts all and a
+// sixth in 2.
+TEST(RecursiveHalving, FoldsRanksBeyondAPowerOfTwo) {
+  EXPECT_NEAR(us(recursive_halving_time(key_of(Collective::all_reduce, 80'000'000, {6, 6, 1}),
+                                        two_levels())),
+              12.0 + 2.0 * 500.0 / 3.0 + 6.0 + 400.0,
+              1e-9);
+  EXPECT_NEAR(us(recursive_halving_time(key_of(Collective::reduce_scatter, 60'000'000, {6, 6, 1}),
+                                        two_levels())),
+              6.0 + 125.0 + 4.0 + 175.0,
+              1e-9);
+}
+
 // Rounds 3 and 2; a rank holds 1/32 -> 1/4 -> all of the tensor: 17.5 MB at 400 GB/s, 60 at 50.
 TEST(Bruck, GathersTheMostLast) {
   EXPECT_NEAR(us(bruck_time(key_of(Collective::all_gather, 80'000'000, {32, 8, 1}), two_levels())),
@@ -146,20 +160,38 @@ TEST(Hierarchical, IsTheRingInsideOneNode) {
   EXPECT_NEAR(us(hierarchical_time(key, two_levels())), us(ring_time(key, two_levels())), 1e-9);
 }
 
-// Open MPI sends large messages round a ring, even where halving would cross slow links less often.
-TEST(MpiCollectiveTime, GoesRoundTheRingWithLargeMessages) {
-  for (const Collective op :
-       {Collective::all_reduce, Collective::all_gather, Collective::reduce_scatter}) {
-    const CollectiveKey key = key_of(op, 100'000'000, {32, 8, 1});
-    EXPECT_EQ(mpi_collective_time(key, two_levels()), ring_time(key, two_levels()));
-  }
+// Open MPI 4.1 and 5.0 halve and double a large all-reduce; sums that stay in parts go round the
+// ring.
+TEST(MpiCollectiveTime, HalvesAndDoublesLargeSums) {
+  const CollectiveKey sum = key_of(Collective::all_reduce, 80'000'000, {32, 8, 1});
+  EXPECT_NEAR(us(mpi_collective_time(sum, two_levels())), 12.0 + 350.0 + 40.0 + 300.0, 1e-9);
+  const CollectiveKey parts = key_of(Collective::reduce_scatter, 80'000'000, {32, 8, 1});
+  EXPECT_EQ(mpi_collective_time(parts, two_levels()), ring_time(parts, two_levels()));
+  const CollectiveKey few = key_of(Collective::all_reduce, 100'000, {3, 3, 1});
+  EXPECT_EQ(mpi_collective_time(few, two_levels()), ring_time(few, two_levels()));
 }
 
 TEST(MpiCollectiveTime, HalvesSmallSumsThatStayInParts) {
   const CollectiveKey small = key_of(Collective::reduce_scatter, 100'000, {32, 8, 1});
   EXPECT_EQ(mpi_collective_time(small, two_levels()), recursive_halving_time(small, two_levels()));
-  const CollectiveKey odd = key_of(Collective::reduce_scatter, 100'000, {24, 8, 1});
-  EXPECT_EQ(mpi_collective_time(odd, two_levels()), ring_time(odd, two_levels()));
+  const CollectiveKey few = key_of(Collective::reduce_scatter, 100'000, {3, 3, 1});
+  EXPECT_EQ(mpi_collective_time(few, two_levels()), ring_time(few, two_levels()));
+}
+
+// Up to 31 ranks what a rank holds doubles, however large; beyond, neighbours pass it on.
+TEST(MpiCollectiveTime, GathersByDoublingOnFewRanks) {
+  const CollectiveKey few = key_of(Collective::all_gather, 80'000'000, {16, 8, 1});
+  EXPECT_EQ(mpi_collective_time(few, two_levels()), bruck_time(few, two_levels()));
+  const CollectiveKey many = key_of(Collective::all_gather, 80'000'000, {32, 8, 1});
+  EXPECT_EQ(mpi_collective_time(many, two_levels()), ring_time(many, two_levels()));
+}
+
+// Blocks of 500 and of 600 bytes for each of 16 others.
+TEST(MpiCollectiveTime, ExchangesSmallBlocksThroughOthers) {
+  const CollectiveKey small = key_of(Collective::all_to_all, 8'000, {16, 8, 1});
+  EXPECT_EQ(mpi_collective_time(small, two_levels()), bruck_time(small, two_levels()));
+  const CollectiveKey larger = key_of(Collective::all_to_all, 9'600, {16, 8, 1});
+  EXPECT_EQ(mpi_collective_time(larger, two_levels()), pairwise_time(larger, two_levels()));
 }
 
 // A few bytes over 8 ranks: 3 steps of 2 us instead of the ring's 14.
