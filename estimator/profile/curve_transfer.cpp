@@ -55,12 +55,25 @@ double latency_weight(const CurveId& id) {
   return std::min(ring, tree);
 }
 
+// Of what a collective takes at this size, in seconds, the part that a single message does without:
+// with the square root of the bytes grows the filling of a ring's or tree's pipeline (SizeLaw).
+double ramp_that_is_lost(const CurveId& from,
+                         const SizeCurve& curve,
+                         const CurveId& to,
+                         double log_bytes) {
+  const bool is_lost = to.op == Collective::send_recv && from.op != Collective::send_recv;
+  return is_lost && curve.law() ? curve.law()->seconds_per_root_byte * std::exp(0.5 * log_bytes)
+                                : 0.0;
+}
+
 // `from` at this size, made into `to`.
 double scaled(const CurveId& from, const SizeCurve& curve, const CurveId& to, double log_bytes) {
-  const double seconds = std::exp(curve.at(log_bytes));
-  const double latency = std::min(curve.latency_s(), seconds);
+  const double whole = std::exp(curve.at(log_bytes));
+  const double latency = std::min(curve.latency_s(), whole);
+  const double transfer =
+      std::max(0.0, whole - latency - ramp_that_is_lost(from, curve, to, log_bytes));
   return std::log(latency * latency_weight(to) / latency_weight(from) +
-                  (seconds - latency) * load_of(to) / load_of(from));
+                  transfer * load_of(to) / load_of(from));
 }
 
 double log2_ratio(std::int64_t a, std::int64_t b) {
