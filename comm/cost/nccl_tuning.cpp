@@ -157,11 +157,13 @@ Seconds tree(const Problem& problem, NcclProtocol protocol) {
   const double steps = 2.0 * ((chain - 1.0) * inside_step(latency, problem.machine) +
                               ceil_log2(problem.nodes) * latency.network);
   const Bytes wire = ring_traffic(problem.key.op, problem.payload, problem.key.group.ranks).wire;
+  // NCCL counts both passes in full, of two and three nodes too, which need send only half and
+  // three quarters: large messages go round the ring there.
+  const Bytes up_and_down = 2.0 * problem.payload;
   const double share = tree_share(protocol, problem.nodes == 1);
   return microseconds(latency.base + steps) +
          slowest_level(problem, BytesPerSecond::infinite(), share, [&](const Crossing& level) {
-           return level.leaves_node ? double_binary_tree_traffic(problem.payload, level.joined).wire
-                                    : inside_load(problem.key, problem.payload, wire);
+           return level.leaves_node ? up_and_down : inside_load(problem.key, problem.payload, wire);
          });
 }
 

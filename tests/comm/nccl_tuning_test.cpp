@@ -72,6 +72,16 @@ TEST(NcclChoice, TakesTheTreeOverManyNodes) {
   EXPECT_NEAR(choice.time.in(unit::microsecond), 55.2, 1e-9);
 }
 
+// Two nodes of 8: NCCL gives the tree 0.92 / 2 of a bus and the ring 16 / 30, so that a gigabyte
+// goes round: 1.4 (8.4 + 28 * 3.4 + 2 * 14) us and 1.875 GB over the node's 8 * 25 GB/s.
+TEST(NcclChoice, TakesTheRingOverTwoNodesForManyBytes) {
+  const NcclChoice choice =
+      nccl_choice(key_of(Collective::all_reduce, 1'000'000'000, {16, 8, 1}), a100_nodes, ampere);
+  EXPECT_EQ(choice.algorithm, NcclAlgorithm::ring);
+  EXPECT_EQ(choice.protocol, NcclProtocol::simple);
+  EXPECT_NEAR(choice.time.in(unit::microsecond), 1.4 * 131.6 + 1.875 / 200e-6, 1e-6);
+}
+
 // Simple: 8.4 + 7 * 3.4 us, and (7/8 + 0.8) / 1.8 GB over 0.824 * 450 GB/s.
 TEST(NcclChoice, GathersByRingInSimple) {
   const NcclChoice choice =
