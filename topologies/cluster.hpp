@@ -65,6 +65,7 @@ struct Cluster {
   std::string name;
   DeviceSpec device;
   std::int64_t devices_per_node = 0;
+  std::int64_t devices_per_host = 0;  ///< that a scheduler gives away together; 0: whole nodes
   std::int64_t max_devices = 0;
   std::vector<LinkLevel> levels;        ///< innermost first; the last one joins max_devices
   std::optional<std::string> measured;  ///< path of a profile whose kernels and links replace these

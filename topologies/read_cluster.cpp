@@ -310,6 +310,7 @@ ClusterTable keys_of(const toml::table& root, const std::string& file) {
                       file,
                       {"name",
                        "devices_per_node",
+                       "devices_per_host",
                        "max_devices",
                        "measured",
                        "node_profile",
@@ -323,11 +324,23 @@ ClusterTable keys_of(const toml::table& root, const std::string& file) {
                        "storage"});
 }
 
+std::int64_t read_devices_per_host(const ClusterTable& keys, std::int64_t devices_per_node) {
+  const std::int64_t devices = keys.optional_count("devices_per_host").value_or(0);
+  if (devices > 0 && devices_per_node % devices != 0) {
+    keys.fail("devices_per_host",
+              fmt::format("a host has {} devices: expected a divisor of devices_per_node, {}",
+                          devices,
+                          devices_per_node));
+  }
+  return devices;
+}
+
 Cluster cluster_from(const toml::table& root, const std::string& file) {
   const ClusterTable keys = keys_of(root, file);
   Cluster cluster;
   cluster.name = keys.text("name");
   cluster.devices_per_node = keys.count("devices_per_node");
+  cluster.devices_per_host = read_devices_per_host(keys, cluster.devices_per_node);
   cluster.max_devices = keys.count("max_devices");
   cluster.measured = keys.optional_text("measured");
   cluster.node_profile = known_name(keys, "node_profile", catalog_node_profiles());

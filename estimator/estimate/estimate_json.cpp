@@ -1,4 +1,5 @@
 // The document of `estimate`.
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "estimator/estimate/estimate.hpp"
@@ -116,6 +117,17 @@ Json notes_of(const JobEstimate& estimate) {
   }
   if (job.recipe.offload.any()) {
     notes.push_back(offload_note(job, cluster));
+  }
+  const std::int64_t used = ranks_per_node(
+      {cluster.devices_per_node, estimate.request.rank_order, cluster.devices_per_host},
+      job.layout);
+  if (used < cluster.devices_per_node) {
+    notes.push_back(fmt::format(
+        "ranks are on {} of a node's {} devices, so that inner groups stay inside a node: ask the "
+        "scheduler for it (Slurm: --segment={})",
+        used,
+        cluster.devices_per_node,
+        used / cluster.devices_per_host));
   }
   for (const std::string& part : left_out_of(estimate.request.job)) {
     notes.push_back("the work of " + part + " is left out");

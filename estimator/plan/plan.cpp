@@ -37,7 +37,8 @@ class Scale {
     subject_.model = request.model;
     subject_.recipe = request.recipe;
     subject_.recipe.global_batch = batch;
-    subject_.placement = {hardware_.cluster.devices_per_node, request.rank_order};
+    subject_.placement = {
+        hardware_.cluster.devices_per_node, request.rank_order, hardware_.cluster.devices_per_host};
     subject_.prices = prices_for(prices_, request.recipe.precision, hardware_.cluster.device);
     subject_.host = request.host;
     for (const Offload& offload : request.choices.offloads) {

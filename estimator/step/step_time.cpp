@@ -10,6 +10,7 @@
 #include "estimator/step/teacher.hpp"
 #include "jobs/chunk_placement.hpp"
 #include "kernels/kernel_cost.hpp"
+#include "units/integer.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -256,7 +257,7 @@ StepEstimate estimate_step(const Job& job,
   estimate.pipeline = pipeline_of(job, streams, priced);
   // Whole nodes lag from step to step; every step waits for the last of them.
   const std::int64_t nodes =
-      (world_size(job.layout) + placement.devices_per_node - 1) / placement.devices_per_node;
+      ceil_div(world_size(job.layout), ranks_per_node(placement, job.layout));
   estimate.breakdown.straggler =
       (straggler_factor(settings.stragglers, nodes) - 1.0) * total_of(estimate.breakdown);
   estimate.slowest_stage = static_cast<std::int64_t>(slowest);

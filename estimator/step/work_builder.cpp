@@ -60,7 +60,7 @@ WorkBuilder::WorkBuilder(const Job& job, const Placement& placement)
              .expert = job.layout.expert,
              .expert_tensor = job.layout.expert_tensor},
             placement.rank_order),
-      ranks_per_node_(placement.devices_per_node),
+      ranks_per_node_(ranks_per_node(placement, job.layout)),
       type_(data_type_of(job.recipe.precision)),
       size_(sizes_of(job)),
       experts_(expert_sizes_of(job, size_)) {}

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "comm/node_segment.hpp"
 #include "estimator/step/part_work.hpp"
 #include "estimator/step/work_builder.hpp"
 #include "jobs/chunk_placement.hpp"
@@ -56,6 +57,16 @@ ChunkWork chunk_work(const Job& job,
 }
 
 }  // namespace
+
+std::int64_t ranks_per_node(const Placement& placement, const ParallelLayout& layout) {
+  if (world_size(layout) <= placement.devices_per_node || placement.rank_order != megatron_order) {
+    return placement.devices_per_node;
+  }
+  const std::int64_t replica = layout.tensor * layout.context;
+  return segmented_node(placement.devices_per_node,
+                        placement.devices_per_host,
+                        {layout.tensor, replica, layout.expert_tensor * layout.expert});
+}
 
 DataType data_type_of(Precision precision) {
   switch (precision) {

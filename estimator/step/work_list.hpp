@@ -82,7 +82,12 @@ struct StageWork {
 struct Placement {
   std::int64_t devices_per_node = 1;
   RankOrder rank_order = megatron_order;
+  std::int64_t devices_per_host = 0;  ///< of a node that is several hosts; 0: it is one
 };
+
+/// Ranks that the job puts on a node: all its devices, or what is left when inner groups are kept
+/// whole (comm/node_segment.hpp), in Megatron's order of ranks and on more than one node.
+[[nodiscard]] std::int64_t ranks_per_node(const Placement& placement, const ParallelLayout& layout);
 
 /// Why this build cannot lay out the job's work; empty when it can.
 [[nodiscard]] std::optional<std::string> unsupported_because(const Job& job);

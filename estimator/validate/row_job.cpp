@@ -259,6 +259,9 @@ HardwareSource hardware_of_row(const Cells& cells) {
   HardwareSource hardware = read_hardware(name);
   Cluster& cluster = hardware.cluster;
   cluster.devices_per_node = count_in(cells, "devices_per_node").value_or(cluster.devices_per_node);
+  if (cluster.devices_per_host > 0 && cluster.devices_per_node % cluster.devices_per_host != 0) {
+    cluster.devices_per_host = 0;
+  }
   if (const auto memory = quantity_in(cells, "device_memory", parse_bytes)) {
     cluster.device.memory = *memory;
   }

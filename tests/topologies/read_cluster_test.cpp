@@ -378,6 +378,16 @@ TEST(ReadCluster, HostIsOptionalAndSharedByTheDevicesOfANode) {
   EXPECT_DOUBLE_EQ(link.relative_error, 0.1);
 }
 
+TEST(ReadCluster, ANodeMayBeSeveralHosts) {
+  EXPECT_EQ(read_valid().devices_per_host, 0);
+  const auto with_per_host = [](const std::string& devices) {
+    return with("devices_per_node = 4", "devices_per_node = 4\ndevices_per_host = " + devices);
+  };
+  EXPECT_EQ(read_cluster_text(with_per_host("2"), "a.toml").devices_per_host, 2);
+  EXPECT_THAT(refusal(with_per_host("3")), HasSubstr("divisor of devices_per_node"));
+  EXPECT_THAT(refusal(with_per_host("0")), HasSubstr("devices_per_host"));
+}
+
 TEST(ReadCluster, RefusesAHostThatCannotBe) {
   EXPECT_THAT(refusal(with_host("link_rate = \"50", "link_rate = \"70")),
               HasSubstr("link_rate is above link_peak"));

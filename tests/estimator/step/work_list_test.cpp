@@ -338,5 +338,17 @@ TEST(UnsupportedBecause, NamesWhatIsNotModelled) {
   EXPECT_NE(unsupported_because(job)->find("from token to token"), std::string::npos);
 }
 
+// Groups of 32 on racks of 72: 64 of each are used, unless one rack holds the job or the ranks are
+// numbered so that the groups are not neighbours.
+TEST(RanksPerNode, KeepGroupsInsideARackOfSeveralHosts) {
+  const ParallelLayout layout{.expert = 32, .data = 256};
+  const ParallelLayout in_one{.expert = 32, .data = 64};
+  const Placement rack{72, megatron_order, 4};
+  EXPECT_EQ(ranks_per_node(rack, layout), 64);
+  EXPECT_EQ(ranks_per_node(rack, in_one), 72);
+  EXPECT_EQ(ranks_per_node({72, rank_order_from("dp-tp-cp-ep-pp"), 4}, layout), 72);
+  EXPECT_EQ(ranks_per_node({72}, layout), 72);
+}
+
 }  // namespace
 }  // namespace forerun
