@@ -101,19 +101,6 @@ ModelShape read_deepseek(const ConfigFields& fields, const DeepseekDefaults& def
   return model;
 }
 
-// Experts of intermediate_size in every layer: Mixtral's spelling.
-MixtureOfExperts local_experts(const ConfigFields& fields,
-                               const ModelShape& model,
-                               std::int64_t experts,
-                               std::int64_t top_k) {
-  MixtureOfExperts moe;
-  moe.experts = fields.size_or("num_local_experts", experts);
-  moe.top_k = fields.size_or("num_experts_per_tok", top_k);
-  moe.expert_hidden = model.ffn_hidden;
-  require_top_k(fields, moe);
-  return moe;
-}
-
 // moe_layers where it is given, an empty list too; else every interleave_moe_layer_step-th layer.
 bool has_experts(const ConfigFields& fields, std::int64_t layer) {
   if (fields.is_given("moe_layers")) {

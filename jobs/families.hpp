@@ -47,5 +47,7 @@ namespace forerun {
 [[nodiscard]] ModelShape read_jamba(const ConfigFields& fields);
 [[nodiscard]] ModelShape read_nemotron_h(const ConfigFields& fields);
 [[nodiscard]] ModelShape read_qwen3_next(const ConfigFields& fields);
+[[nodiscard]] ModelShape read_bamba(const ConfigFields& fields);
+[[nodiscard]] ModelShape read_granitemoehybrid(const ConfigFields& fields);
 
 }  // namespace forerun

@@ -164,4 +164,16 @@ void require_top_k(const ConfigFields& fields, const MixtureOfExperts& moe) {
   }
 }
 
+MixtureOfExperts local_experts(const ConfigFields& fields,
+                               const ModelShape& model,
+                               std::int64_t experts,
+                               std::int64_t top_k) {
+  MixtureOfExperts moe;
+  moe.experts = fields.size_or("num_local_experts", experts);
+  moe.top_k = fields.size_or("num_experts_per_tok", top_k);
+  moe.expert_hidden = model.ffn_hidden;
+  require_top_k(fields, moe);
+  return moe;
+}
+
 }  // namespace forerun

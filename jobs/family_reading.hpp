@@ -70,4 +70,10 @@ void read_layer_types(const ConfigFields& fields, ModelShape& model);
 /// Throws InputError when a token uses more experts than there are.
 void require_top_k(const ConfigFields& fields, const MixtureOfExperts& moe);
 
+/// Experts of intermediate_size in every layer: Mixtral's spelling, with the family's defaults.
+[[nodiscard]] MixtureOfExperts local_experts(const ConfigFields& fields,
+                                             const ModelShape& model,
+                                             std::int64_t experts,
+                                             std::int64_t top_k);
+
 }  // namespace forerun

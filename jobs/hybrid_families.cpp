@@ -1,5 +1,7 @@
 // Families with Mamba or DeltaNet layers, alone or between layers of attention.
+#include <array>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -94,6 +96,49 @@ Period read_period(const ConfigFields& fields, const std::string& name, Period f
             "{}_offset {} is not below {}_period {}", name, period.offset, name, period.length));
   }
   return period;
+}
+
+// The Mamba-2 mixer as Bamba and Granite 4 spell it.
+StateSpace grouped_mamba2(const ConfigFields& fields, std::int64_t hidden) {
+  StateSpace mamba;
+  mamba.inner = fields.size_or("mamba_expand", 2) * hidden;
+  mamba.heads = fields.size_or("mamba_n_heads", 128);
+  mamba.groups = fields.size_or("mamba_n_groups", 1);
+  mamba.state = fields.size_or("mamba_d_state", 256);
+  mamba.conv_width = fields.size_or("mamba_d_conv", 4);
+  mamba.conv_bias = fields.flag_or("mamba_conv_bias", true);
+  mamba.projection_bias = fields.flag_or("mamba_proj_bias", false);
+  const bool is_auto = !fields.has("mamba_d_head") || fields.is_word("mamba_d_head", "auto");
+  const std::int64_t head = is_auto ? mamba.inner / mamba.heads : fields.size("mamba_d_head");
+  if (head * mamba.heads != mamba.inner) {
+    fields.refuse(
+        "mamba_n_heads",
+        fmt::format("mamba_n_heads {} times mamba_d_head {} is not mamba_expand times hidden_size, "
+                    "{}",
+                    mamba.heads,
+                    head,
+                    mamba.inner));
+  }
+  return mamba;
+}
+
+// "mamba" or "attention" for each layer; Mamba where nothing is said.
+std::vector<Mixer> block_types(const ConfigFields& fields, std::int64_t layers) {
+  static const std::array<std::string, 2> known{"mamba", "attention"};
+  const std::string key = fields.has("layer_types") ? "layer_types" : "layers_block_type";
+  std::vector<Mixer> mixers(static_cast<std::size_t>(layers), Mixer::mamba2);
+  const auto types = fields.words(key);
+  if (types.empty()) {
+    return mixers;
+  }
+  if (std::ssize(types) != layers) {
+    fields.refuse(key, fmt::format("{} has {} entries for {} layers", key, types.size(), layers));
+  }
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    require_word(fields, key, types[i], known);
+    mixers[i] = types[i] == "attention" ? Mixer::attention : Mixer::mamba2;
+  }
+  return mixers;
 }
 
 }  // namespace
@@ -226,6 +271,52 @@ ModelShape read_qwen3_next(const ConfigFields& fields) {
         (layer + 1) % interval == 0 ? Mixer::attention : Mixer::delta_net;
   }
   read_layer_types(fields, model);
+  return model;
+}
+
+// BambaConfig: Mamba-2 but for some layers of attention, whose heads are half rotated; a gated FFN
+// after every mixer.
+ModelShape read_bamba(const ConfigFields& fields) {
+  ModelShape model = decoder_shape(fields, 262144);
+  read_heads(fields, {8, std::nullopt}, model);
+  read_rotary_part(fields, "partial_rotary_factor", 0.5, model);
+  model.state_space = grouped_mamba2(fields, model.hidden);
+  set_kinds(model, {.mixer = Mixer::mamba2, .ffn = FeedForward::dense});
+  for (const std::int64_t layer : fields.whole_numbers("attn_layer_indices")) {
+    if (layer < 0 || layer >= model.layers) {
+      fields.refuse("attn_layer_indices",
+                    fmt::format("attn_layer_indices has {}; expected 0 to {}, one of the {} layers",
+                                layer,
+                                model.layers - 1,
+                                model.layers));
+    }
+    model.kinds[static_cast<std::size_t>(layer)].mixer = Mixer::attention;
+  }
+  return model;
+}
+
+// GraniteMoeHybridConfig: Mamba-2 or attention by layer, without positions unless they are asked
+// for; then experts beside a shared FFN, or that FFN alone.
+ModelShape read_granitemoehybrid(const ConfigFields& fields) {
+  ModelShape model = decoder_shape(fields, 2048);
+  read_heads(fields, {}, model);
+  read_attention_bias(fields, model);
+  if (!fields.is_word("position_embedding_type", "rope")) {
+    model.position = Position::none;
+  }
+  model.state_space = grouped_mamba2(fields, model.hidden);
+  const std::int64_t shared = fields.size_or("shared_intermediate_size", 1024);
+  const bool has_experts = fields.count_or("num_local_experts", 8) > 0;
+  if (has_experts) {
+    model.moe = local_experts(fields, model, 8, 2);
+    model.moe->shared_hidden = shared;
+  } else {
+    model.ffn_hidden = shared;
+  }
+  for (const Mixer mixer : block_types(fields, model.layers)) {
+    model.kinds.push_back(
+        {.mixer = mixer, .ffn = has_experts ? FeedForward::experts : FeedForward::dense});
+  }
   return model;
 }
 

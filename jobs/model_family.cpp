@@ -19,6 +19,7 @@ struct Family {
 };
 
 constexpr auto families = std::to_array<Family>({
+    {"bamba", read_bamba},
     {"bloom", read_bloom},
     {"deepseek_v2", read_deepseek_v2},
     {"deepseek_v3", read_deepseek_v3},
@@ -33,6 +34,7 @@ constexpr auto families = std::to_array<Family>({
     {"gpt_oss", read_gpt_oss},
     {"gptj", read_gptj},
     {"granitemoe", read_granitemoe},
+    {"granitemoehybrid", read_granitemoehybrid},
     {"jamba", read_jamba},
     {"kimi_k2", read_deepseek_v3},  // Kimi K2 names DeepSeek-V3's class
     {"llama", read_llama},

@@ -62,12 +62,13 @@ TEST(EveryFamily, IsListedInOrder) {
   EXPECT_TRUE(std::ranges::is_sorted(families));
   EXPECT_THAT(families,
               ::testing::IsSupersetOf(
-                  {"bloom",       "deepseek_v2", "deepseek_v3", "falcon",  "gemma",    "gemma2",
-                   "gemma3",      "gemma3_text", "glm4_moe",    "gpt2",    "gpt_neox", "gpt_oss",
-                   "gptj",        "granitemoe",  "jamba",       "kimi_k2", "llama",    "llama4",
-                   "llama4_text", "mamba",       "mamba2",      "mistral", "mixtral",  "mpt",
-                   "nemotron_h",  "opt",         "phi",         "phi3",    "qwen2",    "qwen2_moe",
-                   "qwen3",       "qwen3_moe",   "qwen3_next"}));
+                  {"bloom",       "deepseek_v2", "deepseek_v3", "falcon",     "gemma",
+                   "gemma2",      "gemma3",      "gemma3_text", "glm4_moe",   "gpt2",
+                   "gpt_neox",    "gpt_oss",     "gptj",        "granitemoe", "granitemoehybrid",
+                   "bamba",       "jamba",       "kimi_k2",     "llama",      "llama4",
+                   "llama4_text", "mamba",       "mamba2",      "mistral",    "mixtral",
+                   "mpt",         "nemotron_h",  "opt",         "phi",        "phi3",
+                   "qwen2",       "qwen2_moe",   "qwen3",       "qwen3_moe",  "qwen3_next"}));
 }
 
 TEST(EveryFamily, RefusesAnUnknownActivation) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "jobs/model_family.hpp"
+#include "jobs/parameter_count.hpp"
 #include "tests/jobs/family_config.hpp"
 
 namespace forerun {
@@ -139,6 +140,65 @@ TEST(Jamba, HasOneLayerOfAttentionInEightAndExpertsInEveryOther) {
 TEST(Jamba, RefusesAnOffsetBeyondItsPeriod) {
   EXPECT_EQ(config_error(sparse_config("jamba", R"("attn_layer_offset": 8)")),
             "config.json:3: attn_layer_offset 8 is not below attn_layer_period 8");
+}
+
+// Bamba 9B's sizes (BambaConfig's defaults, "instantiating with them gives Bamba-9.8b"): 29 Mamba
+// layers, of which the state space is 256 wide.
+TEST(Bamba, HasAttentionWhereItSays) {
+  const ModelShape model = shape_of(
+      R"({"model_type": "bamba", "hidden_size": 4096, "intermediate_size": 14336,
+"num_hidden_layers": 32, "num_attention_heads": 32, "vocab_size": 128000, "mamba_d_state": 256,
+"attn_layer_indices": [9, 18, 27]})");
+  EXPECT_EQ(count_mixers(model, Mixer::attention), 3);
+  EXPECT_EQ(kind_of(model, 18).mixer, Mixer::attention);
+  EXPECT_EQ(count_mixers(model, Mixer::mamba2), 29);
+  EXPECT_EQ(count_ffns(model, FeedForward::dense), 32);
+  EXPECT_EQ(model.attention.kv_heads, 8);
+  EXPECT_EQ(model.attention.rotary_size, 64);
+  EXPECT_EQ(model.state_space->heads, 128);
+  EXPECT_EQ(model.state_space->groups, 1);
+  EXPECT_NEAR(static_cast<double>(count_parameters(model).total) / 1e9, 9.8, 0.05);
+}
+
+TEST(Bamba, RefusesALayerThatItHasNot) {
+  EXPECT_EQ(config_error(R"({"model_type": "bamba", "hidden_size": 128, "intermediate_size": 256,
+"num_hidden_layers": 2, "num_attention_heads": 8, "vocab_size": 50, "mamba_n_heads": 8,
+"attn_layer_indices": [2]})"),
+            "config.json:3: attn_layer_indices has 2; expected 0 to 1, one of the 2 layers");
+}
+
+std::string granite(const std::string& more) {
+  return R"({"model_type": "granitemoehybrid", "hidden_size": 128, "intermediate_size": 64,
+"num_hidden_layers": 3, "num_attention_heads": 8, "vocab_size": 50, "mamba_n_heads": 8,
+"shared_intermediate_size": 96, "layer_types": ["mamba", "attention", "mamba"])" +
+         more + "}";
+}
+
+TEST(GraniteMoeHybrid, HasExpertsBesideASharedFfn) {
+  const ModelShape model = shape_of(granite(R"(, "num_local_experts": 6)"));
+  EXPECT_EQ(kind_of(model, 1).mixer, Mixer::attention);
+  EXPECT_EQ(count_mixers(model, Mixer::mamba2), 2);
+  EXPECT_EQ(count_ffns(model, FeedForward::experts), 3);
+  EXPECT_EQ(model.moe->experts, 6);
+  EXPECT_EQ(model.moe->expert_hidden, 64);
+  EXPECT_EQ(model.moe->shared_hidden, 96);
+  EXPECT_EQ(model.position, Position::none);
+  EXPECT_EQ(shape_of(granite(R"(, "position_embedding_type": "rope")")).position, Position::rope);
+}
+
+TEST(GraniteMoeHybrid, HasTheSharedFfnAloneWithoutExperts) {
+  const ModelShape model = shape_of(granite(R"(, "num_local_experts": 0)"));
+  EXPECT_FALSE(model.moe);
+  EXPECT_EQ(count_ffns(model, FeedForward::dense), 3);
+  EXPECT_EQ(model.ffn_hidden, 96);
+}
+
+TEST(GraniteMoeHybrid, RefusesAnotherKindOfLayer) {
+  std::string config = granite("");
+  config.replace(config.find("attention\""), std::string("attention").size(), "conv");
+  EXPECT_EQ(config_error(config),
+            "config.json:3: layer_types 'conv' is not known; expected mamba or attention; the "
+            "nearest is 'mamba'");
 }
 
 std::string nemotron(const std::string& pattern, const std::string& more = "") {
