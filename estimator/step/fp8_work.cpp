@@ -67,6 +67,15 @@ void WorkBuilder::fp8_dgrad(std::vector<WorkItem>& items,
        {}});
 }
 
+// What sequence parallelism gathers again for the weights' gradient is transposed again, too: of
+// the whole input no narrow copy stays (TransformerEngine keeps a rank's own rows).
+void WorkBuilder::cast_gathered_input(std::vector<WorkItem>& items, const Linear& linear) const {
+  if (sequence_parallel() && has_fp8_copy(job_.recipe, {linear.weight, linear.weight_layer})) {
+    items.push_back(cast_to_fp8(
+        Part::compute, {linear.input, linear.layer}, forward_format, rows_of(linear), linear.in));
+  }
+}
+
 WorkItem WorkBuilder::fp8_wgrad(const Linear& linear, TensorId gradient, TensorId to) const {
   const TensorId scale{TensorName::fp8_scale, linear.layer};
   return {Part::compute,

@@ -203,6 +203,7 @@ void WorkBuilder::latent_up_backward(std::vector<WorkItem>& items,
   exchange_latents(items, Collective::all_gather, linear.in, shard, full, Part::tensor_parallel);
   linear_dgrad(items, linear, gradient, gradient_of(gathered(shard, full)));
   const KernelKey dgrad = std::get<KernelWork>(items.back().work).key;
+  cast_gathered_input(items, linear);
   linear_wgrad(items, linear, gradient);
   const KernelKey wgrad = std::get<KernelWork>(items.back().work).key;
   const std::size_t reduce_at = items.size();

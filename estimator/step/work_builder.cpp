@@ -210,6 +210,7 @@ void WorkBuilder::input_gradient(std::vector<WorkItem>& items,
   gather(items, path.input, path.input_full, Part::tensor_parallel);
   linear_dgrad(items, linear, path.gradient, partial(path.to, path.to_full));
   const KernelKey dgrad = std::get<KernelWork>(items.back().work).key;
+  cast_gathered_input(items, linear);
   linear_wgrad(items, linear, path.gradient);
   const KernelKey wgrad = std::get<KernelWork>(items.back().work).key;
   const std::size_t reduce_at = items.size();

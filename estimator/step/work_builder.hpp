@@ -309,6 +309,7 @@ class WorkBuilder {
                  const Linear& linear,
                  TensorId gradient,
                  TensorId to) const;
+  void cast_gathered_input(std::vector<WorkItem>& items, const Linear& linear) const;
   [[nodiscard]] WorkItem fp8_wgrad(const Linear& linear, TensorId gradient, TensorId to) const;
   void cast_weights(std::vector<WorkItem>& items, const StageWeights& weights) const;
 

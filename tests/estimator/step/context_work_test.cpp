@@ -107,6 +107,23 @@ TEST(Fp8Work, CastsWhatItsProductsRead) {
   EXPECT_EQ(count(work.tail, KernelOp::cast, true), 4);
 }
 
+// With sequence parallelism the normed inputs stay as a rank's own rows in 16 bits, as without fp8:
+// of the 32 tokens, gathered again, no copy stays. What is narrow is the input of the output
+// projection beside attention's wide one, 32 x 32, and the FFN's 32 x 48 instead of it in 16 bits.
+TEST(Fp8Work, KeepsNoCopyOfAGatheredInput) {
+  Job job = small_llama({.tensor = 2}, 1);
+  job.recipe.precision = Precision::bf16;
+  const Bytes wide = kept_bytes(stage_work(job, {8}, 0).chunks[0]);
+  job.recipe.precision = Precision::fp8;
+  const StageWork work = stage_work(job, {8}, 0);
+  EXPECT_DOUBLE_EQ((wide - kept_bytes(work.chunks[0])).in(unit::byte), 32.0 * 48 - 32.0 * 32);
+  const auto casts = std::ranges::count_if(work.chunks[0].backward, [](const WorkItem& item) {
+    const auto* kernel = std::get_if<KernelWork>(&item.work);
+    return kernel != nullptr && kernel->key.op == KernelOp::cast;
+  });
+  EXPECT_EQ(casts, 4 + 2);  // gradients, and the inputs of the two column-parallel products
+}
+
 // The products' inputs are kept in one byte instead of two: 32 tokens of norm1 (64), attended (64),
 // norm2 (64) and activated (96).
 TEST(Fp8Work, KeepsInputsOfProductsInOneByte) {
