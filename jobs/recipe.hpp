@@ -104,6 +104,9 @@ struct Recipe {
   std::int64_t micro_batch = 1;   ///< sequences
   std::int64_t sequence = 0;      ///< tokens
   Precision precision = Precision::bf16;
+  /// The matrices of layers are kept and gathered in 8 bits alone, beside their fp32 masters
+  /// (Megatron-Core's --fp8-param-gather).
+  bool fp8_param_gather = false;
   RecomputePolicy recompute = {};
   Offload offload = {};
   ZeroStage zero = ZeroStage::optimizer;

@@ -105,6 +105,9 @@ class MegatronReader {
     const bool fp16 = settings_.is_on("fp16");
     if (fp8) {
       add("precision", "fp8-format", recipe == "mxfp8" ? "mxfp8" : "fp8");
+      if (settings_.is_on("fp8-param-gather")) {
+        add("fp8-param-gather", "fp8-param-gather", "on");
+      }
       if (recipe == "blockwise") {
         job_.notes.emplace_back("fp8-recipe blockwise is priced as fp8 scaled by tensor");
       }

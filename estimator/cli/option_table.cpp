@@ -258,6 +258,13 @@ OptionRow offload_row() {
 Rows recipe_rows() {
   return {
       precision_row(),
+      choice_row<bool>({"fp8-param-gather",
+                        {Verb::estimate, Verb::plan},
+                        "matrices of layers kept and gathered in 8 bits alone, with --precision "
+                        "fp8 or mxfp8",
+                        "off"},
+                       {{"on", true}, {"off", false}},
+                       &Options::fp8_param_gather),
       value_row({"recompute",
                  job_verbs(),
                  "activations that the backward pass recomputes; modules: core_attn, layernorm, "

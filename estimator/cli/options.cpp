@@ -62,6 +62,7 @@ Recipe recipe_from(const Options& options) {
                      "is of adapters, which --tuning full has not (expected --tuning lora or "
                      "qlora)");
   }
+  recipe.fp8_param_gather = options.fp8_param_gather.value_or(false);
   recipe.software = options.software.value_or(recipe.software);
   recipe.sequence_parallel = options.sequence_parallel.value_or(recipe.sequence_parallel);
   recipe.schedule = options.schedule;

@@ -59,6 +59,7 @@ struct Options {
   std::optional<Precision> precision;
   std::optional<RecomputePolicy> recompute;
   std::optional<Offload> offload;
+  std::optional<bool> fp8_param_gather;
   std::optional<Tuning> tuning;
   std::optional<std::int64_t> lora_rank;
   std::optional<LoraTargets> lora_targets;

@@ -161,6 +161,7 @@ Json job_json(const Job& job) {
         {"micro_batches_per_pipeline", micro_batches(job)},
         {"seq", recipe.sequence},
         {"precision", name_of(recipe.precision)},
+        {"fp8_param_gather", recipe.fp8_param_gather ? "on" : "off"},
         {"recompute", text_of(recipe.recompute)},
         {"stage_layers", text_of(recipe.stage_split)},
         {"offload", text_of(recipe.offload)},

@@ -183,6 +183,9 @@ std::string megatron_settings(const Job& job, Overlap overlap) {
   settings.add(fmt::format("--global-batch-size {}", recipe.global_batch));
   settings.add(fmt::format("--seq-length {}", recipe.sequence));
   add_megatron_precision(recipe.precision, settings);
+  if (recipe.fp8_param_gather) {
+    settings.add("--fp8-param-gather");
+  }
   add_megatron_recompute(job, settings);
   add_megatron_sharding(job, settings);
   add_megatron_overlap(job, overlap, settings);

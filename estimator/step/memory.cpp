@@ -415,6 +415,9 @@ StageMemory state_memory(const Job& job, const StageWeights& weights) {
       memory.weights += 2.0 * static_cast<double>(spec.rows * spec.columns) * element;
     }
   }
+  const std::int64_t narrow =
+      narrow_elements(job.recipe, weights, false) + narrow_elements(job.recipe, weights, true);
+  memory.weights -= static_cast<double>(narrow) * size_of(data_type_of(job.recipe.precision));
   return memory;
 }
 

@@ -212,6 +212,16 @@ bool has_fp8_copy(const Recipe& recipe, TensorId weight) {
   return has_narrow_products(recipe.precision) && is_layer_matrix(weight);
 }
 
+std::int64_t narrow_elements(const Recipe& recipe, const StageWeights& weights, bool of_experts) {
+  std::int64_t elements = 0;
+  for (const WeightSpec& spec : weights.specs) {
+    const bool is_narrow = recipe.fp8_param_gather && spec.rows > 1 && spec.columns > 1 &&
+                           !spec.is_frozen && has_fp8_copy(recipe, spec.id);
+    elements += is_narrow && is_of_expert(spec) == of_experts ? spec.rows * spec.columns : 0;
+  }
+  return elements;
+}
+
 bool is_quantized(const Recipe& recipe, const WeightSpec& spec) {
   const bool is_matrix = spec.rows > 1 && spec.columns > 1;
   return recipe.tuning == Tuning::qlora && is_matrix && spec.id.form == TensorForm::plain &&

@@ -102,6 +102,12 @@ struct StateShards {
 /// but for the router (Megatron-Core's default).
 [[nodiscard]] bool has_fp8_copy(const Recipe& recipe, TensorId weight);
 
+/// Elements of the weights, of experts or of the others, that are kept and gathered in 8 bits
+/// alone: Recipe::fp8_param_gather.
+[[nodiscard]] std::int64_t narrow_elements(const Recipe& recipe,
+                                           const StageWeights& weights,
+                                           bool of_experts);
+
 /// Whether this weight is a matrix that products of a layer read, but for the router and what is
 /// alike it: what 8-bit precisions and 4-bit bases replace.
 [[nodiscard]] bool is_layer_matrix(TensorId weight);

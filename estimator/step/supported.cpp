@@ -183,9 +183,31 @@ std::string teacher_reason(const Job& job) {
   return {};
 }
 
+std::string narrow_weights_reason(const Recipe& recipe) {
+  if (!recipe.fp8_param_gather) {
+    return {};
+  }
+  const std::string option = "--fp8-param-gather on";
+  if (recipe.precision != Precision::fp8 && recipe.precision != Precision::mxfp8) {
+    return option + ": --precision " + std::string(name_of(recipe.precision)) +
+           " has no weights in 8 bits (expected --precision fp8 or mxfp8)";
+  }
+  if (recipe.zero == ZeroStage::parameters) {
+    return option +
+           ": with --zero 3 and --fsdp weights are gathered in 16 bits (expected --zero 0 to 2)";
+  }
+  if (recipe.tuning != Tuning::full) {
+    return option + ": frozen weights beside adapters stay in 16 bits (expected --tuning full)";
+  }
+  return {};
+}
+
 }  // namespace
 
 std::optional<std::string> unsupported_because(const Job& job) {
+  if (const std::string reason = narrow_weights_reason(job.recipe); !reason.empty()) {
+    return reason;
+  }
   if (const std::string reason = tuning_reason(job); !reason.empty()) {
     return reason;
   }

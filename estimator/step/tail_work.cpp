@@ -267,14 +267,18 @@ void WorkBuilder::update_weights(std::vector<WorkItem>& items, const StageWeight
   if (!sharded || job_.recipe.zero == ZeroStage::parameters) {
     return;
   }
+  // An element of 8 bits is half of one of 16.
+  const auto gathered_elements = [&](std::int64_t all, bool of_experts) {
+    return all - narrow_elements(job_.recipe, weights, of_experts) / 2;
+  };
   if (gradient_ranks() > 1 && weights.elements > 0) {
-    items.push_back(
-        weights_collective(Collective::all_gather, type_, weights.elements, {flat_weight}));
+    items.push_back(weights_collective(
+        Collective::all_gather, type_, gathered_elements(weights.elements, false), {flat_weight}));
   }
   if (grid_.expert_data() > 1 && weights.expert_elements > 0) {
     items.push_back(weights_collective(Collective::all_gather,
                                        type_,
-                                       weights.expert_elements,
+                                       gathered_elements(weights.expert_elements, true),
                                        {expert_flat_weight},
                                        GroupKind::expert_data));
   }

@@ -91,6 +91,16 @@ const char* const gpt3_script =
     "torchrun --nproc_per_node $GPUS_PER_NODE --nnodes $NUM_NODES pretrain_gpt.py "
     "${GPT_MODEL_ARGS[@]} ${TRAINING_ARGS[@]} ${MODEL_PARALLEL_ARGS[@]} ${DATA_ARGS[@]}\n";
 
+TEST(ForeignJob, ReadsWeightsInEightBits) {
+  const std::string arguments =
+      "--num-layers 2 --hidden-size 64 --num-attention-heads 4 --seq-length 32 "
+      "--max-position-embeddings 32 --micro-batch-size 1 --global-batch-size 8 --bf16 "
+      "--vocab-size 512 --fp8-format hybrid --fp8-param-gather";
+  const ForeignJob job = read_megatron_job(arguments, "args.txt");
+  EXPECT_EQ(entry(job, "precision"), "fp8");
+  EXPECT_EQ(entry(job, "fp8-param-gather"), "on");
+}
+
 // The shape of Megatron-LM's examples/gpt3/train_gpt3_175b_distributed.sh.
 TEST(ForeignJob, ReadsAMegatronScript) {
   EXPECT_EQ(job_format_of("train.sh", gpt3_script), JobFormat::megatron);

@@ -1,6 +1,7 @@
 // Attention over a context group, and products with 8-bit operands.
 #include <algorithm>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "estimator/step/memory.hpp"
@@ -122,6 +123,39 @@ TEST(Fp8Work, KeepsNoCopyOfAGatheredInput) {
     return kernel != nullptr && kernel->key.op == KernelOp::cast;
   });
   EXPECT_EQ(casts, 4 + 2);  // gradients, and the inputs of the two column-parallel products
+}
+
+// 8,192 + 4,096 + 12,288 + 6,144 weights of a layer's four matrices: 2 bytes less of each are kept,
+// and one less is gathered.
+TEST(Fp8Work, GathersItsWeightsInOneByte) {
+  Job job = small_llama({.data = 2}, 1);
+  job.recipe.precision = Precision::fp8;
+  const auto state = [&] {
+    const StageWork work = stage_work(job, {8}, 0);
+    std::int64_t gathered = 0;
+    for (const WorkItem& item : work.tail) {
+      const auto* collective = std::get_if<CollectiveWork>(&item.work);
+      gathered += collective != nullptr && collective->key.op == Collective::all_gather
+                      ? collective->key.bytes
+                      : 0;
+    }
+    return std::pair(state_memory(job, work.weights).weights.in(unit::byte), gathered);
+  };
+  const auto [wide, gathered_wide] = state();
+  job.recipe.fp8_param_gather = true;
+  const auto [narrow, gathered_narrow] = state();
+  EXPECT_DOUBLE_EQ(wide - narrow, 2.0 * 30720);
+  EXPECT_EQ(gathered_wide - gathered_narrow, 30720);
+}
+
+TEST(Fp8Work, RefusesNarrowWeightsWhereThereAreNone) {
+  Job job = small_llama({.data = 2}, 1);
+  job.recipe.fp8_param_gather = true;
+  EXPECT_THAT(*unsupported_because(job), testing::HasSubstr("expected --precision fp8 or mxfp8"));
+  job.recipe.precision = Precision::mxfp8;
+  EXPECT_FALSE(unsupported_because(job));
+  job.recipe.zero = ZeroStage::parameters;
+  EXPECT_THAT(*unsupported_because(job), testing::HasSubstr("expected --zero 0 to 2"));
 }
 
 // The products' inputs are kept in one byte instead of two: 32 tokens of norm1 (64), attended (64),
