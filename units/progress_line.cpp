@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "units/quantity_text.hpp"
+#include "units/text_width.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -48,14 +49,16 @@ void ProgressLine::show(double share, double count, Clock::time_point now) {
   has_line_ = true;
   const double done = std::clamp(share, 0.0, 1.0);
   const auto filled = static_cast<std::size_t>(std::floor(done * bar_width));
-  *out_ << fmt::format("\r\033[K|{:{}}| {} {:.0f} %, {} {}/s, {} left",
-                       std::string(filled, '='),
-                       bar_width,
-                       name_,
-                       100.0 * done,
-                       count_text(count / elapsed),
-                       things_,
-                       text_of(elapsed * (1.0 - done) / done * unit::second))
+  const std::string line = fmt::format("|{:{}}| {} {:.0f} %, {} {}/s, {} left",
+                                       std::string(filled, '='),
+                                       bar_width,
+                                       name_,
+                                       100.0 * done,
+                                       count_text(count / elapsed),
+                                       things_,
+                                       text_of(elapsed * (1.0 - done) / done * unit::second));
+  // A line that wraps is not written over.
+  *out_ << "\r\033[K" << cut_to(line, columns_of_standard_error().value_or(line.size()))
         << std::flush;
 }
 

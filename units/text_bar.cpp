@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <cstdlib>
 #include <ostream>
 #include <string_view>
 
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace forerun {
@@ -26,10 +26,12 @@ std::string_view variable(const char* name) {
 
 // The first of the three that is set decides, as for setlocale.
 bool has_utf8_locale() {
-  for (const char* const name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
-    if (const std::string_view locale = variable(name); !locale.empty()) {
-      return locale.find("UTF-8") != std::string_view::npos ||
-             locale.find("utf8") != std::string_view::npos;
+  for (const char* const which : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    if (const std::string_view locale = variable(which); !locale.empty()) {
+      std::string name(locale);
+      std::ranges::transform(
+          name, name.begin(), [](unsigned char letter) { return std::tolower(letter); });
+      return name.find("utf-8") != std::string::npos || name.find("utf8") != std::string::npos;
     }
   }
   return false;
@@ -48,19 +50,11 @@ std::string blocks(double share, int width) {
 }  // namespace
 
 BarStyle bar_style_of_standard_output() {
-  if (::isatty(STDOUT_FILENO) == 0 || !variable("NO_COLOR").empty() || variable("TERM") == "dumb") {
-    return BarStyle::none;
-  }
-  return has_utf8_locale() ? BarStyle::blocks : BarStyle::ascii;
+  return ::isatty(STDOUT_FILENO) == 0 ? BarStyle::none : bar_style_of_terminal();
 }
 
-std::optional<std::size_t> columns_of_standard_output() {
-  winsize size{};
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): the only way to ask
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) {
-    return std::nullopt;
-  }
-  return size.ws_col;
+BarStyle bar_style_of_terminal() {
+  return has_utf8_locale() && variable("TERM") != "dumb" ? BarStyle::blocks : BarStyle::ascii;
 }
 
 void set_bar_style(std::ostream& out, BarStyle style) {

@@ -1,24 +1,24 @@
 // Small bars beside shares in tables: where the reader's terminal can show them, and nowhere else.
 #pragma once
 
-#include <cstddef>
 #include <iosfwd>
-#include <optional>
 #include <string>
 
 namespace forerun {
 
 enum class BarStyle {
-  none,    ///< files, pipes, NO_COLOR
+  none,    ///< files and pipes
   ascii,   ///< "####"
   blocks,  ///< eighths of a character, in UTF-8
 };
 
-/// What standard output can show: by whether it is a terminal, NO_COLOR, and the locale's encoding.
+/// What standard output can show: bars on a terminal, of blocks where the locale's encoding is
+/// UTF-8 and the terminal more than a dumb one. Bars have no colour, so NO_COLOR does not ask for
+/// fewer.
 [[nodiscard]] BarStyle bar_style_of_standard_output();
 
-/// Columns of the terminal that standard output is; nothing where it is none or does not say.
-[[nodiscard]] std::optional<std::size_t> columns_of_standard_output();
+/// The same of a terminal, for those who know that there is one.
+[[nodiscard]] BarStyle bar_style_of_terminal();
 
 /// From now on bar_text(out, ...) makes bars of this style; a stream begins with none.
 void set_bar_style(std::ostream& out, BarStyle style);

@@ -11,6 +11,7 @@
 
 #include "estimator/profile/build_info.hpp"
 #include "estimator/profile/build_parts.hpp"
+#include "units/text_width.hpp"
 
 namespace forerun {
 namespace {
@@ -63,25 +64,8 @@ Examples examples(Verb verb) {
   return {};
 }
 
-/// `text` in lines of `width`, each after the first indented by `indent`.
-std::string wrapped(std::string_view text, std::size_t indent, std::size_t width) {
-  std::string lines;
-  std::size_t column = indent;
-  while (!text.empty()) {
-    const std::size_t space = std::min(text.find(' '), text.size());
-    const std::string_view word = text.substr(0, space);
-    text.remove_prefix(std::min(space + 1, text.size()));
-    if (column > indent && column + 1 + word.size() > width) {
-      lines += "\n" + std::string(indent, ' ');
-      column = indent;
-    } else if (column > indent) {
-      lines += ' ';
-      ++column;
-    }
-    lines += word;
-    column += word.size();
-  }
-  return lines;
+std::string paragraph(std::string_view text, std::size_t width) {
+  return wrapped(text, 0, width) + "\n";
 }
 
 /// Two columns, the left one `left_width` wide; what is longer has a line of its own.
@@ -117,6 +101,24 @@ std::vector<HelpLine> option_lines(Verb verb, std::span<const OptionRow> table) 
   return lines;
 }
 
+/// A command broken between its options as a shell reads on, so that it runs as printed.
+std::string shell_lines(std::string_view command, std::size_t width) {
+  constexpr std::string_view more = " \\";
+  std::string text;
+  std::string line = "  ";
+  while (!command.empty()) {
+    const std::size_t end = std::min(command.find(" --", 1), command.size());
+    if (line.find_first_not_of(' ') != std::string::npos &&
+        line.size() + end + more.size() > width) {
+      text += line.append(more) + "\n";
+      line = "     ";
+    }
+    line += command.substr(0, end);
+    command.remove_prefix(end);
+  }
+  return text + line + "\n";
+}
+
 std::vector<std::string> flags_of(Verb verb, std::span<const OptionRow> table) {
   std::vector<std::string> flags;
   for (const OptionRow& row : table) {
@@ -131,9 +133,10 @@ std::vector<std::string> flags_of(Verb verb, std::span<const OptionRow> table) {
 }  // namespace
 
 std::string overview_help(std::size_t width) {
-  std::string text =
-      "forerun predicts what a training run costs, from costs measured on the cluster at hand.\n\n"
-      "Usage: forerun VERB [--option value]...\n\nVerbs:\n";
+  std::string text = paragraph(
+      "forerun predicts what a training run costs, from costs measured on the cluster at hand.",
+      width);
+  text += "\nUsage: forerun VERB [--option value]...\n\nVerbs:\n";
   for (const Verb verb : all_verbs()) {
     text += entry(name_of(verb), purpose_of(verb), 10, width);
   }
@@ -143,8 +146,14 @@ std::string overview_help(std::size_t width) {
       entry("completion bash|zsh", "a script for: source <(forerun completion bash)", 19, width);
   text += entry("manual [VERB]", "a page for man: forerun manual | man -l -", 19, width);
   text += entry("--version", "version, revision, compilers and libraries", 19, width);
-  text +=
-      "\nExit status: 0 answered, 1 failed, 2 wrong input, 3 nothing that was asked for fits.\n";
+  text += "\n" + paragraph(
+                     "Exit status: 0 answered, 1 failed, 2 wrong input, 3 nothing that was "
+                     "asked for fits.",
+                     width);
+  text += paragraph(
+      "Tables fit the terminal, or COLUMNS where it is set; without it, into a pipe or "
+      "a file, a row is a line.",
+      width);
   return text;
 }
 
@@ -155,13 +164,15 @@ std::string verb_help(Verb verb, std::span<const OptionRow> table, std::size_t w
     left_width = std::max(left_width, line.left.size());
   }
   left_width = std::min(left_width, 2 * width / 5);
-  std::string text = fmt::format("forerun {}: {}.\n\nOptions:\n", name_of(verb), purpose_of(verb));
+  std::string text =
+      paragraph(fmt::format("forerun {}: {}.", name_of(verb), purpose_of(verb)), width) +
+      "\nOptions:\n";
   for (const HelpLine& line : lines) {
     text += entry(line.left, line.right, left_width, width);
   }
   text += "\nExamples:\n";
   for (const std::string_view example : examples(verb)) {
-    text += fmt::format("  {}\n", example);
+    text += shell_lines(example, width);
   }
   text += "\nCounts take K, M, B, T (15T), times s, min, h, d (60s).\n";
   return text;

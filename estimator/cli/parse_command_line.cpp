@@ -17,10 +17,11 @@
 #include "estimator/cli/job_file.hpp"
 #include "estimator/cli/manual.hpp"
 #include "estimator/cli/option_table.hpp"
+#include "estimator/cli/unknown_option.hpp"
 #include "units/input_error.hpp"
 #include "units/quantity_text.hpp"
-#include "units/text_bar.hpp"
 #include "units/text_file.hpp"
+#include "units/text_width.hpp"
 
 namespace forerun {
 namespace {
@@ -28,6 +29,11 @@ namespace {
 namespace po = boost::program_options;
 
 using Words = std::vector<std::string>;
+
+/// "-model": with a dash too few.
+bool is_like_an_option(std::string_view word) {
+  return word.size() > 1 && word.starts_with('-');
+}
 
 struct GivenOption {
   std::string name;  ///< without dashes
@@ -39,20 +45,10 @@ bool asks_for_help(const Words& words) {
       words, [](const std::string& word) { return word == "--help" || word == "-h"; });
 }
 
-Words verb_names() {
-  Words names;
-  std::ranges::transform(
-      all_verbs(), std::back_inserter(names), [](Verb verb) { return std::string(name_of(verb)); });
-  return names;
-}
-
 Verb verb_from(const std::string& word) {
   const Words names = verb_names();
   if (word.starts_with('-')) {
-    throw InputError(
-        word,
-        fmt::format(
-            "the verb comes first (expected {}, as in forerun estimate {})", listed(names), word));
+    throw wrong_beginning(word);
   }
   const auto found = std::ranges::find(names, word);
   if (found == names.end()) {
@@ -62,36 +58,6 @@ Verb verb_from(const std::string& word) {
             "unknown verb (expected {}; nearest is {})", listed(names), nearest(word, names)));
   }
   return all_verbs()[static_cast<std::size_t>(found - names.begin())];
-}
-
-/// What was probably meant: the option that `flag` abbreviates, or else the nearest one.
-std::string suggestion(const std::string& flag, const Words& flags) {
-  const auto longer = std::ranges::find_if(
-      flags, [&](const std::string& candidate) { return candidate.starts_with(flag); });
-  return longer == flags.end() ? nearest(flag, flags) : *longer;
-}
-
-/// Why `flag`, which this verb does not take, is wrong.
-InputError not_taken(const std::string& flag, Verb verb, const std::vector<OptionRow>& table) {
-  const auto known =
-      std::ranges::find_if(table, [&](const OptionRow& row) { return "--" + row.name == flag; });
-  if (known != table.end()) {
-    Words takers;
-    std::ranges::transform(known->verbs, std::back_inserter(takers), [](Verb taker) {
-      return "'" + std::string(name_of(taker)) + "'";
-    });
-    return {flag,
-            fmt::format("not an option of '{}' (it belongs to {})", name_of(verb), listed(takers))};
-  }
-  Words flags{"--job", "--help"};
-  for (const OptionRow& row : table) {
-    if (takes(row, verb)) {
-      flags.push_back("--" + row.name);
-    }
-  }
-  return {flag,
-          fmt::format(
-              "unknown option of '{}' (did you mean {}?)", name_of(verb), suggestion(flag, flags))};
 }
 
 InputError value_missing(const std::string& flag, const std::vector<OptionRow>& table) {
@@ -117,7 +83,7 @@ GivenOption given_option(const po::option& option, const std::vector<OptionRow>&
 void take_lone_word(std::vector<GivenOption>& given,
                     Verb verb,
                     const std::vector<OptionRow>& table) {
-  if (!given.back().name.empty()) {
+  if (!given.back().name.empty() || is_like_an_option(given.back().text)) {
     return;
   }
   const auto taker = std::ranges::find_if(
@@ -159,7 +125,7 @@ std::vector<GivenOption> given_options(const Words& words,
       take_lone_word(given, verb, table);
     }
   } catch (const po::unknown_option& error) {
-    throw not_taken(error.get_option_name(), verb, table);
+    throw unknown_option(error.get_option_name(), verb, table);
   } catch (const po::invalid_command_line_syntax& error) {
     if (error.kind() == po::invalid_syntax::extra_parameter) {
       throw InputError(error.get_option_name(), "takes no value");
@@ -180,6 +146,9 @@ std::optional<std::string> checked_job(const std::vector<GivenOption>& given,
   std::optional<std::string> job;
   std::set<std::string_view> seen;
   for (const GivenOption& option : given) {
+    if (option.name.empty() && is_like_an_option(option.text)) {
+      throw unknown_option(option.text.substr(0, option.text.find('=')), verb, table);
+    }
     if (option.name.empty()) {
       throw InputError(fmt::format("'{}'", option.text),
                        fmt::format("unexpected argument of '{}' (expected options like --model "
@@ -406,9 +375,7 @@ HelpRequest manual(const Words& words) {
 
 /// As the terminal has it, within what reads well.
 std::size_t help_width() {
-  constexpr std::size_t least = 60;
-  return std::clamp(
-      columns_of_standard_output().value_or(usual_help_width), least, usual_help_width);
+  return std::min(columns_of_standard_output().value_or(usual_help_width), usual_help_width);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "jobs/read_model.hpp"
 #include "units/input_error.hpp"
 #include "units/quantity_text.hpp"
+#include "units/text_table.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -134,29 +135,24 @@ Json document_of(const ServedModel& served,
 void print_decode(const Json& document, std::ostream& out) {
   const Json& inputs = document["inputs"];
   fmt::print(out,
-             "{} decoding {} sequences at once, tp={} on {} ranks of {}, {}\n\n{:>10}{:>12}{:>26}"
-             "{:>14}{:>20}\n",
+             "{} decoding {} sequences at once, tp={} on {} ranks of {}, {}\n\n",
              inputs["model"].get<std::string>(),
              inputs["batch"].get<std::int64_t>(),
              inputs["tp"].get<std::int64_t>(),
              inputs["ranks"].get<std::int64_t>(),
              inputs["device"].get<std::string>(),
-             inputs["precision"].get<std::string>(),
-             "context",
-             "step",
-             "95 % of the median",
-             "tokens/s",
-             "words/min a copy");
+             inputs["precision"].get<std::string>());
+  TextTable table(
+      {{"context"}, {"step"}, {"95 % of the median"}, {"tokens/s"}, {"words/min\na copy"}});
   const auto time = [](const Json& value) { return text_of(value.get<double>() * unit::second); };
   for (const Json& row : document["decode"]) {
-    fmt::print(out,
-               "{:>10}{:>12}{:>26}{:>14.4g}{:>20.4g}\n",
-               row["context"].get<std::int64_t>(),
+    table.add({std::to_string(row["context"].get<std::int64_t>()),
                time(row["step_s"]),
                time(row["low_s"]) + " to " + time(row["high_s"]),
-               row["tokens_per_s"].get<double>(),
-               row["words_per_minute"].get<double>());
+               count_text(row["tokens_per_s"].get<double>()),
+               count_text(row["words_per_minute"].get<double>())});
   }
+  table.print(out);
   const Json& fit = document["fit"];
   fmt::print(out,
              "\nstep = {} +- {} and {:.3g} +- {:.2g} us for every token of context (95 %)\n",

@@ -130,7 +130,9 @@ ExitCode run_import(const Options& options, const OutputStreams& streams) {
       options.merged_profiles.empty() ? imported(options, document) : merged(options, document);
   document.update(profile_summary(profile));
   write_atomically(*options.out, to_json(profile).dump(2) + "\n");
-  streams.out << result_text(document, print_import, options.format) << std::flush;
+  Options to_stdout = options;
+  to_stdout.out.reset();  // which is the profile's
+  write_result(document, print_import, to_stdout, streams.out);
   return ExitCode::answered;
 }
 

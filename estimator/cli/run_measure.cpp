@@ -8,7 +8,6 @@
 
 #include <fmt/ostream.h>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 #include "estimator/cli/job_options.hpp"
 #include "estimator/cli/ranks.hpp"
@@ -21,7 +20,9 @@
 #include "estimator/profile/profile_json.hpp"
 #include "kernels/kernel_cost.hpp"
 #include "units/input_error.hpp"
+#include "units/progress_line.hpp"
 #include "units/quantity_text.hpp"
+#include "units/text_table.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -75,11 +76,13 @@ void print_records(const Json& records, const char* title, std::ostream& out) {
   std::ranges::stable_sort(sorted, std::greater<>(), [](const Json* record) {
     return (*record)["median_s"].get<double>();
   });
+  TextTable table({{""}, {""}, {"", Align::left}}, 2);
   for (const Json* record : sorted) {
     const Seconds time = (*record)["median_s"].get<double>() * unit::second;
     const auto key = (*record)["key"].get<std::string>();
-    fmt::print(out, "  {:>9}  {:>13}  {}\n", text_of(time), rate_text(key, time), key);
+    table.add({text_of(time), rate_text(key, time), key});
   }
+  table.print(out);
 }
 
 void print_profile(const Json& profile, std::ostream& out) {
@@ -163,8 +166,7 @@ ProgressStyle progress_style(const Options& options) {
   if (options.verbosity == Verbosity::verbose) {
     return ProgressStyle::every;
   }
-  const bool is_terminal = ::isatty(STDERR_FILENO) != 0;
-  return is_terminal ? ProgressStyle::bar : ProgressStyle::sparse;
+  return standard_error_takes_progress() ? ProgressStyle::bar : ProgressStyle::sparse;
 }
 
 MeasureOptions request_from(const Options& options, Ranks& ranks) {

@@ -12,6 +12,7 @@
 #include "topologies/level_rates.hpp"
 #include "topologies/read_cluster.hpp"
 #include "units/quantity_text.hpp"
+#include "units/text_table.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -100,48 +101,106 @@ Json show(const Options& options) {
   return document;
 }
 
-void print_show(const Json& document, std::ostream& out) {
-  for (const Json& model : document["models"]) {
+namespace {
+
+// By name, with where the numbers are from.
+void print_sources(const Json& models, std::ostream& out) {
+  for (const Json& model : models) {
     fmt::print(out,
-               "{:<18} {:>16} parameters, {:>15} active; {} layers x {}; {}\n",
+               "{}: {} parameters, {} active; {}\n",
                model["name"].get<std::string>(),
                model["parameters"].get<std::int64_t>(),
                model["active_parameters"].get<std::int64_t>(),
-               model["layers"].get<std::int64_t>(),
-               model["hidden"].get<std::int64_t>(),
                model["source"].get<std::string>());
   }
-  for (const Json& cluster : document["clusters"]) {
+}
+
+void print_models(const Json& models, std::ostream& out) {
+  TextTable table({{"model", Align::left},
+                   {"parameters"},
+                   {"active"},
+                   {"layers"},
+                   {"hidden"},
+                   {"heads"},
+                   {"vocabulary"}});
+  for (const Json& model : models) {
+    const auto whole = [&](const char* key) {
+      return std::to_string(model[key].get<std::int64_t>());
+    };
+    table.add({model["name"].get<std::string>(),
+               count_text(model["parameters"].get<double>()),
+               count_text(model["active_parameters"].get<double>()),
+               whole("layers"),
+               whole("hidden"),
+               whole("heads"),
+               whole("vocabulary")});
+  }
+  table.print(out);
+  constexpr std::size_t most_with_sources = 8;
+  if (models.size() <= most_with_sources) {
+    fmt::print(out, "\n");
+    print_sources(models, out);
+  } else {
     fmt::print(out,
-               "{:<18} {} with {}, {} a node, up to {}; {}\n",
-               cluster["name"].get<std::string>(),
-               cluster["device"].get<std::string>(),
-               text_of(cluster["memory_bytes"].get<double>() * unit::byte),
-               cluster["devices_per_node"].get<std::int64_t>(),
-               cluster["max_devices"].get<std::int64_t>(),
-               cluster["source"].get<std::string>());
-    for (const auto& [type, peak] : cluster["peak_flop_per_s"].items()) {
-      fmt::print(
-          out, "    {:<8} {}\n", type, text_of(peak.get<double>() * unit::flop / unit::second));
-    }
-    for (const Json& level : cluster["levels"]) {
-      fmt::print(out,
-                 "    {:<16} {:>6} devices  {:>10} x {:.2f} after {}\n",
-                 level["name"].get<std::string>(),
-                 level["devices"].get<std::int64_t>(),
-                 text_of(level["bandwidth_bytes_per_s"].get<double>() * unit::byte / unit::second),
-                 level["efficiency"].get<double>(),
-                 text_of(level["latency_s"].get<double>() * unit::second));
-    }
-    if (const Json& host = cluster["host"]; !host.is_null()) {
-      fmt::print(out,
-                 "    {:<16} {:>6} devices  {:>10} of {}; {} of host memory a node\n",
-                 host["link"].get<std::string>(),
-                 host["sharing"].get<std::int64_t>(),
-                 text_of(host["link_rate_bytes_per_s"].get<double>() * unit::byte / unit::second),
-                 text_of(host["link_peak_bytes_per_s"].get<double>() * unit::byte / unit::second),
-                 text_of(host["memory_bytes"].get<double>() * unit::byte));
-    }
+               "\n{} models; exact counts and sources: forerun show --model NAME, or --format "
+               "json\n",
+               models.size());
+  }
+}
+
+void print_peaks(const Json& peaks, std::ostream& out) {
+  std::string line;
+  for (const auto& [type, peak] : peaks.items()) {
+    line += fmt::format("{}{} {}",
+                        line.empty() ? "" : ", ",
+                        type,
+                        text_of(peak.get<double>() * unit::flop / unit::second));
+  }
+  fmt::print(out, "    peak: {}\n", line);
+}
+
+void print_cluster(const Json& cluster, std::ostream& out) {
+  fmt::print(out,
+             "{}: {} with {}, {} a node, up to {}\n",
+             cluster["name"].get<std::string>(),
+             cluster["device"].get<std::string>(),
+             text_of(cluster["memory_bytes"].get<double>() * unit::byte),
+             cluster["devices_per_node"].get<std::int64_t>(),
+             cluster["max_devices"].get<std::int64_t>());
+  print_peaks(cluster["peak_flop_per_s"], out);
+  TextTable links({{"link", Align::left}, {"devices"}, {"bandwidth"}, {"efficiency"}, {"latency"}},
+                  4);
+  for (const Json& level : cluster["levels"]) {
+    links.add({level["name"].get<std::string>(),
+               std::to_string(level["devices"].get<std::int64_t>()),
+               text_of(level["bandwidth_bytes_per_s"].get<double>() * unit::byte / unit::second),
+               fmt::format("{:.2f}", level["efficiency"].get<double>()),
+               text_of(level["latency_s"].get<double>() * unit::second)});
+  }
+  links.print(out);
+  if (const Json& host = cluster["host"]; !host.is_null()) {
+    fmt::print(out,
+               "    host: {}, {} of {}, shared by {}; {} of memory a node\n",
+               host["link"].get<std::string>(),
+               text_of(host["link_rate_bytes_per_s"].get<double>() * unit::byte / unit::second),
+               text_of(host["link_peak_bytes_per_s"].get<double>() * unit::byte / unit::second),
+               host["sharing"].get<std::int64_t>(),
+               text_of(host["memory_bytes"].get<double>() * unit::byte));
+  }
+  fmt::print(out, "    source: {}\n", cluster["source"].get<std::string>());
+}
+
+}  // namespace
+
+void print_show(const Json& document, std::ostream& out) {
+  if (!document["models"].empty()) {
+    print_models(document["models"], out);
+  }
+  bool is_first = document["models"].empty();
+  for (const Json& cluster : document["clusters"]) {
+    fmt::print(out, "{}", is_first ? "" : "\n");
+    is_first = false;
+    print_cluster(cluster, out);
   }
 }
 

@@ -13,6 +13,7 @@
 #include "topologies/read_cluster.hpp"
 #include "units/input_error.hpp"
 #include "units/quantity_text.hpp"
+#include "units/text_table.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -100,6 +101,7 @@ Json comparison_document(const std::vector<std::string>& names, double tolerance
 }
 
 void print_comparison(const Json& document, std::ostream& out) {
+  TextTable table({{"slower by"}, {"old"}, {"new"}, {"key or link", Align::left}});
   for (const Json& row : document["rows"]) {
     if (!row["slower"].get<bool>()) {
       continue;
@@ -111,12 +113,14 @@ void print_comparison(const Json& document, std::ostream& out) {
       return key.ends_with(" bandwidth") ? text_of(1.0 / value * unit::byte / unit::second)
                                          : text_of(value * unit::second);
     };
-    fmt::print(out,
-               "slower by {:5.1f} %  {:>10} -> {:>10}  {}\n",
-               100.0 * (row["ratio"].get<double>() - 1.0),
+    table.add({fmt::format("{:.1f} %", 100.0 * (row["ratio"].get<double>() - 1.0)),
                text("old_s"),
                text("new_s"),
-               key);
+               key});
+  }
+  if (document["slower"] != 0) {
+    table.print(out);
+    fmt::print(out, "\n");
   }
   fmt::print(out,
              "{} of {} keys and links are slower by more than {:.3g} % and beyond both intervals\n",

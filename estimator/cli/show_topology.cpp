@@ -15,6 +15,7 @@
 #include "estimator/profile/profile_json.hpp"
 #include "estimator/profile/topology_json.hpp"
 #include "units/quantity_text.hpp"
+#include "units/text_table.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -165,21 +166,25 @@ std::string short_time(const Json& value) {
 void print_numbers(const Json& document, std::ostream& out) {
   const Json& measured = document["measured"];
   const std::size_t ranks = document["hosts"].size();
-  fmt::print(out, "\nbytes a second above the diagonal, latency below it\n\n      ");
+  fmt::print(out, "\nbytes a second above the diagonal, latency below it\n\n");
+  std::vector<TextColumn> columns{{"rank"}};
   for (std::size_t column = 0; column < ranks; ++column) {
-    fmt::print(out, "{:>8}", column);
+    columns.push_back({std::to_string(column)});
   }
-  fmt::print(out, "\n");
+  columns.push_back({"host", Align::left});
+  TextTable table(std::move(columns));
   for (std::size_t row = 0; row < ranks; ++row) {
-    fmt::print(out, "{:>6}", row);
+    std::vector<std::string> cells{std::to_string(row)};
     for (std::size_t column = 0; column < ranks; ++column) {
       const Json& rate = measured["bandwidth_matrix_bytes_per_s"].at(row).at(column);
       const Json& latency = measured["latency_matrix_s"].at(row).at(column);
       const std::string off = column > row ? short_rate(rate) : short_time(latency);
-      fmt::print(out, "{:>8}", column == row ? "." : off);
+      cells.push_back(column == row ? "." : off);
     }
-    fmt::print(out, "  {}\n", document["hosts"].at(row).get<std::string>());
+    cells.push_back(document["hosts"].at(row).get<std::string>());
+    table.add(std::move(cells));
   }
+  table.print(out);
 }
 
 // The level of each pair as a digit, innermost 1.
@@ -276,22 +281,26 @@ void print_links(const Json& links, std::ostream& out) {
   fmt::print(
       out,
       "  links of the node (NVn: n NVLinks; over PCIe PIX: one switch, PXB: several, PHB: the "
-      "host bridge, NODE: the NUMA domain, SYS: beyond):\n{:>16}",
-      "");
-  for (const std::string& name : names) {
-    fmt::print(out, " {:>12}", name);
-  }
+      "host bridge, NODE: the NUMA domain, SYS: beyond):\n");
+  std::vector<TextColumn> columns{{""}};
+  std::ranges::transform(
+      names, std::back_inserter(columns), [](const auto& name) { return TextColumn{name}; });
+  TextTable table(std::move(columns), 2);
   for (const std::string& row : names) {
-    fmt::print(out, "\n{:>16}", row);
+    std::vector<std::string> cells{row};
     for (const std::string& column : names) {
       const auto sign = signs.find({row, column});
-      fmt::print(
-          out,
-          " {:>12}",
-          row == column ? std::string(".") : (sign == signs.end() ? std::string() : sign->second));
+      cells.push_back(row == column ? "." : (sign == signs.end() ? "" : sign->second));
     }
+    table.add(std::move(cells));
   }
-  fmt::print(out, "\n");
+  table.print(out);
+}
+
+// Processors' names are padded.
+std::string trimmed(std::string text) {
+  text.erase(text.find_last_not_of(' ') + 1);
+  return text;
 }
 
 void print_node(const Json& document, std::ostream& out) {
@@ -301,7 +310,7 @@ void print_node(const Json& document, std::ostream& out) {
   }
   fmt::print(out,
              "each node: {}, {} sockets, {} NUMA domains, {} cores, {} last-level cache, {}\n",
-             node["cpu_model"].get<std::string>(),
+             trimmed(node["cpu_model"].get<std::string>()),
              node["sockets"].get<std::int64_t>(),
              node["numa_domains"].get<std::int64_t>(),
              node["cores"].get<std::int64_t>(),

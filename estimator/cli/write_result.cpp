@@ -9,6 +9,7 @@
 #include "estimator/cli/csv.hpp"
 #include "estimator/profile/journal.hpp"
 #include "units/text_bar.hpp"
+#include "units/text_width.hpp"
 
 namespace forerun {
 
@@ -39,8 +40,11 @@ void write_result(const nlohmann::ordered_json& document,
   }
   if (options.format == Format::table) {
     std::ostringstream text;
-    set_bar_style(text, bar_style_of_standard_output());
-    table(document, text);
+    {
+      FittedStream fitted(text, columns_of_standard_output());
+      set_bar_style(fitted, bar_style_of_standard_output());
+      table(document, fitted);
+    }
     out << text.str() << std::flush;
   } else {
     out << result_text(document, table, options.format) << std::flush;

@@ -12,8 +12,9 @@ namespace forerun {
 
 using TablePrinter = std::function<void(const nlohmann::ordered_json&, std::ostream&)>;
 
-/// The document as table, JSON or CSV: to `--out` (whole or not at all) or to `out`. Throws
-/// std::runtime_error when the file or the stream cannot be written.
+/// The document as table, JSON or CSV: to `--out` (whole or not at all) or to `out`, which is
+/// standard output: there lines of a table are broken to its columns. Throws std::runtime_error
+/// when the file or the stream cannot be written.
 void write_result(const nlohmann::ordered_json& document,
                   const TablePrinter& table,
                   const Options& options,

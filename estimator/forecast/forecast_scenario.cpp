@@ -30,6 +30,17 @@ Json json_of(const Summary& summary) {
           {"mean", summary.mean}};
 }
 
+/// Of bins and of what lies outside them the shares sum to 1.
+Json json_of(const Histogram& histogram) {
+  Json bins = Json::array();
+  for (std::size_t i = 0; i < histogram.shares.size(); ++i) {
+    bins.push_back({{"from", histogram.edges.at(i)},
+                    {"to", histogram.edges.at(i + 1)},
+                    {"share", histogram.shares.at(i)}});
+  }
+  return {{"below", histogram.below}, {"above", histogram.above}, {"bins", std::move(bins)}};
+}
+
 /// The inputs as the scenario states them: distribution, numbers, their levels and the source.
 Json inputs_of(const Scenario& scenario) {
   Json inputs = Json::object();
@@ -142,6 +153,8 @@ void add_quantities(const Simulation& simulation, Draws draws, Json& document, J
                                      {"cost_usd", Output::cost_usd, 1.0},
                                      {"power_w", Output::power_w, 1.0}}};
   std::array<Summary, output_count> summaries{};
+  constexpr auto work = static_cast<std::size_t>(Output::work_years);
+  const std::vector<double> work_years = draws.columns.at(work);
   for (std::size_t i = 0; i < output_count; ++i) {
     if (simulation.yields(static_cast<Output>(i))) {
       summaries.at(i) = summarise(std::move(draws.columns.at(i)));
@@ -155,6 +168,7 @@ void add_quantities(const Simulation& simulation, Draws draws, Json& document, J
       notes.push_back(fmt::format("{} is null: the scenario has no source for it", row.key));
     }
   }
+  document["work_years_histogram"] = json_of(histogram(work_years, summaries.at(work)));
   add_binding(draws, document);
 }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -12,6 +13,7 @@
 #include "estimator/forecast/forecast.hpp"
 #include "units/quantity_text.hpp"
 #include "units/text_bar.hpp"
+#include "units/text_table.hpp"
 
 namespace forerun {
 
@@ -34,19 +36,16 @@ std::string cell(const Json& value) {
 
 void print_quantiles(const Json& document, std::span<const char* const> keys, std::ostream& out) {
   constexpr std::array<const char*, 6> columns = {"p5", "p25", "p50", "p75", "p95", "mean"};
-  out << fmt::format("{:<23}", "");
-  for (const char* column : columns) {
-    out << fmt::format("{:>9}", column);
-  }
-  out << '\n';
+  TextTable table({{"", Align::left}, {"p5"}, {"p25"}, {"p50"}, {"p75"}, {"p95"}, {"mean"}});
   for (const char* key : keys) {
     const Json& quantity = document.at(key);
-    out << fmt::format("{:<23}", key);
+    std::vector<std::string> cells{key};
     for (const char* column : columns) {
-      out << fmt::format("{:>9}", quantity.is_null() ? "-" : cell(quantity.at(column)));
+      cells.push_back(quantity.is_null() ? "-" : cell(quantity.at(column)));
     }
-    out << '\n';
+    table.add(std::move(cells));
   }
+  table.print(out);
 }
 
 void print_constants(const Json& document, std::ostream& out) {
@@ -118,22 +117,24 @@ void print_sensitivity(const Json& rows, std::ostream& out) {
     return std::abs(std::log((*row)["work_years_at_p95"].get<double>() /
                              (*row)["work_years_at_p5"].get<double>()));
   });
-  out << fmt::format("\n{:<28}{:>10}{:>10}{:>11}{:>10}\n",
-                     "work-years, each input alone",
-                     "at p5",
-                     "at p95",
-                     "elasticity",
-                     "variance");
+  TextTable table({{"work-years, each input alone", Align::left},
+                   {"at p5"},
+                   {"at p95"},
+                   {"elasticity"},
+                   {"variance"},
+                   {"", Align::left}});
+  constexpr int bar_width = 8;
   for (const Json* row : sorted) {
     const auto share = (*row)["variance_share"].get<double>();
-    out << fmt::format("{:<28}{:>10}{:>10}{:>11.2f}{:>8.1f} %{}\n",
-                       (*row)["input"].get<std::string>(),
-                       cell((*row)["work_years_at_p5"]),
-                       cell((*row)["work_years_at_p95"]),
-                       (*row)["elasticity_of_work"].get<double>(),
-                       100.0 * share,
-                       bar_text(out, share, 8));
+    table.add({(*row)["input"].get<std::string>(),
+               cell((*row)["work_years_at_p5"]),
+               cell((*row)["work_years_at_p95"]),
+               fmt::format("{:.2f}", (*row)["elasticity_of_work"].get<double>()),
+               fmt::format("{:.1f} %", 100.0 * share),
+               bar_text(out, share, bar_width)});
   }
+  out << '\n';
+  table.print(out);
 }
 
 void print_scenario(const Json& document, std::ostream& out) {
@@ -179,19 +180,19 @@ void print_measured(const Json& document, std::ostream& out) {
                      cell(document.at("training_flop")));
   print_constants(document, out);
   const Json& compared = document.at("scenario_comparison");
-  out << fmt::format("\n{:<32}{:>14}{:>14}{:>22}\n",
-                     "",
-                     "given model",
-                     "optimal model",
-                     fmt::format("{} p50", compared.at("scenario").get<std::string>()));
+  TextTable table({{"", Align::left},
+                   {"given model"},
+                   {"optimal model"},
+                   {fmt::format("{} p50", compared.at("scenario").get<std::string>())}});
   for (const auto& [key, value] : document.at("given_model").items()) {
     const bool has_scenario = compared.contains(key) && compared.at(key).is_object();
-    out << fmt::format("{:<32}{:>14}{:>14}{:>22}\n",
-                       key,
-                       cell(value),
-                       cell(document.at("optimal_model").at(key)),
-                       has_scenario ? cell(compared.at(key).at("p50")) : "-");
+    table.add({key,
+               cell(value),
+               cell(document.at("optimal_model").at(key)),
+               has_scenario ? cell(compared.at(key).at("p50")) : "-"});
   }
+  out << '\n';
+  table.print(out);
   out << fmt::format("measured share of the step time: {:.1f} %\n",
                      100.0 * document.at("provenance").at("measured_fraction").get<double>());
   out << fmt::format("training FLOP over the scenario's median: {}\n",

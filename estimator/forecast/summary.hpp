@@ -20,6 +20,20 @@ struct Summary {
 /// Takes its copy to reorder it; `draws` is not empty.
 [[nodiscard]] Summary summarise(std::vector<double> draws);
 
+/// Shares of draws between edges that are as far apart in logarithm; with `below` and `above`, what
+/// lies outside, they sum to 1.
+struct Histogram {
+  std::vector<double> edges;   ///< one more than shares, powers of a root of ten
+  std::vector<double> shares;  ///< of the draws from an edge, itself included, to the next
+  double below;
+  double above;
+};
+
+/// At most 60 bins, from the same quantiles as `summary`: over the draws, or over twice the way in
+/// logarithm from the median to the 5th and to the 95th percentile where they go beyond. Draws are
+/// finite, above 0 and at least one.
+[[nodiscard]] Histogram histogram(std::span<const double> draws, const Summary& summary);
+
 /// Every member times `factor` > 0.
 [[nodiscard]] Summary scaled(const Summary& summary, double factor);
 

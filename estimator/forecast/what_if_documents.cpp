@@ -11,6 +11,7 @@
 #include "estimator/forecast/scenario.hpp"
 #include "units/input_error.hpp"
 #include "units/quantity_text.hpp"
+#include "units/text_table.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -223,31 +224,30 @@ void print_edge(const Json& document, std::ostream& out) {
 
 void print_backtest(const Json& document, std::ostream& out) {
   fmt::print(out,
-             "from {} of {:.2f}, {:.3g} FLOP, at {:.3g} times a year\n{:<16}{:>9}{:>12}{:>12}"
-             "{:>24}{:>10}\n",
+             "from {} of {:.2f}, {:.3g} FLOP, at {:.3g} times a year\n",
              document["anchor"]["model"].get<std::string>(),
              document["anchor"]["year"].get<double>(),
              document["anchor"]["flop"].get<double>(),
-             document["growth_per_year"]["median"].get<double>(),
-             "",
-             "year",
-             "observed",
-             "predicted",
-             "90 %",
-             "error");
+             document["growth_per_year"]["median"].get<double>());
+  TextTable table({{"model", Align::left},
+                   {"year"},
+                   {"observed\nFLOP"},
+                   {"predicted\nFLOP"},
+                   {"90 %\nFLOP"},
+                   {"error\ndex"},
+                   {"", Align::left}});
   for (const Json& row : document["rows"]) {
-    fmt::print(out,
-               "{:<16}{:>9.2f}{:>12.3g}{:>12.3g}{:>24}{:>+6.2f} dex{}\n",
-               row["model"].get<std::string>(),
-               row["year"].get<double>(),
-               row["observed_flop"].get<double>(),
-               row["predicted_flop"].get<double>(),
+    table.add({row["model"].get<std::string>(),
+               fmt::format("{:.2f}", row["year"].get<double>()),
+               fmt::format("{:.3g}", row["observed_flop"].get<double>()),
+               fmt::format("{:.3g}", row["predicted_flop"].get<double>()),
                fmt::format("{:.2g} to {:.2g}",
                            row["predicted_flop_p5"].get<double>(),
                            row["predicted_flop_p95"].get<double>()),
-               row["log10_error"].get<double>(),
-               row["covered"].get<bool>() ? "" : "  outside");
+               fmt::format("{:+.2f}", row["log10_error"].get<double>()),
+               row["covered"].get<bool>() ? "" : "outside"});
   }
+  table.print(out);
   fmt::print(out,
              "mean error {:+.2f} dex, absolute {:.2f} dex, {:.0f} % inside the 90 % interval\n",
              document["mean_log10_error"].get<double>(),
@@ -261,26 +261,21 @@ void print_backtest(const Json& document, std::ostream& out) {
 void print_fit(const Json& document, std::ostream& out) {
   fmt::print(out,
              "L = E + A / N^alpha + B / D^beta over {} runs ({} left out), {} starts, {} "
-             "resamples\n{:<14}{:>12}{:>12}{:>26}{:>18}\n",
+             "resamples\n",
              document["runs"].get<std::int64_t>(),
              document["inputs"]["left_out"].get<std::int64_t>(),
              document["starts"].get<std::int64_t>(),
-             document["inputs"]["resamples"].get<std::int64_t>(),
-             "",
-             "value",
-             "s.e.",
-             "95 %",
-             "Besiroglu 2024");
+             document["inputs"]["resamples"].get<std::int64_t>());
+  TextTable table({{"", Align::left}, {"value"}, {"s.e."}, {"95 %"}, {"Besiroglu 2024"}});
   for (const auto& [name, value] : document["fit"].items()) {
-    fmt::print(
-        out,
-        "{:<14}{:>12.5g}{:>12.3g}{:>26}{:>18.5g}\n",
-        name,
-        value["value"].get<double>(),
-        value["standard_error"].get<double>(),
-        fmt::format("{:.5g} to {:.5g}", value["p2_5"].get<double>(), value["p97_5"].get<double>()),
-        value["besiroglu_2024"].get<double>());
+    table.add(
+        {name,
+         fmt::format("{:.5g}", value["value"].get<double>()),
+         fmt::format("{:.3g}", value["standard_error"].get<double>()),
+         fmt::format("{:.5g} to {:.5g}", value["p2_5"].get<double>(), value["p97_5"].get<double>()),
+         fmt::format("{:.5g}", value["besiroglu_2024"].get<double>())});
   }
+  table.print(out);
   for (const Json& row : document["optimal"]) {
     fmt::print(out,
                "optimal at {:.0e} FLOP: {} parameters, {} tokens ({:.1f} a parameter)\n",

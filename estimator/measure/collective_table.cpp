@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "comm/collective_key.hpp"
+#include "units/text_width.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -44,6 +45,16 @@ std::int64_t count_of(const CollectiveKey& key) {
   return is_whole ? elements : elements / key.group.ranks;
 }
 
+// The columns of nccl-tests. Where lines are too short for them all, those that say least are left
+// out: they stand in the profile, and in what goes into a pipe.
+enum class Width { whole, short_lines };
+
+constexpr std::size_t whole_width = 147;
+
+Width width_for(std::ostream& out) {
+  return line_limit(out).value_or(whole_width) < whole_width ? Width::short_lines : Width::whole;
+}
+
 std::string cells(const CollectiveKey& key, const Json& seconds, const Json& wrong) {
   if (seconds.is_null()) {
     return fmt::format("{:>9} {:>7} {:>7} {:>6}", "N/A", "N/A", "N/A", "N/A");
@@ -63,33 +74,50 @@ std::string microseconds(const Json& seconds) {
 
 void print_row(const CollectiveKey& key, const Json& record, std::ostream& out) {
   const Json& spread = record["communicator_spread"];
+  const std::string out_of_place = cells(key, record["back_to_back_s"], record["wrong"]);
+  const std::string last =
+      fmt::format("{:>9} {:>7}",
+                  microseconds(record["median_s"]),
+                  spread.is_null() ? "N/A" : fmt::format("{:.1f}", 100.0 * spread.get<double>()));
+  if (width_for(out) == Width::short_lines) {
+    fmt::print(out, "{:>12} {:>9}  {}  {}\n", key.bytes, type_word(key.type), out_of_place, last);
+    return;
+  }
   fmt::print(out,
-             "{:>12} {:>12} {:>9} {:>6} {:>5}  {}  {}  {:>9} {:>7} {:>9}\n",
+             "{:>12} {:>12} {:>9} {:>6} {:>5}  {}  {}  {} {:>9}\n",
              key.bytes,
              count_of(key),
              type_word(key.type),
              reduces(key.op) ? "sum" : "none",
              key.op == Collective::broadcast ? "0" : "-1",
-             cells(key, record["back_to_back_s"], record["wrong"]),
+             out_of_place,
              cells(key, record["in_place_s"], record["in_place_wrong"]),
-             microseconds(record["median_s"]),
-             spread.is_null() ? "N/A" : fmt::format("{:.1f}", 100.0 * spread.get<double>()),
+             last,
              microseconds(record["own_estimate_s"]));
 }
 
-void print_heading(const CollectiveKey& key, std::ostream& out) {
+void print_short_titles(std::ostream& out) {
+  constexpr const char* titles = "#{:>11} {:>9}  {:>9} {:>7} {:>7} {:>6}  {:>9} {:>7}\n";
   fmt::print(out,
-             "\n# {} {} over groups of {} ranks, {} of a group on a node, {} groups at once on "
-             "it\n",
-             name_of(key.op),
-             name_of(key.type),
-             key.group.ranks,
-             key.group.ranks_per_node,
-             key.group.concurrent);
+             fmt::runtime(titles),
+             "size",
+             "type",
+             "time",
+             "algbw",
+             "busbw",
+             "#wrong",
+             "isolated",
+             "spread");
+  fmt::print(out, fmt::runtime(titles), "(B)", "", "(us)", "(GB/s)", "(GB/s)", "", "(us)", "(%)");
+}
+
+void print_whole_titles(std::ostream& out) {
   fmt::print(out, "#{:>46}  {:^32}  {:^32}\n", "", "out-of-place", "in-place");
+  constexpr const char* titles =
+      "#{:>11} {:>12} {:>9} {:>6} {:>5}  {:>9} {:>7} {:>7} {:>6}  {:>9} {:>7} {:>7} {:>6}  {:>9} "
+      "{:>7} {:>9}\n";
   fmt::print(out,
-             "#{:>11} {:>12} {:>9} {:>6} {:>5}  {:>9} {:>7} {:>7} {:>6}  {:>9} {:>7} {:>7} {:>6}  "
-             "{:>9} {:>7} {:>9}\n",
+             fmt::runtime(titles),
              "size",
              "count",
              "type",
@@ -107,8 +135,7 @@ void print_heading(const CollectiveKey& key, std::ostream& out) {
              "spread",
              "library's");
   fmt::print(out,
-             "#{:>11} {:>12} {:>9} {:>6} {:>5}  {:>9} {:>7} {:>7} {:>6}  {:>9} {:>7} {:>7} {:>6}  "
-             "{:>9} {:>7} {:>9}\n",
+             fmt::runtime(titles),
              "(B)",
              "(elements)",
              "",
@@ -125,6 +152,22 @@ void print_heading(const CollectiveKey& key, std::ostream& out) {
              "(us)",
              "(%)",
              "(us)");
+}
+
+void print_heading(const CollectiveKey& key, std::ostream& out) {
+  fmt::print(out,
+             "\n# {} {} over groups of {} ranks, {} of a group on a node, {} groups at once on "
+             "it\n",
+             name_of(key.op),
+             name_of(key.type),
+             key.group.ranks,
+             key.group.ranks_per_node,
+             key.group.concurrent);
+  if (width_for(out) == Width::short_lines) {
+    print_short_titles(out);
+  } else {
+    print_whole_titles(out);
+  }
 }
 
 }  // namespace
@@ -145,6 +188,12 @@ void print_collective_table(const Json& profile, std::ostream& out) {
   fmt::print(out,
              "# algbw and busbw in GB/s; time: mean of operations back to back, of the slowest "
              "rank; isolated: median of one after a barrier; spread: between communicators\n");
+  if (width_for(out) == Width::short_lines) {
+    fmt::print(out,
+               "# out of place; count, redop, root, in-place times and the library's own estimate "
+               "need {} columns, or are in the profile\n",
+               whole_width);
+  }
   for (const auto& [curve, rows] : curves) {
     print_heading(curve, out);
     for (const auto& [key, record] : rows) {

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "units/quantity_text.hpp"
+#include "units/text_width.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -37,6 +38,7 @@ void Progress::begin(std::string name, std::int64_t keys) {
   end_phase();
   phase_ = std::move(name);
   done_ = 0;
+  passed_ = 0;
   total_ = keys;
   log({{"event", "phase"}, {"phase", phase_}, {"keys", keys}});
   const std::string line = keys > 0 ? fmt::format("{}: {} keys", phase_, keys) : phase_;
@@ -88,11 +90,24 @@ void Progress::note(const std::string& sentence) {
 // What is left of the phase at its pace so far, and no more than the budget has.
 double Progress::expected_rest_s() const {
   const double left = std::max(0.0, (budget_ - elapsed()).in(unit::second));
-  if (done_ == 0 || total_ < done_) {
+  if (done_ == passed_ || total_ < done_) {
     return left;
   }
-  const double pace = seconds_between(phase_start_, Clock::now()) / static_cast<double>(done_);
+  const double pace =
+      seconds_between(phase_start_, Clock::now()) / static_cast<double>(done_ - passed_);
   return std::min(left, pace * static_cast<double>(total_ - done_));
+}
+
+// ", 34 keys/min" of this phase; nothing before its first key.
+std::string Progress::rate_text() const {
+  constexpr double seconds_per_minute = 60.0;
+  const double elapsed = seconds_between(phase_start_, Clock::now());
+  if (done_ == passed_ || elapsed <= 0.0) {
+    return {};
+  }
+  const double rate = static_cast<double>(done_ - passed_) / elapsed;
+  return rate >= 1.0 ? fmt::format(", {} keys/s", count_text(rate))
+                     : fmt::format(", {} keys/min", count_text(seconds_per_minute * rate));
 }
 
 std::string Progress::rest_text() const {
@@ -102,7 +117,7 @@ std::string Progress::rest_text() const {
                                  : std::string();
   const std::string phase =
       std::isfinite(rest) ? fmt::format(", {} ends in {:.0f} s", phase_, rest) : std::string();
-  return fmt::format("[{:.0f} s{}{}]", elapsed().in(unit::second), budget, phase);
+  return fmt::format("[{:.0f} s{}{}{}]", elapsed().in(unit::second), budget, rate_text(), phase);
 }
 
 void Progress::tell(const std::string& line) {
@@ -111,12 +126,15 @@ void Progress::tell(const std::string& line) {
   }
   if (sinks_.style == ProgressStyle::bar) {
     const std::int64_t filled = total_ > 0 ? std::min(bar_width, bar_width * done_ / total_) : 0;
-    sinks_.text << fmt::format("\r\033[K|{:{}}| {} {}",
-                               std::string(static_cast<std::size_t>(filled), '='),
-                               bar_width,
-                               phase_,
-                               rest_text())
-                << std::flush;
+    const std::string whole = fmt::format("|{:{}}| {}{} {}",
+                                          std::string(static_cast<std::size_t>(filled), '='),
+                                          bar_width,
+                                          phase_,
+                                          total_ > 0 ? fmt::format(" {}/{}", done_, total_) : "",
+                                          rest_text());
+    // A line that wraps is not written over.
+    const std::size_t columns = columns_of_standard_error().value_or(whole.size());
+    sinks_.text << "\r\033[K" << cut_to(whole, columns) << std::flush;
     has_bar_ = true;
     return;
   }

@@ -39,7 +39,10 @@ class Progress {
   void skipped(const std::string& key, const std::string& reason);
 
   /// A key that an earlier run measured, or that is told elsewhere.
-  void passed() { ++done_; }
+  void passed() {
+    ++done_;
+    ++passed_;
+  }
 
   void note(const std::string& sentence);
   /// Ends the last phase and writes the summary: time per phase, keys by reason for which they were
@@ -60,6 +63,7 @@ class Progress {
   void tell(const std::string& line);
   void log(const nlohmann::ordered_json& event) const;
   [[nodiscard]] std::string rest_text() const;
+  [[nodiscard]] std::string rate_text() const;
   [[nodiscard]] double expected_rest_s() const;
 
   ProgressSinks sinks_;
@@ -70,6 +74,7 @@ class Progress {
   Clock::time_point told_ = start_;
   std::string phase_;
   std::int64_t done_ = 0;
+  std::int64_t passed_ = 0;  ///< of those done, without time of this run
   std::int64_t total_ = 0;
   bool has_bar_ = false;
   std::vector<std::pair<std::string, Seconds>> phases_;

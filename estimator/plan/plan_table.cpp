@@ -8,6 +8,8 @@
 
 #include "units/quantity_text.hpp"
 #include "units/text_bar.hpp"
+#include "units/text_table.hpp"
+#include "units/text_width.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -61,17 +63,19 @@ void print_counts(const Json& document, std::ostream& out) {
              inputs["precision"].get<std::string>());
   fmt::print(out,
              "{} candidates, {} priced in {}; rejected by:",
-             document["enumerated"].get<std::int64_t>(),
-             document["evaluated"].get<std::int64_t>(),
+             count_text(document["enumerated"].get<double>()),
+             count_text(document["evaluated"].get<double>()),
              seconds(document["elapsed_s"]));
+  const char* separator = " ";
   for (const auto& [rule, count] : document["rejected"].items()) {
     if (count.get<std::int64_t>() > 0) {
-      fmt::print(out, " {} {}", rule, count.get<std::int64_t>());
+      fmt::print(out, "{}{} {}", separator, rule, count_text(count.get<double>()));
+      separator = ", ";
     }
   }
   fmt::print(out, "\n");
   for (const auto& [reason, count] : document["not_modelled"].items()) {
-    fmt::print(out, "  not modelled {}: {}\n", count.get<std::int64_t>(), reason);
+    fmt::print(out, "  not modelled {}: {}\n", count_text(count.get<double>()), reason);
   }
 }
 
@@ -151,19 +155,26 @@ void print_front(const Json& pareto, std::ostream& out) {
     return;
   }
   fmt::print(out, "\nnone better in both:\n");
+  TextTable table({{"devices"},
+                   {"step"},
+                   {"memory"},
+                   {"days"},
+                   {"USD"},
+                   {"layout", Align::left},
+                   {"choices", Align::left}},
+                  2);
   for (const Json& one : pareto) {
-    fmt::print(out,
-               "  {:>7} devices  {:>9} a step  {:>9}  {:>9} days  {:>9} USD  {} {}\n",
-               one["devices"].get<std::int64_t>(),
+    const Json& run = one["run"];
+    const bool has_cost = !run.is_null() && !run["cost_usd"].is_null();
+    table.add({std::to_string(one["devices"].get<std::int64_t>()),
                seconds(one["step_time_s"]),
                bytes(one["memory_peak_bytes"]),
-               one["run"].is_null() ? "" : count_text(one["run"]["days"].get<double>()),
-               one["run"].is_null() || one["run"]["cost_usd"].is_null()
-                   ? ""
-                   : count_text(one["run"]["cost_usd"].get<double>()),
+               run.is_null() ? "" : count_text(run["days"].get<double>()),
+               has_cost ? count_text(run["cost_usd"].get<double>()) : "",
                layout_text(one),
-               choices_text(one));
+               choices_text(one)});
   }
+  table.print(out);
 }
 
 }  // namespace
@@ -179,6 +190,7 @@ void print_plan(const Json& document, std::ostream& out) {
     fmt::print(out, "\ninfeasible: {}\n", document["infeasible_reason"].get<std::string>());
   }
   if (document.contains("launch")) {
+    const Verbatim copied(out);
     fmt::print(out, "\n{}", document["launch"]["text"].get<std::string>());
   }
   fmt::print(out, "\n");

@@ -214,11 +214,12 @@ void print_log(const Json& document, std::ostream& out) {
       log["other_batch_left_out"].get<std::int64_t>());
   fmt::print(out, "{:<22}{:>12}{:>12}{:>12}\n", "", "predicted", "measured", "gap");
   fmt::print(out,
-             "{:<22}{:>12}{:>12}{:>12}   {}, {} the 90 % band {} to {}\n",
+             "{:<22}{:>12}{:>12}{:>12}\n{:<22}{}, {} the 90 % band {} to {}\n",
              "step",
              time_text(document["predicted_s"]),
              time_text(document["measured_s"]),
              signed_time(document["gap_s"]),
+             "  error",
              signed_percent(document["error"]),
              document["inside_band"].get<bool>() ? "inside" : "OUTSIDE",
              time_text(document["error_band_s"][0]),

@@ -8,6 +8,7 @@
 #include <fmt/ostream.h>
 
 #include "topologies/median.hpp"
+#include "units/text_table.hpp"
 
 namespace forerun {
 namespace {
@@ -53,15 +54,13 @@ std::string ratio(const Json& value) {
   return value.is_null() ? "-" : fmt::format("{:.2f}", value.get<double>());
 }
 
-void print_bound(const std::string& name, const Json& group, std::ostream& out) {
-  fmt::print(out,
-             "{:<50}{:>7}/{:<5}{:>14}{:>12}{:>12}\n",
-             name,
-             group["priced"].get<std::int64_t>(),
-             group["total"].get<std::int64_t>(),
+void add_bound(TextTable& table, const std::string& name, const Json& group) {
+  table.add({name,
+             fmt::format(
+                 "{}/{}", group["priced"].get<std::int64_t>(), group["total"].get<std::int64_t>()),
              whole_percent(group["share_at_or_under"]),
              ratio(group["median_ratio"]),
-             ratio(group["max_ratio"]));
+             ratio(group["max_ratio"])});
 }
 
 }  // namespace
@@ -97,17 +96,17 @@ Json to_json(const InferenceValidation& validation) {
 void print_inference(const Json& document, std::ostream& out) {
   print_validation(document, out);
   const Json& upper = document["upper_bound"];
-  fmt::print(out,
-             "\n{:<50}{:>13}{:>14}{:>12}{:>12}\n",
-             "no batch stated: published against the best batch",
-             "priced/rows",
-             "at or under",
-             "median",
-             "largest");
+  TextTable table({{"no batch stated: published against the best batch", Align::left},
+                   {"priced/rows"},
+                   {"at or under"},
+                   {"median"},
+                   {"largest"}});
   for (const Json& group : upper["groups"]) {
-    print_bound(group["name"].get<std::string>(), group, out);
+    add_bound(table, group["name"].get<std::string>(), group);
   }
-  print_bound("all", upper, out);
+  add_bound(table, "all", upper);
+  out << '\n';
+  table.print(out);
 }
 
 }  // namespace forerun

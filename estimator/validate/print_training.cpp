@@ -1,76 +1,87 @@
 // The document of `validate --table` as a table for people.
-#include <array>
 #include <string>
 
 #include <fmt/ostream.h>
 #include <nlohmann/json.hpp>
 
 #include "estimator/validate/validate_training.hpp"
+#include "units/text_table.hpp"
 
 namespace forerun {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
+// A share in percent, whose sign stands over the column; "-" where there is none.
 std::string percent(const Json& value) {
-  return value.is_null() ? "-" : fmt::format("{:.1f} %", 100.0 * value.get<double>());
+  return value.is_null() ? "-" : fmt::format("{:.1f}", 100.0 * value.get<double>());
 }
 
-void print_group(std::ostream& out, std::string name, const Json& group) {
-  constexpr std::size_t widest = 57;
-  if (name.size() > widest) {
-    name = name.substr(0, widest - 3) + "...";
+std::string whole(const Json& value) {
+  return std::to_string(value.get<std::int64_t>());
+}
+
+void add_group(TextTable& table, const std::string& name, const Json& group) {
+  table.add(
+      {name,
+       whole(group["priced"]) + "/" + whole(group["total"]),
+       percent(group["mape"]),
+       percent(group["without_host"]["mape"]),
+       percent(group["bias"]),
+       percent(group["p90"]),
+       percent(group["max"]),
+       group["spearman"].is_null() ? "-" : fmt::format("{:.3f}", group["spearman"].get<double>()),
+       percent(group["coverage"]),
+       percent(group["half_width"])});
+}
+
+void print_groups(std::ostream& out, const Json& document) {
+  TextTable table({{"", Align::left},
+                   {"priced"},
+                   {"error\n%"},
+                   {"no host\n%"},
+                   {"bias\n%"},
+                   {"p90\n%"},
+                   {"max\n%"},
+                   {"rank\n"},
+                   {"in band\n%"},
+                   {"width\n%"}});
+  for (const char* const kind : {"set: ", "source: ", "device: ", "parallel: "}) {
+    for (const Json& group : document["groups"]) {
+      if (const auto name = group["name"].get<std::string>(); name.starts_with(kind)) {
+        add_group(table, name, group);
+      }
+    }
   }
-  const auto priced =
-      fmt::format("{}/{}", group["priced"].get<std::int64_t>(), group["total"].get<std::int64_t>());
-  if (group["mape"].is_null()) {
-    fmt::print(out, "{:<58}{:>11}  not priced\n", name, priced);
-    return;
-  }
-  fmt::print(out,
-             "{:<58}{:>11}{:>9}{:>9}{:>9}{:>9}{:>9}{:>8.3f}{:>9}{:>9}\n",
-             name,
-             priced,
-             percent(group["mape"]),
-             percent(group["without_host"]["mape"]),
-             percent(group["bias"]),
-             percent(group["p90"]),
-             percent(group["max"]),
-             group["spearman"].get<double>(),
-             percent(group["coverage"]),
-             percent(group["half_width"]));
+  add_group(table, "all", document);
+  table.print(out);
 }
 
 void print_regret(std::ostream& out, const Json& regret) {
-  fmt::print(out,
-             "\n{:<58}{:>11}{:>9}{:>9}{:>9}\n",
-             "choosing a layout",
-             "choices",
-             "regret",
-             "max",
-             "right");
+  TextTable table(
+      {{"choosing a layout", Align::left}, {"choices"}, {"regret\n%"}, {"max\n%"}, {"right\n%"}});
   for (const Json& source : regret) {
-    fmt::print(out,
-               "{:<58}{:>11}{:>9}{:>9}{:>9}\n",
-               source["source"].get<std::string>().substr(0, 57),
-               source["choices"].get<std::int64_t>(),
+    table.add({source["source"].get<std::string>(),
+               whole(source["choices"]),
                percent(source["mean"]),
                percent(source["max"]),
-               percent(source["share_best"]));
+               percent(source["share_best"])});
   }
+  out << '\n';
+  table.print(out);
 }
 
 void print_memory(std::ostream& out, const Json& memory) {
-  fmt::print(out, "\n{:<58}{:>11}{:>9}{:>9}{:>9}\n", "memory", "rows", "error", "bias", "max");
+  TextTable table({{"memory", Align::left}, {"rows"}, {"error\n%"}, {"bias\n%"}, {"max\n%"}});
   for (const Json& group : memory["groups"]) {
-    fmt::print(out,
-               "{:<58}{:>11}{:>9}{:>9}{:>9}\n",
-               group["name"].get<std::string>().substr(0, 57),
-               group["rows"].get<std::int64_t>(),
+    table.add({group["name"].get<std::string>(),
+               whole(group["rows"]),
                percent(group["mape"]),
                percent(group["bias"]),
-               percent(group["max"]));
+               percent(group["max"])});
   }
+  out << '\n';
+  table.print(out);
   fmt::print(out,
              "called infeasible: {} of {} that ran; called feasible: {} of {} that ran out of "
              "memory\n",
@@ -81,61 +92,40 @@ void print_memory(std::ostream& out, const Json& memory) {
 }
 
 void print_baselines(std::ostream& out, const Json& baselines) {
-  fmt::print(out,
-             "\n{:<32}{:>8}{:>10}{:>15}{:>14}{:>20}\n",
-             "mean error of baselines",
-             "rows",
-             "forerun",
-             "constant HFU",
-             "with bubble",
-             "8 terms, size out");
+  TextTable table({{"mean error of baselines", Align::left},
+                   {"rows"},
+                   {"forerun\n%"},
+                   {"constant\nHFU, %"},
+                   {"with\nbubble, %"},
+                   {"8 terms,\nsize out, %"}});
   for (const Json& set : baselines) {
-    fmt::print(out,
-               "{:<32}{:>8}{:>10}{:>15}{:>14}{:>20}\n",
-               set["name"].get<std::string>(),
-               set["rows"].get<std::int64_t>(),
+    table.add({set["name"].get<std::string>(),
+               whole(set["rows"]),
                percent(set["mape"]),
                percent(set["constant_hfu_mape"]),
                percent(set["constant_hfu_bubble_mape"]),
-               percent(set["linear_leave_one_size_out_mape"]));
+               percent(set["linear_leave_one_size_out_mape"])});
   }
+  out << '\n';
+  table.print(out);
 }
 
 void print_reasons(std::ostream& out, const Json& unpriced) {
-  fmt::print(out, "\nnot priced\n");
+  TextTable table({{"rows"}, {"not priced", Align::left}});
   for (const Json& entry : unpriced) {
-    fmt::print(out,
-               "{:>6}  {}: {}\n",
-               entry["rows"].get<std::int64_t>(),
-               entry["source"].get<std::string>(),
-               entry["reason"].get<std::string>());
+    table.add(
+        {whole(entry["rows"]),
+         fmt::format(
+             "{}: {}", entry["source"].get<std::string>(), entry["reason"].get<std::string>())});
   }
+  out << '\n';
+  table.print(out);
 }
 
 }  // namespace
 
 void print_training(const Json& document, Detail detail, std::ostream& out) {
-  fmt::print(out,
-             "{:<58}{:>11}{:>9}{:>9}{:>9}{:>9}{:>9}{:>8}{:>9}{:>9}\n",
-             "",
-             "priced",
-             "error",
-             "no host",
-             "bias",
-             "p90",
-             "max",
-             "rank",
-             "in band",
-             "width");
-  for (const char* const kind : {"set: ", "source: ", "device: ", "parallel: "}) {
-    for (const Json& group : document["groups"]) {
-      const auto name = group["name"].get<std::string>();
-      if (name.starts_with(kind)) {
-        print_group(out, name, group);
-      }
-    }
-  }
-  print_group(out, "all", document);
+  print_groups(out, document);
   fmt::print(out,
              "error: with the calibrated host cost per kernel of eager software; no host: without "
              "it, nothing taken from steps\n");

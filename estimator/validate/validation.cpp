@@ -10,6 +10,7 @@
 
 #include "estimator/validate/quantile.hpp"
 #include "units/rank_correlation.hpp"
+#include "units/text_table.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -78,30 +79,21 @@ Json row_json(const ValidationRow& row) {
   return json;
 }
 
-void print_line(std::ostream& out,
-                const std::string& name,
-                std::size_t width,
-                const Json& statistics) {
-  if (statistics["mape"].is_null()) {
-    fmt::print(out,
-               "{:<{}} {:>6}/{:<6} not priced\n",
-               name,
-               width,
-               statistics["priced"].get<std::int64_t>(),
-               statistics["total"].get<std::int64_t>());
-    return;
-  }
-  fmt::print(out,
-             "{:<{}} {:>6}/{:<6}{:>6.1f} %{:>+7.1f} %{:>6.1f} %{:>7.1f} %{:>6.0f} %\n",
-             name,
-             width,
-             statistics["priced"].get<std::int64_t>(),
-             statistics["total"].get<std::int64_t>(),
-             100.0 * statistics["mape"].get<double>(),
-             100.0 * statistics["bias"].get<double>(),
-             100.0 * statistics["p90"].get<double>(),
-             100.0 * statistics["max"].get<double>(),
-             100.0 * statistics["coverage"].get<double>());
+void add_line(TextTable& table, const std::string& name, const Json& statistics) {
+  const auto percent = [&](const char* key, const char* format = "{:.1f}") {
+    return statistics[key].is_null()
+               ? "-"
+               : fmt::format(fmt::runtime(format), 100.0 * statistics[key].get<double>());
+  };
+  table.add({name,
+             fmt::format("{}/{}",
+                         statistics["priced"].get<std::int64_t>(),
+                         statistics["total"].get<std::int64_t>()),
+             percent("mape"),
+             percent("bias", "{:+.1f}"),
+             percent("p90"),
+             percent("max"),
+             percent("coverage", "{:.0f}")});
 }
 
 }  // namespace
@@ -221,25 +213,18 @@ Json to_json(const Validation& validation) {
 namespace {
 
 void print_groups(const Json& document, std::string_view title, std::ostream& out) {
-  std::size_t width = title.size();
+  TextTable table({{std::string(title), Align::left},
+                   {"priced/rows"},
+                   {"error\n%"},
+                   {"bias\n%"},
+                   {"p90\n%"},
+                   {"max\n%"},
+                   {"in band\n%"}});
   for (const Json& group : document["groups"]) {
-    width = std::max(width, group["name"].get<std::string>().size());
+    add_line(table, group["name"].get<std::string>(), group);
   }
-  fmt::print(out,
-             "{:<{}} {:>6}/{:<6}{:>8}{:>9}{:>8}{:>9}{:>8}\n",
-             title,
-             width,
-             "priced",
-             "rows",
-             "error",
-             "bias",
-             "p90",
-             "max",
-             "in band");
-  for (const Json& group : document["groups"]) {
-    print_line(out, group["name"].get<std::string>(), width, group);
-  }
-  print_line(out, "all", width, document);
+  add_line(table, "all", document);
+  table.print(out);
 }
 
 }  // namespace

@@ -14,6 +14,12 @@ TEST(Nearest, FindsTheSmallestEditDistance) {
   EXPECT_EQ(nearest("4", stages), "3");
 }
 
+// Against one letter left out and one changed for "--sp".
+TEST(Nearest, CountsTwoLettersThatChangedPlacesOnce) {
+  EXPECT_EQ(nearest("--fspd", std::vector<std::string>{"--sp", "--fsdp"}), "--fsdp");
+  EXPECT_EQ(nearest("--yera", std::vector<std::string>{"--zero", "--year"}), "--year");
+}
+
 TEST(Nearest, IsEmptyWithoutCandidates) {
   EXPECT_EQ(nearest("x", {}), "");
 }

@@ -1,6 +1,7 @@
 // The line says rate and remaining time, is not in the way of short work, and goes when work ends.
 #include "units/progress_line.hpp"
 
+#include <cstdlib>
 #include <sstream>
 
 #include <gmock/gmock.h>
@@ -20,6 +21,15 @@ TEST(ProgressLine, SaysShareRateAndWhatIsLeft) {
   line.show(0.25, 2'000.0, line.start() + seconds(10));
   EXPECT_THAT(out.str(),
               HasSubstr("|======                  | plan 25 %, 200 layouts/s, 30 s left"));
+}
+
+TEST(ProgressLine, IsNotLongerThanALineOfTheTerminal) {
+  ::setenv("COLUMNS", "44", 1);
+  std::ostringstream out;
+  ProgressLine line(&out, "plan", "layouts");
+  line.show(0.25, 2'000.0, line.start() + seconds(10));
+  ::unsetenv("COLUMNS");
+  EXPECT_EQ(out.str(), "\r\033[K|======                  | plan 25 %, 200 l~");
 }
 
 TEST(ProgressLine, WaitsASecond) {

@@ -35,10 +35,39 @@ TEST(TextBar, StopsAtItsEnds) {
   EXPECT_EQ(bar_text(out, -1.0, 4), "");
 }
 
-TEST(TextBar, IsAbsentWhereTheReaderWantsNoColour) {
+// What the environment says is put back.
+class TerminalBars : public testing::Test {
+ protected:
+  void SetUp() override {
+    ::setenv("LC_ALL", "en_US.UTF-8", 1);
+    ::setenv("TERM", "xterm", 1);
+  }
+
+  void TearDown() override {
+    for (const char* const name : {"LC_ALL", "TERM", "NO_COLOR"}) {
+      ::unsetenv(name);
+    }
+  }
+};
+
+TEST_F(TerminalBars, AreBlocksInUtf8HoweverItIsSpelled) {
+  EXPECT_EQ(bar_style_of_terminal(), BarStyle::blocks);
+  ::setenv("LC_ALL", "de_DE.utf8", 1);
+  EXPECT_EQ(bar_style_of_terminal(), BarStyle::blocks);
+}
+
+TEST_F(TerminalBars, AreAsciiInOtherEncodingsAndOnADumbTerminal) {
+  ::setenv("TERM", "dumb", 1);
+  EXPECT_EQ(bar_style_of_terminal(), BarStyle::ascii);
+  ::setenv("TERM", "xterm", 1);
+  ::setenv("LC_ALL", "C", 1);
+  EXPECT_EQ(bar_style_of_terminal(), BarStyle::ascii);
+}
+
+// They have none.
+TEST_F(TerminalBars, StayWithoutColour) {
   ::setenv("NO_COLOR", "1", 1);
-  EXPECT_EQ(bar_style_of_standard_output(), BarStyle::none);
-  ::unsetenv("NO_COLOR");
+  EXPECT_EQ(bar_style_of_terminal(), BarStyle::blocks);
 }
 
 }  // namespace

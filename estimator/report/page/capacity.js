@@ -154,8 +154,8 @@ export function capacity_section(results) {
             drawn,
             "Throughput against interactivity",
             "Every layout and batch that no other beats in both.",
-            ["tokens_per_s_per_user", "tokens/s", "of a user"],
-            ["tokens_per_s_per_device", "tokens/s", "of a device"],
+            ["tokens_per_s_per_user", "count", "tokens/s of a user"],
+            ["tokens_per_s_per_device", "count", "tokens/s of a device"],
           ),
           curves(
             drawn,

@@ -185,6 +185,87 @@ function distributions(name, d) {
   });
 }
 
+// The axis ends where the bins do: what is written there is a round number or nothing.
+const decades = {
+  formatter: (value) =>
+    Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9
+      ? text_of(value, "count")
+      : "",
+};
+
+/** The draws of the work-years by size: a bar a bin, strokes at the quantiles. Logarithmic. */
+function histogram(name, d) {
+  const { bins: rows, below, above } = d.work_years_histogram ?? {};
+  if (!rows?.length) return null;
+  const outside = below + above;
+  const has_decades = rows.at(-1).to / rows[0].from > 100;
+  const strokes = ["p5", "p50", "p95"].map((level) => ({
+    xAxis: d.work_years[level],
+    label: { formatter: `${level}\n${text_of(d.work_years[level], "count")}` },
+  }));
+  return figure({
+    title: `Distribution of the work-years: ${name}`,
+    note:
+      `Shares of ${text_of(d.samples, "count")} draws; strokes at the median and at the ends of ` +
+      `the middle 90 %.${outside > 0 ? ` ${text_of(outside, "%")} lie outside the chart.` : ""}`,
+    height: 320,
+    data: {
+      columns: [
+        { key: "from", label: "from", kind: "count" },
+        { key: "to", label: "to", kind: "count" },
+        { key: "share", label: "share of the draws", kind: "%" },
+      ],
+      rows,
+    },
+    option: (colours) => ({
+      grid: { top: 44, right: 28 },
+      xAxis: axis(colours, {
+        type: "log",
+        name: "work-years",
+        min: rows[0].from,
+        max: rows.at(-1).to,
+        axisLabel: { ...ticks("count"), ...(has_decades ? decades : {}) },
+      }),
+      yAxis: axis(colours, { type: "value", axisLabel: ticks("%"), name: "share", nameGap: 44 }),
+      tooltip: {
+        formatter: ({ dataIndex }) => {
+          const { from, to, share } = rows[dataIndex];
+          return tip(`${text_of(from, "count")} to ${text_of(to, "count")}`, [
+            ["of the draws", text_of(share, "%")],
+          ]);
+        },
+      },
+      series: [
+        {
+          type: "custom",
+          encode: { x: [0, 1], y: 2 },
+          renderItem: bin(colours),
+          data: rows.map(({ from, to, share }) => [from, to, share]),
+          markLine: {
+            silent: true,
+            symbol: "none",
+            lineStyle: { color: colours.ink, width: 1.5, type: "dashed" },
+            label: { color: colours.ink, fontSize: 11, lineHeight: 14 },
+            data: strokes,
+          },
+        },
+      ],
+    }),
+  });
+}
+
+function bin(colours) {
+  return (_, api) => {
+    const [left, top] = api.coord([api.value(0), api.value(2)]);
+    const [right, bottom] = api.coord([api.value(1), 0]);
+    return {
+      type: "rect",
+      shape: { x: left, y: top, width: Math.max(right - left - 1, 1), height: bottom - top },
+      style: { fill: colours.palette[0] },
+    };
+  };
+}
+
 function tornado(name, d) {
   const width = (row) => Math.abs(Math.log(row.work_years_at_p95 / row.work_years_at_p5));
   const rows = [...(d.sensitivity ?? [])]
@@ -362,7 +443,14 @@ function one(result) {
       ? facts(quantities.map(([key, kind, title]) => [title, text_of(d[key]?.p50, kind)]))
       : measured(d),
     scenario
-      ? h("div", { class: "charts" }, distributions(name, d), tornado(name, d), binding(name, d))
+      ? h(
+          "div",
+          { class: "charts" },
+          histogram(name, d),
+          distributions(name, d),
+          tornado(name, d),
+          binding(name, d),
+        )
       : null,
     lists(name, d),
     notes(d.notes),

@@ -181,7 +181,13 @@ function parallel(result, layouts) {
             : [...new Set(shown.map((row) => row[key]))].sort((a, b) => a - b).map(String),
         nameTextStyle: { color: colours.ink, fontSize: size.is_narrow ? 9 : 12 },
         axisLine: { lineStyle: { color: colours.muted } },
-        axisLabel: { color: colours.ink, ...(key === last ? ticks(kind) : {}) },
+        // On paper of its own: lines cross where it stands.
+        axisLabel: {
+          color: colours.ink,
+          textBorderColor: colours.paper,
+          textBorderWidth: 3,
+          ...(key === last ? ticks(kind) : {}),
+        },
       })),
       visualMap: {
         show: false,

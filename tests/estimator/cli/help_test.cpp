@@ -69,8 +69,7 @@ TEST(Help, FitsIntoItsColumns) {
     for (const Verb verb : all_verbs()) {
       std::istringstream lines(verb_help(verb, table, width));
       for (std::string line; std::getline(lines, line);) {
-        const bool is_example = line.find("forerun ") != std::string::npos;
-        EXPECT_TRUE(line.size() <= width || is_example) << line;
+        EXPECT_LE(line.size(), width) << line;
       }
     }
   }
@@ -86,13 +85,22 @@ std::vector<std::string> words_of(std::string_view command) {
   return words;
 }
 
+/// As a shell reads it: lines that end in a backslash go on in the next.
+std::string joined(std::string text) {
+  for (std::size_t at = text.find(" \\\n"); at != std::string::npos; at = text.find(" \\\n")) {
+    text.erase(at, text.find_first_not_of(' ', at + 3) - at - 1);
+  }
+  return text;
+}
+
 TEST(Help, GivesTwoExamplesThatParse) {
   const auto table = option_table();
   for (const Verb verb : all_verbs()) {
     const auto examples = examples_of(verb);
     ASSERT_EQ(examples.size(), 2U);
     for (const std::string_view example : examples) {
-      EXPECT_THAT(verb_help(verb, table), HasSubstr(std::string(example)));
+      EXPECT_THAT(joined(verb_help(verb, table, 80)),
+                  HasSubstr("\n  " + std::string(example) + "\n"));
       EXPECT_EQ(complaint_about(words_of(example)), "accepted") << example;
     }
   }

@@ -262,6 +262,37 @@ TEST(CommandLine, WantsTheVerbFirst) {
   EXPECT_THAT(complaint_about({"--model", "gpt2", "estimate"}), HasSubstr("the verb comes first"));
 }
 
+TEST(CommandLine, SuggestsWhatAWrongBeginningMeant) {
+  EXPECT_THAT(complaint_about({"--verison"}), HasSubstr("did you mean --version?"));
+  EXPECT_THAT(complaint_about({"-v"}), HasSubstr("did you mean --version?"));
+  EXPECT_THAT(complaint_about({"-help"}), HasSubstr("did you mean --help?"));
+  EXPECT_THAT(complaint_about({"--modle", "gpt2"}), HasSubstr("as in forerun estimate --model)"));
+}
+
+// The last two letters of each changed places: what a hurried hand writes.
+TEST(CommandLine, SuggestsTheOptionThatWasMeantForEveryVerb) {
+  for (const Verb verb : all_verbs()) {
+    for (const OptionRow& row : option_table()) {
+      if (!takes(row, verb) || row.name.size() < 4) {
+        continue;
+      }
+      std::string flag = "--" + row.name;
+      std::swap(flag[flag.size() - 1], flag[flag.size() - 2]);
+      if (flag == "--" + row.name) {
+        continue;
+      }
+      EXPECT_THAT(complaint_about({std::string(name_of(verb)), flag, "1"}),
+                  HasSubstr("(did you mean --" + row.name + "?)"));
+    }
+  }
+}
+
+TEST(CommandLine, KnowsAnOptionWithOneDash) {
+  EXPECT_THAT(complaint_about({"estimate", "-model", "gpt2"}),
+              HasSubstr("-model: unknown option of 'estimate' (did you mean --model?)"));
+  EXPECT_THAT(complaint_about({"report", "-out", "page.html"}), HasSubstr("did you mean --out?"));
+}
+
 TEST(CommandLine, WantsAModelToEstimate) {
   EXPECT_EQ(complaint_about({"estimate", "--cluster", "dgx-h100"}),
             "estimate: --model is missing (expected one like gpt2)");

@@ -61,8 +61,8 @@ TEST(ShowTopology, DrawsTreeAndNumbersOfEightRanks) {
   const std::string text = drawn(8);
   EXPECT_THAT(text, HasSubstr("|-- ranks 0-3 on host0\n`-- ranks 4-7 on host1\n"));
   EXPECT_THAT(text, HasSubstr("  network: 118 MB/s each"));
-  EXPECT_THAT(text, HasSubstr("     0       .      5G      5G      5G    118M   11.8M    118M"));
-  EXPECT_THAT(text, HasSubstr("     4    25us    25us    25us    25us       .      5G"));
+  EXPECT_THAT(text, HasSubstr("   0     .    5G    5G    5G  118M  11.8M  118M"));
+  EXPECT_THAT(text, HasSubstr("   4  25us  25us  25us  25us     .     5G"));
   EXPECT_THAT(text, HasSubstr("ranks 0 (host0) and 5 (host1) are slow"));
 }
 

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import test, { after, before } from "node:test";
 
 import { open_page } from "./browser.mjs";
-import { evil_name, make_results, run, turning_name } from "./results.mjs";
+import { evil_name, make_results, many_layouts, run, turning_name } from "./results.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "forerun-report-"));
 const report = join(folder, "report.html");
@@ -124,6 +124,16 @@ test("a point of the throughput curve says what the JSON says", async () => {
   ]);
   assert.ok(said.includes(`batch ${first.batch}`), said);
   assert.ok(said.includes(`${Number(first.tokens_per_s_per_user.toPrecision(3))} tokens/s`), said);
+});
+
+test("the distribution of the work-years counts every draw and says what the JSON says", async () => {
+  const { below, above, bins } = document_of(results["forecast-2030"]).work_years_histogram;
+  const sum = bins.reduce((all, { share }) => all + share, below + above);
+  assert.ok(Math.abs(sum - 1) < 1e-9, String(sum));
+  const tallest = bins.reduce((best, bin) => (bin.share > best.share ? bin : best));
+  const title = "Distribution of the work-years: forecast-2030.json";
+  const said = await tip_at(title, 0, [Math.sqrt(tallest.from * tallest.to), tallest.share / 2]);
+  assert.ok(said.includes(`${Number((100 * tallest.share).toPrecision(3))} %`), said);
 });
 
 test("a step of the rehearsal says what was measured", async () => {
@@ -298,6 +308,33 @@ test("on paper no chart is cut", async () => {
   );
   assert.ok(tallest < 40, `a row of ${tallest} pixels`);
   await opened.page.emulateMedia({ media: "screen" });
+});
+
+test("a plan of a hundred thousand layouts is a small page that sorts and filters", async () => {
+  const plan = many_layouts(results.plan, join(folder, "many.json"), writeFileSync);
+  const page = join(folder, "many.html");
+  run("report", plan, "--out", page, "--quiet");
+  assert.ok(statSync(page).size < 4e6);
+  const many = await open_page(page);
+  try {
+    const text = await many.page.locator("#plan").innerText();
+    assert.match(text, /The best 3,000 of 100,000 in the file/);
+    const drawn = await many.page.$$eval("figure .chart", (all) =>
+      all.every((one) => one.querySelector("svg path, canvas")),
+    );
+    assert.ok(drawn);
+    const rows = many.page.locator("#plan .table tbody tr");
+    const first = () => rows.first().locator("td").first().innerText();
+    const head = many.page.locator("#plan thead button", { hasText: /^#$/ }).last();
+    await head.click();
+    await head.click();
+    assert.equal(await first(), "3000");
+    await many.page.getByRole("searchbox").last().fill("no such layout");
+    assert.equal(await rows.count(), 0);
+    assert.deepEqual(many.said, []);
+  } finally {
+    await many.close();
+  }
 });
 
 test("the console stayed silent and nothing was loaded", () => {

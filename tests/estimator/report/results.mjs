@@ -96,6 +96,22 @@ export function make_results(folder, write) {
   return results;
 }
 
+/**
+ * The largest plan that is asked for: a hundred thousand layouts, each a little slower than the one
+ * before.
+ */
+export function many_layouts(plan, path, write) {
+  const document = JSON.parse(readFileSync(plan, "utf8"));
+  const { layouts } = document;
+  const made = layouts.map(({ breakdown_s, memory_bytes, run, ...rest }) => rest);
+  document.layouts = Array.from({ length: 100_000 }, (_, i) => ({
+    ...(i < layouts.length ? layouts[i] : made[i % made.length]),
+    step_time_s: layouts[0].step_time_s * (1 + i * 1e-5),
+  }));
+  write(path, JSON.stringify(document));
+  return path;
+}
+
 /** The smallest profile there can be: one kernel, nothing else. */
 function one_kernel(profile, path, write) {
   const document = JSON.parse(readFileSync(profile, "utf8"));
