@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "estimator/estimate/nvfp4_prices.hpp"
+#include "estimator/profile/nvfp4_prices.hpp"
 #include "estimator/plan/layout_search.hpp"
 #include "estimator/plan/parallel_walk.hpp"
 #include "estimator/plan/plan_progress.hpp"

@@ -101,6 +101,38 @@ TEST(Capacity, OfTwoPoolsIsThatOfTheSlowerOne) {
             16);
 }
 
+// A draft serves in two pools as in one.
+TEST(Capacity, OfTwoPoolsTakesADraft) {
+  CapacityRequest request = eight_billion(16);
+  request.serving = Serving::disaggregated;
+  request.speculation = Speculation{read_model("llama-3-8b"), 2, 0.5};
+  const Capacity capacity = on_h100(request);
+  EXPECT_FALSE(capacity.infeasible_because.has_value());
+  EXPECT_GT(capacity.decode.point.time.parts[static_cast<std::size_t>(ServingPart::draft)],
+            Seconds());
+}
+
+// A device that states no 4-bit peak does not serve nvfp4, as it does not train it.
+TEST(Capacity, RefusesNvfp4WhereTheDeviceHasNone) {
+  CapacityRequest request = eight_billion(8);
+  request.format = {ServingPrecision::nvfp4, ServingPrecision::fp8};
+  EXPECT_THROW((void)on_h100(request), InputError);
+}
+
+// The band holds the number, as a factor to either side, and is as wide as prices and published
+// rates ask for.
+TEST(CapacityJson, HasABandAroundItsNumbers) {
+  const auto json = to_json(on_h100(eight_billion(8)), read_cluster("dgx-h100"));
+  const auto& band = json["error_band"];
+  const double factor = 1.0 + band["half_width"].get<double>();
+  EXPECT_GT(factor, 1.0 + json["price_error"].get<double>());
+  for (const char* key : {"tpot_s", "ttft_s", "tokens_per_s", "human_equivalents"}) {
+    const double centre = json[key].get<double>();
+    EXPECT_NEAR(band[key][0].get<double>() * factor, centre, 1e-9 * centre) << key;
+    EXPECT_NEAR(band[key][1].get<double>(), centre * factor, 1e-9 * centre) << key;
+  }
+}
+
 TEST(Capacity, RefusesALayoutThatCannotSplitTheModel) {
   CapacityRequest request = eight_billion(3);
   request.layouts = {{3, 1, 1}};
