@@ -20,7 +20,7 @@ double latency_growth(Collective op, double from_ranks, double to_ranks) {
 
 }  // namespace
 
-NodeCollectives::NodeCollectives(const NodeProfile& profile) {
+NodeCollectives::NodeCollectives(const NodeProfile& profile) : launched_(profile.launched) {
   for (std::size_t i = 0; i < ops; ++i) {
     for (const CollectiveCurve& curve : profile.collectives) {
       if (curve.op == name_of(static_cast<Collective>(i))) {
@@ -50,6 +50,18 @@ double NodeCollectives::seconds(const Curve& curve, const CollectiveKey& key) {
   const double growth = latency_growth(key.op, curve.ranks, static_cast<double>(key.group.ranks));
   const double root = std::sqrt(static_cast<double>(key.bytes) / bytes_per_mib);
   return curve.latency_s * growth + curve.root_s * root + wire_bytes(key) / curve.bytes_per_s;
+}
+
+std::optional<Seconds> NodeCollectives::launched_time(const CollectiveKey& key) const {
+  const bool joins_all = key.op == Collective::all_reduce || key.op == Collective::all_gather ||
+                         key.op == Collective::reduce_scatter;
+  const GroupShape& group = key.group;
+  if (launched_.empty() || !joins_all || group.ranks < 2 || group.ranks_per_node < group.ranks) {
+    return std::nullopt;
+  }
+  const auto found =
+      std::ranges::lower_bound(launched_, group.ranks, {}, &LaunchedCollective::ranks);
+  return found == launched_.end() ? launched_.back().latency : found->latency;
 }
 
 std::optional<NodeCollectiveTime> NodeCollectives::time(const CollectiveKey& key) const {

@@ -28,6 +28,11 @@ class NodeCollectives {
   /// logarithm of the ranks and the bus bandwidth is held.
   [[nodiscard]] std::optional<NodeCollectiveTime> time(const CollectiveKey& key) const;
 
+  /// What an all-reduce, all-gather or reduce-scatter inside a node takes at least when every
+  /// rank's host launches it: that of as many ranks, else of the next larger known number, else of
+  /// the largest. Nothing where nothing is known.
+  [[nodiscard]] std::optional<Seconds> launched_time(const CollectiveKey& key) const;
+
  private:
   struct Curve {
     double ranks = 0.0;
@@ -42,6 +47,7 @@ class NodeCollectives {
   static double seconds(const Curve& curve, const CollectiveKey& key);
 
   std::array<std::vector<Curve>, ops> curves_;  ///< by op, ascending in ranks
+  std::vector<LaunchedCollective> launched_;
 };
 
 }  // namespace forerun

@@ -109,6 +109,7 @@ constexpr auto op_rows = std::to_array<OpRow>({
     {KernelOp::delta_rule_forward, "delta_rule_forward", DeltaShape{}},
     {KernelOp::delta_rule_backward, "delta_rule_backward", DeltaShape{}},
     {KernelOp::dequantize, "dequantize", FlatShape{}},
+    {KernelOp::latent_decode_attention, "latent_decode_attention", DecodeShape{}},
 });
 
 const OpRow* find_row(auto matches) {

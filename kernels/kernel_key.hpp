@@ -104,6 +104,7 @@ enum class KernelOp {
   delta_rule_forward,
   delta_rule_backward,
   dequantize,
+  latent_decode_attention,
 };
 
 struct KernelKey {

@@ -86,7 +86,8 @@ struct VisibleKeys {
 
 [[nodiscard]] VisibleKeys visible_keys(const AttentionKeyShape& shape, std::int64_t query);
 
-/// One query for each of `batch` sequences against its cache of `context` keys and values.
+/// One query for each of `batch` sequences against its cache of `context` keys and values; for
+/// latent_decode_attention a value is the first value_size elements of its key.
 struct DecodeShape {
   std::int64_t batch = 0;
   std::int64_t context = 0;

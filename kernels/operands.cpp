@@ -88,6 +88,11 @@ std::vector<Operand> list_operands(const KernelKey& key, const AttentionKeyShape
 
 std::vector<Operand> list_operands(const KernelKey& key, const DecodeShape& s) {
   const std::int64_t cached = s.batch * s.kv_heads * s.context;
+  if (key.op == KernelOp::latent_decode_attention) {
+    return {{"q", key.type, s.batch * s.heads * s.head_size, read},
+            {"cache", key.type, cached * s.head_size, read},
+            {"out", key.type, s.batch * s.heads * value_size(s), write}};
+  }
   return {{"q", key.type, s.batch * s.heads * s.head_size, read},
           {"k_cache", key.type, cached * s.head_size, read},
           {"v_cache", key.type, cached * value_size(s), read},

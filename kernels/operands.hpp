@@ -39,6 +39,8 @@ struct Operand {
 ///   decode_attention        q(T, batch*heads*head_size), k_cache(T, [batch][kv_heads][context]
 ///                           [head_size]), v_cache(T, ... [value_size]),
 ///                           out(T, batch*heads*value_size) w
+///   latent_decode_attention q, cache(T, [batch][kv_heads][context][head_size]), out: the values
+///                           are the first value_size elements of the cache's rows
 ///   rms_norm_forward        x(T, r*c), weight(T, c), y(T, r*c) w, rstd(fp32, r) w
 ///   rms_norm_backward       x, weight, rstd, dy(T), dx(T) w, d_weight(+= fp32, c)
 ///   layer_norm_forward      x, weight, bias(T, c), y w, stats(fp32, 2*r: means, then rstds) w

@@ -81,6 +81,9 @@ struct Relations {
   }
 
   Complaint operator()(const DecodeShape& s) const {
+    if (op == KernelOp::latent_decode_attention && s.value_size > s.head_size) {
+      return fmt::format("value_size {} is more than head_size {}", s.value_size, s.head_size);
+    }
     return uneven("heads", s.heads, "kv_heads", s.kv_heads);
   }
 

@@ -32,10 +32,19 @@ struct FabricReach {
   std::string source;
 };
 
+/// What an all-reduce takes at least when every rank's host launches it by itself, so that ranks
+/// wait for one another; nccl-tests and replayed CUDA graphs know no such wait.
+struct LaunchedCollective {
+  std::int64_t ranks = 0;
+  Seconds latency;
+  std::string source;
+};
+
 struct NodeProfile {
   std::string name;
   std::string date;                          ///< of the fit
   std::vector<CollectiveCurve> collectives;  ///< one for each op and number of ranks
+  std::vector<LaunchedCollective> launched;  ///< by rising ranks; empty: nothing is known
   std::vector<FabricReach> fabrics;
 };
 

@@ -25,6 +25,12 @@ CollectiveCurve read_collective(const toml::table& table, const std::string& fil
           .source = keys.text("source")};
 }
 
+LaunchedCollective read_launched(const toml::table& table, const std::string& file) {
+  const ClusterTable keys(table, "[[launched]]", file, {"ranks", "latency", "points", "source"});
+  return {
+      .ranks = keys.count("ranks"), .latency = keys.time("latency"), .source = keys.text("source")};
+}
+
 FabricReach read_fabric(const toml::table& table, const std::string& file) {
   const ClusterTable keys(table, "[[fabric]]", file, {"name", "bandwidth", "efficiency", "source"});
   return {.name = keys.text("name"),
@@ -40,6 +46,10 @@ NodeProfile node_profile_from(const ClusterTable& keys, const std::string& file)
   for (const toml::table* const table : keys.optional_tables("collective")) {
     profile.collectives.push_back(read_collective(*table, file));
   }
+  for (const toml::table* const table : keys.optional_tables("launched")) {
+    profile.launched.push_back(read_launched(*table, file));
+  }
+  std::ranges::sort(profile.launched, {}, &LaunchedCollective::ranks);
   for (const toml::table* const table : keys.optional_tables("fabric")) {
     profile.fabrics.push_back(read_fabric(*table, file));
   }
@@ -47,10 +57,11 @@ NodeProfile node_profile_from(const ClusterTable& keys, const std::string& file)
 }
 
 ClusterTable node_keys(const toml::table& root, const std::string& file) {
-  return {root,
-          "the file",
-          file,
-          {"name", "date", "like", "like_error", "like_source", "collective", "fabric"}};
+  return {
+      root,
+      "the file",
+      file,
+      {"name", "date", "like", "like_error", "like_source", "collective", "launched", "fabric"}};
 }
 
 void take_over(NodeProfile& own, NodeProfile other, const Likeness& like) {
@@ -62,6 +73,9 @@ void take_over(NodeProfile& own, NodeProfile other, const Likeness& like) {
       curve.error = together(curve.error, like.error);
       own.collectives.push_back(std::move(curve));
     }
+  }
+  if (own.launched.empty()) {
+    own.launched = std::move(other.launched);
   }
   if (own.fabrics.empty()) {
     own.fabrics = std::move(other.fabrics);

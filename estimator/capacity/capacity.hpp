@@ -30,6 +30,7 @@ struct CapacityRequest {
   Workload workload;
   Serving serving = Serving::continuous;
   std::optional<Speculation> speculation;
+  ServingSoftware software;
   std::int64_t devices = 1;
   /// Those that are tried; none: every servable one.
   std::vector<ServingLayout> layouts;

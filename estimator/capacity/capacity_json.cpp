@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "estimator/capacity/serving_band.hpp"
 #include "estimator/profile/build_info.hpp"
 #include "jobs/parameter_count.hpp"
 #include "units/quantity_text.hpp"
@@ -91,6 +92,7 @@ Json inputs_of(const Capacity& capacity, const Cluster& cluster) {
   inputs["precision"] = name_of(request.format.weights);
   inputs["cache_precision"] = name_of(request.format.cache);
   inputs["serving"] = request.serving == Serving::continuous ? "continuous" : "disaggregated";
+  inputs["software"] = request.software.name;
   inputs["speculation"] = speculation_json(request.speculation);
   inputs["input_tokens"] = request.workload.input_tokens;
   inputs["output_tokens"] = request.workload.output_tokens;
@@ -134,7 +136,8 @@ std::string explanation(const Capacity& capacity) {
       "by FLOP the devices generate at {:.1f} % of their peak, as if they trained; serving {} "
       "sequences a replica reaches {:.2f} %. Of an iteration {:.0f} % goes into products with "
       "weights and experts, {:.0f} % into the cache, {:.0f} % into attention within prompts, "
-      "{:.0f} % into messages between devices, {:.0f} % into the rest; prompts of {} tokens for "
+      "{:.0f} % into messages between devices, {:.0f} % into waiting for launches, {:.0f} % into "
+      "the rest; prompts of {} tokens for "
       "every {} generated are computed and not counted",
       100.0 * capacity.request.training_mfu,
       point.batch,
@@ -143,6 +146,7 @@ std::string explanation(const Capacity& capacity) {
       share(ServingPart::cache),
       share(ServingPart::prefill),
       share(ServingPart::exchange),
+      share(ServingPart::host),
       share(ServingPart::elementwise) + share(ServingPart::head) + share(ServingPart::draft),
       capacity.request.workload.input_tokens,
       capacity.request.workload.output_tokens);
@@ -160,6 +164,34 @@ void add_flop_count(Json& document, const Capacity& capacity) {
                                {"decode_utilisation", count.utilisation},
                                {"ratio_to_decode", count.ratio},
                                {"explanation", explanation(capacity)}};
+}
+
+// [low, high] of a number that is a time or a rate, or follows from one.
+void add_band(Json& document, const Capacity& capacity) {
+  const double half_width =
+      serving_half_width(capacity.request.model, capacity.decode.point.time.relative_error());
+  Json band{{"half_width", half_width}};
+  for (const char* key : {"tokens_per_s_per_device",
+                          "tokens_per_s",
+                          "ttft_s",
+                          "tpot_s",
+                          "speed_x_human",
+                          "human_equivalents",
+                          "work_years_per_year",
+                          "work_years_per_year_2000h",
+                          "learning_years_per_day",
+                          "usd_per_million_tokens"}) {
+    if (const Json& value = document.at(key); !value.is_null()) {
+      const auto centre = value.get<double>();
+      band[key] = {centre / (1.0 + half_width), centre * (1.0 + half_width)};
+    }
+  }
+  document["error_band"] = std::move(band);
+  if (capacity.request.model.moe) {
+    document["notes"].push_back(
+        "no published rate of a model with experts states its batch: the band is that of dense "
+        "models");
+  }
 }
 
 }  // namespace
@@ -192,9 +224,9 @@ Json to_json(const Capacity& capacity, const Cluster& cluster) {
     document["pareto"].push_back(json_of(one));
   }
   document["provenance"] = provenance(point.time);
-  const double total = point.time.total().in(unit::second);
-  document["price_error"] = total > 0.0 ? point.time.error_s / total : 0.0;
+  document["price_error"] = point.time.relative_error();
   document["notes"] = capacity.notes;
+  add_band(document, capacity);
   return document;
 }
 

@@ -49,13 +49,14 @@ void print_head(const Json& document, std::ostream& out) {
              cluster["device"].get<std::string>(),
              cluster["name"].get<std::string>());
   fmt::print(out,
-             "weights {}, cache {}; requests of {} tokens in and {} out, {} batching; ttft {}, "
+             "weights {}, cache {}; requests of {} tokens in and {} out, {} batching, {}; ttft {}, "
              "tpot {}\n\n",
              inputs["precision"].get<std::string>(),
              inputs["cache_precision"].get<std::string>(),
              inputs["input_tokens"].get<std::int64_t>(),
              inputs["output_tokens"].get<std::int64_t>(),
              inputs["serving"].get<std::string>(),
+             inputs["software"].get<std::string>(),
              seconds(inputs["ttft_s"]),
              seconds(inputs["tpot_s"]));
   if (const Json& speculation = inputs["speculation"]; !speculation.is_null()) {
@@ -149,6 +150,14 @@ void print_work(const Json& document, std::ostream& out) {
     fmt::print(
         out, "{:<22}{:.3g} USD per million tokens generated\n", "price", price.get<double>());
   }
+  const Json& band = document["error_band"];
+  fmt::print(out,
+             "{:<22}tpot {} to {}; {} to {} human-equivalents\n",
+             "90 % band",
+             seconds(band["tpot_s"][0]),
+             seconds(band["tpot_s"][1]),
+             count(band["human_equivalents"][0]),
+             count(band["human_equivalents"][1]));
   if (const Json& power = document["watts_per_copy"]; !power.is_null()) {
     fmt::print(out, "{:<22}{:.3g} W per copy\n", "power", power.get<double>());
   }

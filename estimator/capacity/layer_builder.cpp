@@ -136,8 +136,18 @@ void LayerBuilder::decode_attention() {
   const DecodeShape shape{pass_.decodes,
                           std::max<std::int64_t>(1, std::llround(context)),
                           heads_,
-                          kv_heads_,
+                          served_.software.shares_cache ? kv_heads_ : heads_,
                           model_.attention.head_size};
+  if (!served_.software.is_fused) {
+    // Keys and values are joined with those of the new token in memory of their own.
+    const std::int64_t cached =
+        shape.batch * shape.context * kv_heads_ * model_.attention.head_size;
+    for (int i = 0; i < 2; ++i) {
+      ops_.push_back(
+          {ServingPart::cache,
+           KernelKey{KernelOp::copy, cache_type(served_.format.cache), FlatShape{cached}}});
+    }
+  }
   const double flop = 4.0 * static_cast<double>(pass_.decodes * pass_.queries * heads_) *
                       static_cast<double>(model_.attention.head_size) * context;
   ops_.push_back({ServingPart::cache,
@@ -175,8 +185,7 @@ void LayerBuilder::latent_attention(const LatentAttention& latent) {
 }
 
 // The up projections absorbed into queries and outputs, head by head; every head reads the one
-// latent, so the key moves kv_rank + rope_head_size elements a token and the products compute
-// heads * (2 kv_rank + rope_head_size) multiply-adds for each.
+// latent of kv_rank + rope_head_size elements a token, whose first kv_rank are the values.
 void LayerBuilder::latent_decode(const LatentAttention& latent) {
   const DataType type = product_type(served_.format.weights);
   const std::int64_t queries = pass_.decodes * pass_.queries;
@@ -186,19 +195,18 @@ void LayerBuilder::latent_decode(const LatentAttention& latent) {
     ops_.push_back({ServingPart::cache, WeightProduct{{KernelOp::grouped_gemm, type, shape}}});
   };
   absorbed(latent.kv_rank, latent.nope_head_size);
-  const std::int64_t latent_size = latent.kv_rank + latent.rope_head_size;
-  const std::int64_t half = latent_size / 2;
   const DecodeShape shape{pass_.decodes,
                           std::max<std::int64_t>(1, std::llround(pass_.context)),
                           heads_,
                           1,
-                          latent_size - half,
-                          half};
+                          latent.kv_rank + latent.rope_head_size,
+                          latent.kv_rank};
   const double macs = static_cast<double>(rows) * pass_.context *
                       static_cast<double>(2 * latent.kv_rank + latent.rope_head_size);
-  ops_.push_back({ServingPart::cache,
-                  CacheRead{{KernelOp::decode_attention, cache_type(served_.format.cache), shape},
-                            2.0 * macs * unit::flop}});
+  ops_.push_back(
+      {ServingPart::cache,
+       CacheRead{{KernelOp::latent_decode_attention, cache_type(served_.format.cache), shape},
+                 2.0 * macs * unit::flop}});
   absorbed(latent.value_head_size, latent.kv_rank);
 }
 

@@ -13,15 +13,26 @@ namespace {
 // Rows from which a product runs at its full rate, and the sizes of one that does.
 constexpr std::int64_t full_rows = 4096;
 
-Price product_of(const KernelKey& key, std::int64_t m, std::int64_t n, const PriceList& prices) {
+KernelKey with_columns(const KernelKey& key, std::int64_t n) {
   KernelKey other = key;
   if (auto* gemm = std::get_if<GemmShape>(&other.shape)) {
-    gemm->m = m;
     gemm->n = n;
   } else if (auto* grouped = std::get_if<GroupedGemmShape>(&other.shape)) {
     grouped->n = n;
   }
-  return prices.kernel(other);
+  return other;
+}
+
+// The same weights for so few rows that reading them is all that counts.
+KernelKey of_few_rows(const KernelKey& key) {
+  KernelKey other = key;
+  if (auto* gemm = std::get_if<GemmShape>(&other.shape)) {
+    gemm->m = 1;
+  } else if (auto* grouped = std::get_if<GroupedGemmShape>(&other.shape)) {
+    grouped->rows = grouped->groups;
+    grouped->largest = 1;
+  }
+  return other;
 }
 
 struct ProductShape {
@@ -43,8 +54,9 @@ Tier at_best_fitted(Tier tier) {
 }
 
 Price weight_product_price(const KernelKey& key,
-                           ServingPrecision weights,
+                           const ServedModel& served,
                            const PriceList& prices) {
+  const ServingPrecision weights = served.format.weights;
   const double ratio = size_of(weights) / size_of(key.type);
   const Price plain = prices.kernel(key);
   if (ratio == 1.0) {
@@ -53,7 +65,13 @@ Price weight_product_price(const KernelKey& key,
   const ProductShape shape = shape_of(key);
   const auto columns =
       std::max<std::int64_t>(1, std::llround(std::ceil(static_cast<double>(shape.n) * ratio)));
-  const Price moved = product_of(key, shape.rows, columns, prices);
+  const KernelKey narrow = with_columns(key, columns);
+  if (weights == ServingPrecision::nvfp4) {
+    Price price = narrow_price(plain, key, served.nvfp4.value());
+    price.time = std::max(price.time, prices.kernel(of_few_rows(narrow)).time);
+    return price;
+  }
+  const Price moved = prices.kernel(narrow);
   const KernelKey full{KernelOp::gemm, key.type, GemmShape{full_rows, shape.n, shape.k}};
   const Price computed = prices.kernel(full);
   const Seconds compute =
@@ -80,12 +98,33 @@ void add(PassTime& sum, const ServingOp& op, const Price& price) {
   sum.error_s += time.in(unit::second)*price.relative_error;
 }
 
+double launches_of(const ServingOp& op, const ServingSoftware& software) {
+  const auto* const kernel = std::get_if<KernelKey>(&op.work);
+  const auto* const read = std::get_if<CacheRead>(&op.work);
+  if (kernel == nullptr && read == nullptr) {
+    return 1.0;
+  }
+  return launches_of(kernel != nullptr ? kernel->op : read->key.op, software);
+}
+
+Price collective_price(const CollectiveKey& key,
+                       const ServingSoftware& software,
+                       const PriceList& prices) {
+  Price price = prices.collective(key);
+  if (software.launch && prices.launched) {
+    price.time = std::max(price.time, prices.launched(key));
+  }
+  return price;
+}
+
 PassTime sum_of(const std::vector<ServingOp>& ops,
                 const ServedModel& served,
                 const PriceList& prices) {
   PassTime sum;
   for (const ServingOp& op : ops) {
     add(sum, op, price_of(op, served, prices));
+    // One launch for however many prompts.
+    sum.launches += launches_of(op, served.software);
   }
   return sum;
 }
@@ -116,8 +155,26 @@ PassTime boundary_time(const ServedModel& served, const PassShape& pass, const P
   if (served.layout.pipeline > 1) {
     const ServingOp message{ServingPart::exchange, stage_boundary(served, pass)};
     add(sum, message, price_of(message, served, prices));
+    sum.launches += 1.0;
   }
   return sum;
+}
+
+// Fewer than stages where there are fewer sequences.
+std::int64_t waves_of(const ServedModel& served, const PassShape& pass) {
+  return std::clamp<std::int64_t>(pass.decodes, 1, served.layout.pipeline);
+}
+
+// The slowest stage: most layers, embedding and head, and its message.
+PassTime stage_time(const ServedModel& served, const PassShape& wave, const PriceList& prices) {
+  const std::int64_t stages = served.layout.pipeline;
+  const std::int64_t most = (served.model.layers + stages - 1) / stages;
+  PassTime stage = layers_time(served, wave, prices);
+  stage.scale(static_cast<double>(most) / static_cast<double>(served.model.layers));
+  stage += edge_time(served, wave, prices);
+  stage += boundary_time(served, wave, prices);
+  add_host_wait(stage, served.software);
+  return stage;
 }
 
 }  // namespace
@@ -130,6 +187,7 @@ PassTime& PassTime::operator+=(const PassTime& other) {
     tiers[i] += other.tiers[i];
   }
   error_s += other.error_s;
+  launches += other.launches;
   return *this;
 }
 
@@ -141,6 +199,7 @@ void PassTime::scale(double factor) {
     tier *= factor;
   }
   error_s *= factor;
+  launches *= factor;
 }
 
 Seconds PassTime::total() const {
@@ -151,17 +210,34 @@ Seconds PassTime::total() const {
   return sum;
 }
 
+double PassTime::relative_error() const {
+  const double seconds = total().in(unit::second);
+  return seconds > 0.0 ? error_s / seconds : 0.0;
+}
+
 Price price_of(const ServingOp& op, const ServedModel& served, const PriceList& prices) {
   if (const auto* kernel = std::get_if<KernelKey>(&op.work)) {
     return prices.kernel(*kernel);
   }
   if (const auto* product = std::get_if<WeightProduct>(&op.work)) {
-    return weight_product_price(product->key, served.format.weights, prices);
+    return weight_product_price(product->key, served, prices);
   }
   if (const auto* read = std::get_if<CacheRead>(&op.work)) {
     return cache_price(*read, activation_type(served.format.weights), prices);
   }
-  return prices.collective(std::get<CollectiveKey>(op.work));
+  return collective_price(std::get<CollectiveKey>(op.work), served.software, prices);
+}
+
+void add_host_wait(PassTime& pass, const ServingSoftware& software) {
+  if (!software.launch) {
+    return;
+  }
+  const Seconds wait = std::max(Seconds(), pass.launches * *software.launch - pass.total());
+  // Launch times are stated as ranges of a factor of two to either side.
+  constexpr double launch_error = 0.5;
+  pass.parts.at(static_cast<std::size_t>(ServingPart::host)) += wait;
+  pass.tiers.at(static_cast<std::size_t>(Tier::datasheet)) += wait;
+  pass.error_s += launch_error * wait.in(unit::second);
 }
 
 PassTime layers_time(const ServedModel& served, const PassShape& pass, const PriceList& prices) {
@@ -178,20 +254,36 @@ PassTime edge_time(const ServedModel& served, const PassShape& pass, const Price
   return sum_of(edge_ops(served, pass), served, prices);
 }
 
-PassTime iteration_time(const ServedModel& served, const PassShape& pass, const PriceList& prices) {
-  const std::int64_t stages = served.layout.pipeline;
+PassShape wave_of(const ServedModel& served, const PassShape& pass) {
   PassShape wave = pass;
-  if (stages > 1) {
-    const std::int64_t waves = std::clamp<std::int64_t>(pass.decodes, 1, stages);
+  if (served.layout.pipeline > 1) {
+    const std::int64_t waves = waves_of(served, pass);
     wave.decodes = (pass.decodes + waves - 1) / waves;
     wave.prompts = pass.prompts / static_cast<double>(waves);
   }
-  const std::int64_t most = (served.model.layers + stages - 1) / stages;
-  PassTime stage = layers_time(served, wave, prices);
-  stage.scale(static_cast<double>(most) / static_cast<double>(served.model.layers));
-  stage += edge_time(served, wave, prices);
-  stage += boundary_time(served, wave, prices);
-  stage.scale(static_cast<double>(stages));
+  return wave;
+}
+
+PassTime iteration_time(const ServedModel& served, const PassShape& pass, const PriceList& prices) {
+  const std::int64_t stages = served.layout.pipeline;
+  const std::int64_t idle = served.software.flows ? 0 : waves_of(served, pass) - 1;
+  PassTime stage = stage_time(served, wave_of(served, pass), prices);
+  stage.scale(static_cast<double>(stages + idle));
+  return stage;
+}
+
+PassTime batch_prefill_time(const ServedModel& served,
+                            const PassShape& pass,
+                            const PriceList& prices) {
+  const auto stages = static_cast<double>(served.layout.pipeline);
+  const double waves = std::min(stages, std::floor(pass.prompts));
+  if (waves < 2.0) {
+    return prefill_time(served, pass, prices);
+  }
+  PassShape wave = pass;
+  wave.prompts = std::ceil(pass.prompts / waves);
+  PassTime stage = stage_time(served, wave, prices);
+  stage.scale(stages + waves - 1.0);
   return stage;
 }
 
@@ -201,6 +293,7 @@ PassTime prefill_time(const ServedModel& served, const PassShape& pass, const Pr
   PassTime sent = boundary_time(served, pass, prices);
   sent.scale(static_cast<double>(served.layout.pipeline - 1));
   sum += sent;
+  add_host_wait(sum, served.software);
   return sum;
 }
 

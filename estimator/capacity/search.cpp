@@ -29,7 +29,13 @@ std::vector<ServingLayout> layouts_of(const CapacityRequest& request, const Clus
 ServedModel served_on(const CapacityRequest& request,
                       const Cluster& cluster,
                       const ServingLayout& layout) {
-  return {request.model, request.format, layout, cluster.devices_per_node, request.speculation};
+  ServedModel served{
+      request.model, request.format, layout, cluster.devices_per_node, request.speculation};
+  served.software = request.software;
+  if (request.format.weights == ServingPrecision::nvfp4) {
+    served.nvfp4 = nvfp4_rate(cluster.device);
+  }
+  return served;
 }
 
 void keep_nearest(SearchedPoints& found, const ServingPoint& point) {

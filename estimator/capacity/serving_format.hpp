@@ -22,7 +22,7 @@ struct ServingFormat {
 /// one for 16, int4 two for 128 (GPTQ and AWQ at group size 128), the others per tensor or channel.
 [[nodiscard]] Bytes size_of(ServingPrecision precision);
 
-/// The format whose products are priced: int8 and int4 widen to bf16, nvfp4 stands on fp8.
+/// The format whose products are priced: int8 and int4 widen to bf16, mxfp8 and nvfp4 stand on fp8.
 [[nodiscard]] DataType product_type(ServingPrecision precision);
 
 /// The format of what is between products, of embedding and head, of states: 16 bits, or fp32.

@@ -44,8 +44,17 @@ double yield_of(const ServedModel& served) {
   return served.speculation ? tokens_of_a_round(*served.speculation) : 1.0;
 }
 
+// All of it as the draft's part.
+PassTime as_draft(PassTime time) {
+  const Seconds all = time.total();
+  time.parts = {};
+  time.parts.at(static_cast<std::size_t>(ServingPart::draft)) = all;
+  return time;
+}
+
 // One pass of the served model and, before it, those of the draft: one a proposed token, the first
-// with the prompts.
+// with the prompts. Every stage holds the draft, which proposes for one wave while the stages check
+// the others.
 PassTime round_time(const ServedModel& served, const PassShape& pass, const PriceList& prices) {
   PassShape checking = pass;
   checking.queries = queries_of(served);
@@ -54,15 +63,13 @@ PassTime round_time(const ServedModel& served, const PassShape& pass, const Pric
     return time;
   }
   const ServedModel draft = served_draft(served);
-  PassShape later = pass;
+  const PassShape wave = wave_of(served, pass);
+  PassShape later = wave;
   later.prompts = 0.0;
   PassTime proposed = iteration_time(draft, later, prices);
   proposed.scale(real(served.speculation->tokens - 1));
-  proposed += iteration_time(draft, pass, prices);
-  const Seconds all = proposed.total();
-  proposed.parts = {};
-  proposed.parts.at(static_cast<std::size_t>(ServingPart::draft)) = all;
-  time += proposed;
+  proposed += iteration_time(draft, wave, prices);
+  time += as_draft(std::move(proposed));
   return time;
 }
 
@@ -156,8 +163,11 @@ ServingPoint prefill_point(const ServedModel& served,
   point.layout = served.layout;
   point.batch = prompts * attention_groups(served.layout);
   point.time = prefill_time(served, pass, prices);
+  if (has_draft(served)) {
+    point.time += as_draft(prefill_time(served_draft(served), pass, prices));
+  }
   const Seconds computed = point.time.total();
-  const Bytes sent = cache_bytes(served, real(workload.input_tokens));
+  const Bytes sent = all_caches(served, real(workload.input_tokens));
   const CollectiveKey way{Collective::send_recv,
                           static_cast<std::int64_t>(sent.in(unit::byte)),
                           activation_type(served.format.weights),
@@ -166,8 +176,8 @@ ServingPoint prefill_point(const ServedModel& served,
   // With pp stages as many batches are on their way at once.
   const double rate = real(point.batch * served.layout.pipeline) / computed.in(unit::second);
   point.tokens_per_s = rate * real(workload.output_tokens);
-  point.memory = {weight_bytes(served),
-                  real(prompts) * cache_bytes(served, real(workload.input_tokens)),
+  point.memory = {all_weights(served),
+                  real(prompts) * all_caches(served, real(workload.input_tokens)),
                   workspace_bytes(served, pass)};
   return point;
 }
@@ -195,11 +205,15 @@ StaticBatch static_batch(const ServedModel& served,
   const PassShape prompts{0, 0.0, real(sequences), workload.input_tokens};
   PassShape step{sequences, 0.0, 0.0, workload.input_tokens};
   step.context = mean_context(workload);
+  PassTime all = batch_prefill_time(served, prompts, prices);
   StaticBatch time;
-  time.first_token = prefill_time(served, prompts, prices).total();
-  const double steps = real(std::max<std::int64_t>(0, workload.output_tokens - 1));
-  time.latency =
-      time.first_token + (steps / yield_of(served)) * round_time(served, step, prices).total();
+  time.first_token = all.total();
+  time.first_token_error = all.relative_error();
+  PassTime steps = round_time(served, step, prices);
+  steps.scale(real(std::max<std::int64_t>(0, workload.output_tokens - 1)) / yield_of(served));
+  all += steps;
+  time.latency = all.total();
+  time.latency_error = all.relative_error();
   return time;
 }
 

@@ -58,7 +58,8 @@ struct ServingPoint {
 
 /// A replica of a prefill pool: as many prompts at once as `pass_tokens` hold, at least one.
 /// `tokens_per_s` are the output tokens that its prompts lead to; `ttft` without queueing, with the
-/// cache's way to the decode pool over the outermost link.
+/// cache's way to the decode pool over the outermost link. A draft reads the prompts too, and its
+/// cache goes the same way.
 [[nodiscard]] ServingPoint prefill_point(const ServedModel& served,
                                          const Workload& workload,
                                          const PriceList& prices);
@@ -73,7 +74,9 @@ struct ServingPoint {
 /// benchmarks of fixed batches run.
 struct StaticBatch {
   Seconds first_token;
-  Seconds latency;  ///< until the last token
+  Seconds latency;                 ///< until the last token
+  double first_token_error = 0.0;  ///< relative, of the prices
+  double latency_error = 0.0;      //
 };
 
 [[nodiscard]] StaticBatch static_batch(const ServedModel& served,

@@ -43,6 +43,8 @@ std::string_view name_of(ServingPart part) {
       return "exchange";
     case ServingPart::draft:
       return "draft";
+    case ServingPart::host:
+      return "host";
   }
   return {};
 }
@@ -57,6 +59,8 @@ std::int64_t rows_of(const PassShape& pass) {
 
 ServedModel served_draft(const ServedModel& served) {
   ServedModel draft{*served.speculation->draft, served.format, {}, served.devices_per_node};
+  draft.nvfp4 = served.nvfp4;
+  draft.software = served.software;
   const ServingLayout split{.tensor = served.layout.tensor};
   if (!unservable_because(draft.model, split)) {
     draft.layout = split;

@@ -9,7 +9,9 @@
 #include "comm/collective_key.hpp"
 #include "estimator/capacity/serving_format.hpp"
 #include "estimator/capacity/serving_layout.hpp"
+#include "estimator/capacity/serving_software.hpp"
 #include "estimator/capacity/speculation.hpp"
+#include "estimator/profile/nvfp4_prices.hpp"
 #include "jobs/model_shape.hpp"
 #include "kernels/kernel_key.hpp"
 
@@ -25,8 +27,9 @@ enum class ServingPart {
   head,         ///< embedding, output product, sampling
   exchange,     ///< collectives between ranks and stages
   draft,        ///< all of the draft model, where there is one
+  host,         ///< what the device waits for launches
 };
-inline constexpr int serving_parts = 8;
+inline constexpr int serving_parts = 9;
 [[nodiscard]] std::string_view name_of(ServingPart part);
 
 /// A product with weights in the served format; the key says the shape, in `product_type`.
@@ -67,6 +70,8 @@ struct ServedModel {
   ServingLayout layout;
   std::int64_t devices_per_node = 1;
   std::optional<Speculation> speculation = std::nullopt;
+  std::optional<Nvfp4Rate> nvfp4 = std::nullopt;  ///< there where weights are nvfp4
+  ServingSoftware software = {};
 };
 
 /// The draft model as the same ranks serve it: over one stage's tensor group, or where it cannot be

@@ -18,6 +18,22 @@ double median_of(const nlohmann::ordered_json& document, const char* key) {
   return document.at(key).at("p50").get<double>();
 }
 
+// 0.7073 years where the scenario states no length of the run: the longest useful one (Epoch 2025,
+// forecasting.md D).
+double training_seconds(const nlohmann::ordered_json& document) {
+  const auto& inputs = document.at("inputs");
+  const double years = inputs.contains("training_years")
+                           ? inputs.at("training_years").at("median").get<double>()
+                           : 0.7073;
+  return years * unit::year.in(unit::second);
+}
+
+std::int64_t devices_of(const Options& options, const nlohmann::ordered_json& document) {
+  return devices_for(future_device(*options.year),
+                     median_of(document, "training_flop"),
+                     training_seconds(document));
+}
+
 void emit_job(const Options& options,
               const nlohmann::ordered_json& document,
               const OutputStreams& streams) {
@@ -30,11 +46,11 @@ void emit_job(const Options& options,
       *options.year,
       options.scenario,
       median_of(document, "parameters"));
+  const double tokens = median_of(document, "training_tokens");
+  const std::int64_t batch = batch_for(tokens, model.context, devices_of(options, document));
   write_atomically((job.parent_path() / config).string(), config_json(model, source));
-  write_atomically(
-      job.string(),
-      job_toml(
-          model, (job.parent_path() / config).string(), median_of(document, "training_tokens")));
+  write_atomically(job.string(),
+                   job_toml(model, (job.parent_path() / config).string(), tokens, batch));
   fmt::print(streams.log,
              "wrote {} and {}: {} layers of {}, {} heads\n",
              job.string(),
@@ -44,22 +60,11 @@ void emit_job(const Options& options,
              model.heads);
 }
 
-// 0.7073 years where the scenario states no length of the run: the longest useful one (Epoch 2025,
-// forecasting.md D).
-double training_seconds(const nlohmann::ordered_json& document) {
-  const auto& inputs = document.at("inputs");
-  const double years = inputs.contains("training_years")
-                           ? inputs.at("training_years").at("median").get<double>()
-                           : 0.7073;
-  return years * unit::year.in(unit::second);
-}
-
 void emit_cluster(const Options& options,
                   const nlohmann::ordered_json& document,
                   const OutputStreams& streams) {
   const FutureDevice device = future_device(*options.year);
-  const std::int64_t devices =
-      devices_for(device, median_of(document, "training_flop"), training_seconds(document));
+  const std::int64_t devices = devices_of(options, document);
   write_atomically(*options.emitted_cluster, cluster_toml(device, devices));
   fmt::print(streams.log,
              "wrote {}: {} devices of {}\n",

@@ -58,8 +58,8 @@ std::vector<OptionRow> validate_rows() {
                 &Options::inference_table),
       value_row({"terms-out",
                  {Verb::validate},
-                 "file for the widths of bands that --table asks for, by class of job: "
-                 "structural_terms.toml derived anew",
+                 "file for the widths of bands that --table or --inference asks for, by class: "
+                 "structural_terms.toml or serving_terms.toml derived anew",
                  ""},
                 "FILE",
                 nonempty_text,

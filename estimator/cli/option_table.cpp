@@ -218,6 +218,31 @@ OptionRow precision_row() {
   return row;
 }
 
+// What trains and what serves have names of their own.
+OptionRow software_row() {
+  OptionRow row = choice_row<Software>(
+      {"software",
+       {Verb::estimate, Verb::plan, Verb::capacity, Verb::forecast, Verb::validate},
+       "the framework whose kernels, formats and overlap are assumed; capacity: cuda-graphs, "
+       "fastertransformer or pytorch-eager",
+       "megatron-core, peft for adapters; on a CPU forerun's own; capacity: cuda-graphs"},
+      software_choices(),
+      &Options::software);
+  std::vector<std::string> serving;
+  for (const ServingSoftware& software : serving_software()) {
+    serving.emplace_back(software.name);
+  }
+  row.words.insert(row.words.end(), serving.begin(), serving.end());
+  row.assign = [of_training = row.assign, serving](Options& options, const OptionValue& value) {
+    if (options.verb == Verb::capacity) {
+      options.serving_software = *serving_software_from(serving[word_index(value, serving)]);
+    } else {
+      of_training(options, value);
+    }
+  };
+  return row;
+}
+
 OptionRow stage_layers_row() {
   OptionRow row =
       value_row({"stage-layers",
@@ -363,12 +388,7 @@ Rows sharing_rows() {
           "full|hsdp:N",
           shard_group,
           &Options::shard_group),
-      choice_row<Software>({"software",
-                            {Verb::estimate, Verb::plan, Verb::forecast, Verb::validate},
-                            "the framework whose kernels, formats and overlap are assumed",
-                            "megatron-core, peft for adapters; on a CPU forerun's own"},
-                           software_choices(),
-                           &Options::software),
+      software_row(),
       choice_row<Overlap>({"overlap",
                            job_verbs(),
                            "communication that runs while the device computes",

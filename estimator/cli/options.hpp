@@ -115,6 +115,7 @@ struct Options {
   std::optional<double> acceptance;                   ///< --acceptance
   std::optional<ServingPrecision> serving_precision;  ///< --precision of `capacity`
   std::optional<ServingPrecision> cache_precision;    ///< --kv-precision
+  ServingSoftware serving_software;                   ///< --software of `capacity`
   Person person;                                      ///< --words-per-minute, --tokens-per-word
   std::optional<double> training_mfu;                 ///< --mfu
 

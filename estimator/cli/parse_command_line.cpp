@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -171,6 +172,12 @@ bool is_given(std::string_view name, const std::vector<GivenOption>& given) {
   return std::ranges::find(given, name, &GivenOption::name) != given.end();
 }
 
+// What a job file says of training means something else in serving: `--batch` of `capacity` counts
+// sequences that a replica decodes at once, its `--layout` splits one replica.
+bool is_of_training(const std::string& name) {
+  return name == "batch" || name == "layout";
+}
+
 void apply_entries(Options& options,
                    const std::vector<JobFileEntry>& entries,
                    const std::vector<GivenOption>& given,
@@ -179,7 +186,11 @@ void apply_entries(Options& options,
   unused.verb = options.verb;
   for (const JobFileEntry& entry : entries) {
     const OptionRow& row = row_named(entry.name, table);
-    const bool applies = takes(row, options.verb) && !is_given(entry.name, given);
+    const bool is_meant = options.verb != Verb::capacity || !is_of_training(entry.name);
+    if (!is_meant && !is_given(entry.name, given)) {
+      options.job_notes.push_back(entry.value.where + " is of training: not taken");
+    }
+    const bool applies = is_meant && takes(row, options.verb) && !is_given(entry.name, given);
     row.assign(applies ? options : unused, entry.value);
   }
 }
@@ -219,7 +230,7 @@ void apply_foreign(Options& options,
   }
   options.keeps_gathered_weights =
       job.keeps_gathered_weights && !is_given("zero", given) && !is_given("fsdp", given);
-  options.job_notes = std::move(job.notes);
+  std::ranges::move(job.notes, std::back_inserter(options.job_notes));
   if (!job.unread.empty()) {
     options.job_notes.push_back("not understood, or without effect on cost: " +
                                 fmt::format("{}", fmt::join(job.unread, ", ")));

@@ -48,11 +48,6 @@ std::optional<Speculation> speculation_from(const Options& options, const ModelS
     }
     return std::nullopt;
   }
-  if (options.serving == Serving::disaggregated) {
-    throw InputError("--draft",
-                     "is priced where prompts and decoding share their devices (expected --serving "
-                     "continuous)");
-  }
   Speculation speculation;
   speculation.tokens = options.draft_tokens.value_or(speculation.tokens);
   speculation.acceptance = options.acceptance.value_or(speculation.acceptance);
@@ -89,6 +84,7 @@ ExitCode run_capacity(const Options& options, const OutputStreams& streams) {
   request.workload = options.workload;
   request.serving = options.serving;
   request.speculation = speculation_from(options, request.model);
+  request.software = options.serving_software;
   request.layouts = layouts_from(options, request.devices);
   request.batch = options.batch;
   request.person = options.person;

@@ -25,31 +25,45 @@ using Json = nlohmann::ordered_json;
 
 constexpr int samples_per_step = 15;
 
-// tp of --layout; other ranks run replicas of their own at the same time.
+// tp and ep of --layout; other ranks run replicas of their own at the same time.
 ServedModel served_from(const Options& options, Ranks& ranks) {
   const std::int64_t world = ranks.world().size();
   const ParallelLayout layout =
       parse_layout(options.layout.value_or("tp=" + std::to_string(world)), world);
-  if (layout.pipeline > 1 || layout.context > 1) {
-    throw InputError("--layout", "decode steps are timed for tp and dp only (expected tp=2)");
+  if (layout.pipeline > 1 || layout.context > 1 || layout.expert_tensor > 1) {
+    throw InputError("--layout",
+                     "decode steps are timed for tp, ep and dp only (expected one like tp=2 or "
+                     "dp=2,ep=2)");
   }
   const JobDefaults defaults = job_defaults(ranks.kind());
   const Precision precision = options.precision.value_or(defaults.precisions.front());
   const ServingPrecision format = precision == Precision::fp32   ? ServingPrecision::fp32
                                   : precision == Precision::fp16 ? ServingPrecision::fp16
                                                                  : ServingPrecision::bf16;
-  ServedModel served{
-      read_model(options.models.front()), {format, format}, {layout.tensor, 1, 1}, world};
+  ServedModel served{read_model(options.models.front()),
+                     {format, format},
+                     {layout.tensor, 1, layout.expert},
+                     world};
   if (const auto reason = unservable_because(served.model, served.layout)) {
     throw InputError("--layout", *reason);
   }
-  if (served.model.latent || served.model.moe) {
-    throw InputError("--model",
-                     served.model.name +
-                         " has experts or latent attention: decode steps are timed "
-                         "for dense models with ordinary attention");
+  if (const std::int64_t group = stage_ranks(served.layout); world % group != 0) {
+    throw InputError("--layout",
+                     std::to_string(world) + " ranks are not replicas of " + std::to_string(group) +
+                         " (" + text_of(served.layout) + ")");
   }
   return served;
+}
+
+// Sequences of one attention group.
+std::int64_t sequences_of_group(std::int64_t batch, const ServedModel& served) {
+  const std::int64_t groups = attention_groups(served.layout);
+  if (batch % groups != 0) {
+    throw InputError("--batch",
+                     std::to_string(batch) + " sequences are not shared evenly by the " +
+                         std::to_string(groups) + " attention groups of " + text_of(served.layout));
+  }
+  return batch / groups;
 }
 
 StepOp step_op(const ServingOp& op) {
@@ -67,7 +81,7 @@ StepOp step_op(const ServingOp& op) {
 
 // The keys that `capacity` prices, in order: all layers, then embedding, head and sampling.
 DecodeStep step_of(const ServedModel& served, std::int64_t batch, std::int64_t context) {
-  const PassShape pass{batch, static_cast<double>(context), 0.0, 1};
+  const PassShape pass{sequences_of_group(batch, served), static_cast<double>(context), 0.0, 1};
   DecodeStep step;
   step.context = context;
   for (std::int64_t layer = 0; layer < served.model.layers; ++layer) {
@@ -111,6 +125,7 @@ Json document_of(const ServedModel& served,
   Json document = document_head();
   document["inputs"] = {{"model", served.model.name},
                         {"tp", served.layout.tensor},
+                        {"ep", served.layout.expert},
                         {"ranks", ranks.world().size()},
                         {"batch", batch},
                         {"precision", name_of(served.format.weights)},
@@ -135,10 +150,11 @@ Json document_of(const ServedModel& served,
 void print_decode(const Json& document, std::ostream& out) {
   const Json& inputs = document["inputs"];
   fmt::print(out,
-             "{} decoding {} sequences at once, tp={} on {} ranks of {}, {}\n\n",
+             "{} decoding {} sequences at once, tp={}{} on {} ranks of {}, {}\n\n",
              inputs["model"].get<std::string>(),
              inputs["batch"].get<std::int64_t>(),
              inputs["tp"].get<std::int64_t>(),
+             inputs["ep"] > 1 ? fmt::format(",ep={}", inputs["ep"].get<std::int64_t>()) : "",
              inputs["ranks"].get<std::int64_t>(),
              inputs["device"].get<std::string>(),
              inputs["precision"].get<std::string>());
@@ -172,12 +188,16 @@ ExitCode run_decode(const Options& options, const OutputStreams& streams) {
   const ServedModel served = served_from(options, ranks);
   const Machine machine = ranks.machine();
   const int rank = machine.host_world.rank();
-  const auto tensor = machine.data_world.split(rank / static_cast<int>(served.layout.tensor), rank);
-  const std::int64_t batch = options.batch.value_or(1);
+  const auto group_of = [&](std::int64_t size) {
+    return machine.data_world.split(rank / static_cast<int>(size), rank);
+  };
+  const auto tensor = group_of(served.layout.tensor);
+  const auto stage = group_of(stage_ranks(served.layout));
+  const std::int64_t batch = options.batch.value_or(attention_groups(served.layout));
   const std::int64_t longest = options.sequence.value_or(
       std::min(served.model.max_positions, job_defaults(ranks.kind()).longest_sequence));
   const auto timings = time_decode_steps(steps_of(served, batch, longest),
-                                         {machine.device, machine.host_world, *tensor},
+                                         {machine.device, machine.host_world, *tensor, *stage},
                                          samples_per_step);
   if (ranks.is_root()) {
     for (const std::string& warning : ranks.warnings()) {

@@ -4,9 +4,10 @@
 #include <fmt/ostream.h>
 #include <nlohmann/json.hpp>
 
+#include "estimator/backend/module.hpp"
+#include "estimator/cli/cluster_forecast.hpp"
 #include "estimator/cli/emit_future.hpp"
 #include "estimator/cli/job_estimate.hpp"
-#include "estimator/cli/job_options.hpp"
 #include "estimator/cli/run_verb.hpp"
 #include "estimator/cli/show.hpp"
 #include "estimator/cli/show_comparison.hpp"
@@ -18,82 +19,15 @@
 #include "estimator/forecast/forecast.hpp"
 #include "estimator/profile/build_info.hpp"
 #include "estimator/profile/journal.hpp"
-#include "jobs/parameter_count.hpp"
 #include "units/input_error.hpp"
-#include "units/unit.hpp"
 
 namespace forerun {
 namespace {
-
-// The fastest of the layouts that were measured, their dp grown to fill the devices; or the one
-// that the user names.
-JobEstimate best_measured(const Options& options,
-                          const HardwareSource& hardware,
-                          std::int64_t devices) {
-  const JobDefaults defaults = job_defaults(device_kind_of(hardware));
-  if (!options.models.empty()) {
-    return estimate_from(options, hardware, job_from(options, devices, defaults));
-  }
-  if (!hardware.profile || hardware.profile->jobs.empty()) {
-    throw InputError("--model", "is missing: " + hardware.cluster.name + " names no measured job");
-  }
-  std::optional<JobEstimate> best;
-  for (const MeasuredJob& measured : hardware.profile->jobs) {
-    Options one = options;
-    one.models = {measured.model};
-    const auto data = measured.layout.find("dp=");
-    one.layout = data == std::string::npos ? measured.layout : measured.layout.substr(0, data);
-    while (one.layout->ends_with(',')) {
-      one.layout->pop_back();
-    }
-    if (one.layout->empty()) {
-      one.layout.reset();
-    }
-    one.precision = precision_from(measured.precision);
-    one.micro_batch = measured.micro_batch;
-    one.sequence = measured.sequence;
-    JobEstimate estimate = estimate_from(one, hardware, job_from(one, devices, defaults));
-    const auto rate = [](const JobEstimate& e) { return e.step.model_flops / e.step_time; };
-    if (!best || rate(estimate) > rate(*best)) {
-      best = std::move(estimate);
-    }
-  }
-  return *best;
-}
 
 // The head that every document starts with, then the body.
 nlohmann::ordered_json with_head(const nlohmann::ordered_json& body) {
   nlohmann::ordered_json document = document_head();
   document.update(body);
-  return document;
-}
-
-nlohmann::ordered_json measured_forecast(const Options& options) {
-  const HardwareSource hardware = hardware_from(options);
-  if (!options.training_time) {
-    throw InputError("--days", "is missing: how long do the devices train?");
-  }
-  const JobEstimate estimate = best_measured(options, hardware, devices_from(options, hardware));
-  const Job& job = estimate.request.job;
-  const Recipe& recipe = job.recipe;
-  MeasuredInputs inputs;
-  inputs.model = job.model.name;
-  inputs.active_parameters = static_cast<double>(count_parameters(job.model).active);
-  inputs.training_flop_per_token = model_flops_per_token(job.model, recipe.sequence);
-  inputs.tokens_per_second = static_cast<double>(recipe.global_batch * recipe.sequence) /
-                             estimate.step_time.in(unit::second);
-  inputs.devices = estimate.devices;
-  inputs.peak_per_device = estimate.peak.value_or(FlopsPerSecond());
-  inputs.mfu = estimate.step.model_flops / estimate.step_time /
-               static_cast<double>(estimate.devices) / inputs.peak_per_device;
-  inputs.duration = *options.training_time;
-  const auto& share = estimate.step.provenance.share;
-  inputs.measured_fraction = std::min(1.0, share[static_cast<std::size_t>(Tier::measured)]);
-  inputs.scenario.scenario = options.scenario;
-  inputs.scenario.year = options.year.value_or(2030.0);
-  inputs.scenario.seed = options.seed;
-  nlohmann::ordered_json document = forecast_measured(inputs);
-  document["estimate"] = to_json(estimate);
   return document;
 }
 
@@ -122,11 +56,20 @@ ExitCode run_estimate(const Options& options, const OutputStreams& streams) {
 }
 
 ExitCode run_forecast(const Options& options, const OutputStreams& streams) {
+  const auto world = open_world();
+  const bool is_root = world->rank() == 0;
   if (options.backtest || options.edge || options.fitted_table) {
-    return run_forecast_question(options, streams);
+    return is_root ? run_forecast_question(options, streams) : ExitCode::answered;
   }
   if (options.cluster) {
-    write_result(with_head(measured_forecast(options)), print_forecast, options, streams.out);
+    if (options.emitted_job || options.emitted_cluster) {
+      throw InputError(
+          options.emitted_job ? "--emit-job" : "--emit-cluster",
+          "writes a scenario's future model and machines (expected without --cluster)");
+    }
+    if (is_root) {
+      write_result(with_head(forecast_on_cluster(options)), print_forecast, options, streams.out);
+    }
     return ExitCode::answered;
   }
   if (!options.year) {
@@ -134,11 +77,18 @@ ExitCode run_forecast(const Options& options, const OutputStreams& streams) {
                      "is missing (expected one like --year 2030, or --cluster with "
                      "--devices and --days to start from a measurement)");
   }
-  const ScenarioOptions scenario{
-      options.scenario, *options.year, options.samples, options.seed, options.shows_sensitivity};
-  const nlohmann::ordered_json document = with_head(forecast_scenario(scenario));
-  emit_future(options, document, streams);
-  write_result(document, print_forecast, options, streams.out);
+  const ScenarioOptions scenario{options.scenario,
+                                 *options.year,
+                                 options.samples,
+                                 options.seed,
+                                 options.shows_sensitivity,
+                                 options.strict};
+  const nlohmann::ordered_json forecast = forecast_scenario(scenario, world.get());
+  if (is_root) {
+    const nlohmann::ordered_json document = with_head(forecast);
+    emit_future(options, document, streams);
+    write_result(document, print_forecast, options, streams.out);
+  }
   return ExitCode::answered;
 }
 

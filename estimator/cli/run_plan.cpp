@@ -1,5 +1,4 @@
 // The verb that searches layouts, alone or with the space split over the ranks of mpirun.
-#include <algorithm>
 #include <chrono>
 #include <ostream>
 
@@ -7,101 +6,19 @@
 #include <nlohmann/json.hpp>
 
 #include "estimator/backend/module.hpp"
-#include "estimator/cli/job_options.hpp"
+#include "estimator/cli/plan_request.hpp"
 #include "estimator/cli/run_verb.hpp"
 #include "estimator/cli/write_result.hpp"
-#include "estimator/estimate/host_costs.hpp"
 #include "estimator/plan/launch_flags.hpp"
 #include "estimator/plan/plan.hpp"
 #include "estimator/plan/plan_progress.hpp"
 #include "estimator/plan/plan_table.hpp"
 #include "estimator/profile/build_info.hpp"
-#include "units/input_error.hpp"
 #include "units/progress_line.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
 namespace {
-
-template <class Value>
-std::vector<Value> pinned(const std::optional<Value>& value) {
-  return value ? std::vector<Value>{*value} : std::vector<Value>();
-}
-
-PlanChoices choices_from(const Options& options) {
-  PlanChoices choices;
-  choices.layouts = options.layout;
-  choices.micro_batches = pinned(options.micro_batch);
-  choices.schedules = pinned(options.schedule);
-  if (options.emit && options.tuning.value_or(Tuning::full) != Tuning::full) {
-    throw InputError("--emit",
-                     "writes no settings for adapters yet (expected --tuning full, or --emit left "
-                     "out)");
-  }
-  if (options.emit && !options.schedule) {
-    // Settings are of use for what the framework can run.
-    choices.schedules = schedules_of(*options.emit);
-  }
-  choices.sequence_parallel = pinned(options.sequence_parallel);
-  choices.recompute = pinned(options.recompute);
-  choices.overlaps = pinned(options.overlap);
-  choices.tries_stage_splits = options.tries_stage_splits;
-  choices.offloads = options.offload_set;
-  const bool offloads = std::ranges::any_of(choices.offloads, &Offload::any);
-  if (options.emit && offloads) {
-    throw InputError("--emit",
-                     "writes no settings for what is offloaded yet (expected --offload none, or "
-                     "--emit left out)");
-  }
-  if (options.zero || options.shard_group) {
-    choices.shardings = {
-        {options.zero.value_or(ZeroStage::parameters), options.shard_group.value_or(0)}};
-  }
-  return choices;
-}
-
-PlanRequest request_from(const Options& options) {
-  PlanRequest request;
-  request.model = model_named(options.models.front(), options);
-  request.hardware = read_hardware(*options.cluster);
-  if (options.what_if != WhatIf()) {
-    change_hardware(request.hardware, options.what_if);
-  }
-  const bool is_gpu = request.hardware.cluster.device.is_gpu();
-  const JobDefaults defaults = job_defaults(is_gpu ? DeviceKind::cuda : DeviceKind::host);
-  request.recipe = recipe_from(options);
-  if (!options.software && is_gpu) {
-    request.recipe.software = usual_software(request.recipe.tuning != Tuning::full);
-  }
-  request.host = host_cost_of(request.recipe.software, calibrated_host_costs());
-  if (!options.precision) {
-    request.recipe.precision = defaults.precisions.front();
-  }
-  if (!options.sequence) {
-    request.recipe.sequence = std::min(request.model.max_positions, defaults.longest_sequence);
-  }
-  request.devices = options.device_set;
-  if (request.devices.empty() && request.hardware.profile) {
-    request.devices = {request.hardware.profile->ranks};
-  }
-  if (request.devices.empty()) {
-    throw InputError("--devices", "is missing (expected one like 1024, or a set: 1024..16384)");
-  }
-  request.batches = options.batch_set;
-  if (request.batches.empty()) {
-    throw InputError("--batch", "is missing (expected one like 2048, or a set: 1024..4096)");
-  }
-  request.choices = choices_from(options);
-  request.objective = options.objective;
-  request.second = options.second_objective;
-  request.top = static_cast<std::size_t>(options.top);
-  request.deadline = options.deadline;
-  request.max_cost = options.max_cost;
-  request.run = options.run;
-  request.strictness = options.strict ? Strictness::interpolated_or_better : Strictness::any_tier;
-  request.rank_order = options.rank_order;
-  return request;
-}
 
 void add_launch(const Plan& plan, LaunchFormat format, nlohmann::ordered_json& document) {
   if (plan.layouts.empty()) {
@@ -133,7 +50,7 @@ Plan planned(const PlanRequest& request,
 
 ExitCode run_plan(const Options& options, const OutputStreams& streams) {
   const auto start = std::chrono::steady_clock::now();
-  const PlanRequest request = request_from(options);
+  const PlanRequest request = plan_request_from(options);
   const auto world = open_world();
   const Plan plan = planned(request, *world, options, streams.log);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;

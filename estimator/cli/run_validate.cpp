@@ -26,19 +26,21 @@ namespace forerun {
 
 namespace {
 
-std::string table_name(const Options& options) {
-  return std::filesystem::path(*options.training_table).filename().string();
+std::string file_name(const std::string& path) {
+  return std::filesystem::path(path).filename().string();
 }
 
 void write_host_file(const std::vector<TrainingRow>& rows, const Options& options) {
   std::ostringstream text;
-  write_host_costs(calibrate_host(rows), table_name(options), text);
+  write_host_costs(calibrate_host(rows), file_name(*options.training_table), text);
   write_atomically(*options.host_out, text.str());
 }
 
-void write_terms_file(const std::vector<RowPrediction>& predictions, const Options& options) {
+void write_terms_file(const std::vector<DerivedTerm>& terms,
+                      const std::string& table,
+                      const Options& options) {
   std::ostringstream text;
-  write_terms(terms_of(predictions), table_name(options), text);
+  write_terms(terms, table, text);
   write_atomically(*options.terms_out, text.str());
 }
 
@@ -53,7 +55,8 @@ void validate_table(const Options& options, const OutputStreams& streams) {
   document.update(to_json(predictions));
   document["regret"] = regret_json(regrets_of(rows, predictions));
   if (options.terms_out) {
-    write_terms_file(predictions, options);
+    write_terms_file(
+        terms_of(predictions), "--table " + file_name(*options.training_table), options);
   }
   const Detail detail =
       options.verbosity == Verbosity::verbose ? Detail::baselines_and_reasons : Detail::figures;
@@ -77,7 +80,13 @@ void validate_log(const Options& options, const OutputStreams& streams) {
 void validate_inference_table(const Options& options, const OutputStreams& streams) {
   nlohmann::ordered_json document = document_head();
   document["inputs"] = {{"inference", *options.inference_table}};
-  document.update(to_json(validate_inference(read_inference_table(*options.inference_table))));
+  const auto validation = validate_inference(read_inference_table(*options.inference_table));
+  document.update(to_json(validation));
+  if (options.terms_out) {
+    write_terms_file(serving_terms_of(validation),
+                     "--inference " + file_name(*options.inference_table),
+                     options);
+  }
   write_result(document, print_inference, options, streams.out);
 }
 
@@ -122,9 +131,11 @@ void check_question(const Options& options) {
                      "and --kernels, --collectives or another table are two questions: ask one at "
                      "a time");
   }
-  if ((options.terms_out || options.host_out) && !options.training_table) {
-    throw InputError(options.terms_out ? "--terms-out" : "--host-out",
-                     "needs --table: it is derived from its runs");
+  if (options.host_out && !options.training_table) {
+    throw InputError("--host-out", "needs --table: it is derived from its runs");
+  }
+  if (options.terms_out && !options.training_table && !options.inference_table) {
+    throw InputError("--terms-out", "needs --table or --inference: it is derived from its runs");
   }
   if (questions == 0) {
     throw InputError("--table",

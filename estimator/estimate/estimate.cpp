@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "estimator/estimate/nvfp4_prices.hpp"
 #include "estimator/estimate/structural_error.hpp"
+#include "estimator/profile/nvfp4_prices.hpp"
 #include "jobs/parameter_count.hpp"
 #include "units/input_error.hpp"
 #include "units/quantity_text.hpp"

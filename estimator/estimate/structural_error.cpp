@@ -1,9 +1,6 @@
 #include "estimator/estimate/structural_error.hpp"
 
-#include <algorithm>
 #include <span>
-
-#include <toml++/toml.h>
 
 #include "estimator/step/stage_weights.hpp"
 #include "units/catalog_file.hpp"
@@ -29,19 +26,6 @@ std::string split_of(const Job& job) {
   return job.layout.tensor > 1 ? "tensor-parallel" : "data-parallel";
 }
 
-std::vector<StructuralTerm> read_terms() {
-  const toml::table file = toml::parse(structural_term_files().front().text);
-  std::vector<StructuralTerm> terms;
-  for (const toml::node& node : *file["term"].as_array()) {
-    const toml::table& term = *node.as_table();
-    terms.push_back({term["class"].value<std::string>().value(),
-                     term["half_width"].value<double>().value(),
-                     term["rows"].value<std::int64_t>().value(),
-                     term["sources"].value<std::int64_t>().value()});
-  }
-  return terms;
-}
-
 }  // namespace
 
 std::string job_class_of(const Job& job, const StepEstimate& step) {
@@ -59,15 +43,13 @@ std::string job_class_of(const Job& job, const StepEstimate& step) {
 }
 
 const std::vector<StructuralTerm>& structural_terms() {
-  static const std::vector<StructuralTerm> terms = read_terms();
+  static const std::vector<StructuralTerm> terms =
+      read_structural_terms(structural_term_files().front().text);
   return terms;
 }
 
 double structural_error(std::string_view job_class) {
-  const auto& terms = structural_terms();
-  const auto found = std::ranges::find(terms, job_class, &StructuralTerm::job_class);
-  return found != terms.end() ? found->half_width
-                              : std::ranges::max(terms, {}, &StructuralTerm::half_width).half_width;
+  return half_width_of(structural_terms(), job_class);
 }
 
 }  // namespace forerun

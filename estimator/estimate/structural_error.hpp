@@ -1,23 +1,15 @@
 // How wrong the step model itself is, apart from its prices. Sets widths of bands, never centres.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "estimator/profile/structural_terms.hpp"
 #include "estimator/step/step_time.hpp"
 #include "jobs/job.hpp"
 
 namespace forerun {
-
-/// Half-width at 90 % of one class of jobs, as a share of the step.
-struct StructuralTerm {
-  std::string job_class;
-  double half_width = 0.0;
-  std::int64_t rows = 0;  ///< published runs that it is estimated from
-  std::int64_t sources = 0;
-};
 
 /// The class that sets a job's width: a narrow number format, experts, a host that decides the
 /// step, or what the model is split by and whether its attention is fused.

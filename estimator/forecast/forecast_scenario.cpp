@@ -14,6 +14,7 @@
 #include "estimator/forecast/simulation.hpp"
 #include "estimator/forecast/summary.hpp"
 #include "units/input_error.hpp"
+#include "units/integer.hpp"
 
 namespace forerun {
 
@@ -172,6 +173,38 @@ void add_quantities(const Simulation& simulation, Draws draws, Json& document, J
   add_binding(draws, document);
 }
 
+/// `mine` of every rank joined in the order of ranks, which gave `each` bytes at most.
+template <typename Value>
+void join(std::vector<Value>& mine, std::size_t each, std::size_t all, Communicator& world) {
+  const auto ranks = static_cast<std::size_t>(world.size());
+  mine.resize(each);
+  std::vector<Value> joined(each * ranks);
+  world.all_gather(
+      mine.data(), joined.data(), static_cast<std::int64_t>(each * sizeof(Value)), DataType::uint8);
+  joined.resize(all);
+  mine = std::move(joined);
+}
+
+/// Samples are numbered, so that a rank's share of them is what one rank would have drawn there.
+Draws drawn(const Simulation& simulation, const ScenarioOptions& options, Communicator* world) {
+  const std::int64_t ranks = world != nullptr ? world->size() : 1;
+  const std::int64_t each = ceil_div(options.samples, ranks);
+  const std::int64_t first = world != nullptr ? std::min(options.samples, each * world->rank()) : 0;
+  Draws draws = simulation.draw(
+      {.seed = options.seed, .first = first, .count = std::min(each, options.samples - first)});
+  if (ranks > 1) {
+    const auto share = static_cast<std::size_t>(each);
+    const auto all = static_cast<std::size_t>(options.samples);
+    for (std::size_t i = 0; i < output_count; ++i) {
+      if (simulation.yields(static_cast<Output>(i))) {
+        join(draws.columns.at(i), share, all, *world);
+      }
+    }
+    join(draws.binding, share, all, *world);
+  }
+  return draws;
+}
+
 /// The answer in words: the work, how long it takes, and what moves it most.
 std::string reading_of(const Json& document) {
   const Json& work = document["work_years"];
@@ -209,7 +242,7 @@ std::string reading_of(const Json& document) {
 
 }  // namespace
 
-nlohmann::ordered_json forecast_scenario(const ScenarioOptions& options) {
+nlohmann::ordered_json forecast_scenario(const ScenarioOptions& options, Communicator* world) {
   // Eight columns of doubles: 20 million samples are 1.3 GB.
   constexpr std::int64_t most_samples = 20'000'000;
   if (options.samples < 1 || options.samples > most_samples) {
@@ -222,8 +255,23 @@ nlohmann::ordered_json forecast_scenario(const ScenarioOptions& options) {
   if (simulation.was_repaired()) {
     notes.push_back("The correlations contradict each other; their eigenvalues were clipped.");
   }
+  if (options.variance_shares && !scenario.correlations.empty()) {
+    notes.push_back(
+        "Shares of variance do not sum to one: correlated inputs carry some of it together.");
+  }
   if (simulation.has_no_ceiling()) {
     notes.push_back("The scenario has no physical ceilings: nothing but its trend can bind.");
+  }
+  if (options.strict && simulation.was_repaired()) {
+    throw InputError("--strict",
+                     fmt::format("the correlations of '{}' contradict each other: no three inputs "
+                                 "can be correlated so (without --strict their eigenvalues are "
+                                 "clipped)",
+                                 options.scenario));
+  }
+  Draws draws = drawn(simulation, options, world);
+  if (world != nullptr && world->rank() != 0) {
+    return nullptr;
   }
   const InputValues medians = simulation.medians();
   const auto median = [&](Input input) { return medians.at(static_cast<std::size_t>(input)); };
@@ -243,10 +291,7 @@ nlohmann::ordered_json forecast_scenario(const ScenarioOptions& options) {
   if (!scenario.projection.empty()) {
     document["projection"] = projection_of(scenario, options.year);
   }
-  add_quantities(simulation,
-                 simulation.draw({.seed = options.seed, .first = 0, .count = options.samples}),
-                 document,
-                 notes);
+  add_quantities(simulation, std::move(draws), document, notes);
   document["sensitivity"] = sensitivity_of(simulation, options);
   document["reading"] = reading_of(document);
   document["what_if"] = what_ifs_of(scenario, simulation);

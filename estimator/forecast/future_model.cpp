@@ -1,6 +1,7 @@
 #include "estimator/forecast/future_model.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -18,6 +19,10 @@ constexpr std::int64_t hidden_step = 1024;
 constexpr double base_year = 2022.79;  // H100, October 2022
 constexpr double utilisation = 0.375;
 constexpr std::int64_t devices_per_node = 8;
+
+std::int64_t power_of_two_below(std::int64_t number) {
+  return static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(number)));
+}
 
 // Matrices of one layer: queries and output h^2 each, keys and values, three of the FFN.
 double layer_parameters_of(const FutureModel& model) {
@@ -42,8 +47,11 @@ FutureModel future_model(double parameters) {
   model.vocabulary = 128'256;
   model.context = 8192;
   const double edges = 2.0 * real(model.vocabulary * model.hidden);
-  model.layers =
+  const auto layers =
       std::max<std::int64_t>(1, std::llround((parameters - edges) / layer_parameters_of(model)));
+  // 0.8 % at most: 515 layers have no stages but 5 and 103.
+  const std::int64_t step = power_of_two_below(std::max<std::int64_t>(1, layers / 64));
+  model.layers = (layers + step / 2) / step * step;
   return model;
 }
 
@@ -63,8 +71,19 @@ std::string config_json(const FutureModel& model, const std::string& source) {
   return config.dump(2) + "\n";
 }
 
-std::string job_toml(const FutureModel& model, const std::string& config_name, double tokens) {
-  constexpr std::int64_t batch_tokens = 16'777'216;
+std::int64_t batch_for(double tokens, std::int64_t context, std::int64_t devices) {
+  constexpr double base_batch = 16'777'216.0;  // Llama-3.1 405B's last, for 15.6T tokens
+  constexpr double base_tokens = 15.6e12;
+  const double wanted = base_batch * std::sqrt(std::max(1.0, tokens / base_tokens)) / real(context);
+  const std::int64_t odd = devices >> std::countr_zero(static_cast<std::uint64_t>(devices));
+  const double doublings = std::max(0.0, std::round(std::log2(wanted / real(odd))));
+  return odd << static_cast<int>(doublings);
+}
+
+std::string job_toml(const FutureModel& model,
+                     const std::string& config_name,
+                     double tokens,
+                     std::int64_t batch) {
   return fmt::format(
       "# Written by forerun forecast --emit-job.\n"
       "model = \"{}\"\n"
@@ -73,7 +92,7 @@ std::string job_toml(const FutureModel& model, const std::string& config_name, d
       "precision = \"bf16\"\n"
       "tokens = \"{:.4g}T\"\n",
       config_name,
-      batch_tokens / model.context,
+      batch,
       model.context,
       tokens / 1e12);
 }
@@ -93,7 +112,10 @@ FutureDevice future_device(double year) {
 
 std::int64_t devices_for(const FutureDevice& device, double training_flop, double seconds) {
   const double devices = training_flop / (utilisation * device.bf16_flop_per_s * seconds);
-  return static_cast<std::int64_t>(std::ceil(devices / real(devices_per_node))) * devices_per_node;
+  const auto least = static_cast<std::int64_t>(std::ceil(devices));
+  const std::int64_t step =
+      std::max(devices_per_node, power_of_two_below(std::max<std::int64_t>(1, least / 16)));
+  return ceil_div(least, step) * step;
 }
 
 // NOLINTNEXTLINE(readability-function-size): one line of TOML after the other

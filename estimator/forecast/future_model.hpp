@@ -20,16 +20,24 @@ struct FutureModel {
 /// Llama's structure at a hidden size of 128 for each layer (GPT-3 12,288/96; Llama-3.1 405B
 /// 16,384/126 = 130), FFN 3.25 times as wide, 16 queries a key-value head but at least 8 of these
 /// (both as Llama-3.1 405B, arXiv 2407.21783), 128,256 tokens; hidden a multiple of 1,024, so that
-/// 8 tensor ranks share the heads, and as many layers as come nearest to `parameters`.
+/// 8 tensor ranks share the heads, and as many layers as come nearest to `parameters`, from 128 on
+/// in steps that stages can share: the power of two that a 64th of them reaches.
 [[nodiscard]] FutureModel future_model(double parameters);
 
 /// Hugging Face's config.json of it.
 [[nodiscard]] std::string config_json(const FutureModel& model, const std::string& source);
 
-/// A job file: the model's config beside it, batches of 16M tokens (Llama-3.1 405B's last), bf16.
+/// Sequences a step: 16M tokens (Llama-3.1 405B's last, for 15.6T tokens), growing with the root of
+/// the tokens of the run: the critical batch grows with data, hardly with the model (Zhang et al.
+/// 2024, arXiv 2410.21676, an exponent near a half; from memory). The nearest power of two times
+/// the odd factor of the devices, so that replicas share it.
+[[nodiscard]] std::int64_t batch_for(double tokens, std::int64_t context, std::int64_t devices);
+
+/// A job file: the model's config beside it, bf16.
 [[nodiscard]] std::string job_toml(const FutureModel& model,
                                    const std::string& config_name,
-                                   double tokens);
+                                   double tokens,
+                                   std::int64_t batch);
 
 /// What a device of a year is extrapolated from and by (forecasting.md J.2): H100 SXM of October
 /// 2022; peak 1.28 a year (Epoch), memory and its bandwidth double in 4.1 and 4.0 years, peak per
@@ -46,7 +54,8 @@ struct FutureDevice {
 [[nodiscard]] FutureDevice future_device(double year);
 
 /// Devices that do `training_flop` in `seconds` at a utilisation of 0.375 (the median of 58 runs in
-/// Epoch's database), rounded up to whole nodes of 8.
+/// Epoch's database), rounded up to whole nodes of 8 and to a number that layouts can share: a
+/// sixteenth of a power of two more at most.
 [[nodiscard]] std::int64_t devices_for(const FutureDevice& device,
                                        double training_flop,
                                        double seconds);

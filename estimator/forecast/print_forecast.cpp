@@ -170,6 +170,36 @@ void print_scenario(const Json& document, std::ostream& out) {
   print_notes(document, out);
 }
 
+// What the machine reaches in place of what is assumed of machines, and what that changes.
+void print_change(const Json& document, std::ostream& out) {
+  const Json& efficiency = document.at("efficiency");
+  const auto percent = [](const Json& value) { return 100.0 * value.get<double>(); };
+  const double assumed = percent(efficiency.at("assumed").at("mfu"));
+  out << fmt::format("\nMFU {:.1f} % with {} in place of {:.1f} % assumed; ",
+                     percent(efficiency.at("training").at("mfu")),
+                     efficiency.at("training").at("layout").get<std::string>(),
+                     assumed);
+  if (const Json& decode = efficiency.at("decode"); decode.is_null()) {
+    out << "decode efficiency not known, taken to be the same\n";
+  } else {
+    out << fmt::format(
+        "decode efficiency {:.2f} % ({}, {} sequences a replica, {} tokens in and {} out)\n",
+        percent(decode.at("utilisation")),
+        decode.at("layout").get<std::string>(),
+        decode.at("batch").get<std::int64_t>(),
+        decode.at("input_tokens").get<std::int64_t>(),
+        decode.at("output_tokens").get<std::int64_t>());
+  }
+  TextTable table({{"given model", Align::left}, {"assumed"}, {"here"}, {"ratio"}});
+  for (const auto& [key, row] : document.at("change").items()) {
+    table.add({key,
+               cell(row.at("assumed")),
+               cell(row.at("here")),
+               fmt::format("{:.3g}", row.at("ratio").get<double>())});
+  }
+  table.print(out);
+}
+
 void print_measured(const Json& document, std::ostream& out) {
   const Json& inputs = document.at("inputs");
   out << fmt::format("{} on {} devices for {} days at {:.1f} % MFU: {} FLOP\n",
@@ -193,6 +223,7 @@ void print_measured(const Json& document, std::ostream& out) {
   }
   out << '\n';
   table.print(out);
+  print_change(document, out);
   out << fmt::format("measured share of the step time: {:.1f} %\n",
                      100.0 * document.at("provenance").at("measured_fraction").get<double>());
   out << fmt::format("training FLOP over the scenario's median: {}\n",

@@ -1,5 +1,6 @@
 #include "estimator/measure/decode_probe.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <stdexcept>
 
@@ -25,7 +26,9 @@ class OpPlace {
       return;
     }
     const auto& key = std::get<CollectiveKey>(op);
-    const auto bytes = static_cast<std::size_t>(key.bytes);
+    // An all-to-all of few tokens gives every rank one element at least.
+    const auto bytes = std::max(static_cast<std::size_t>(key.bytes),
+                                static_cast<std::size_t>(place.stage.size()) * sizeof(double));
     if (message_.bytes() < bytes) {
       message_ = DeviceBuffer(place.device, bytes);
       place.device.set_zero(message_.data(), bytes);
@@ -49,6 +52,9 @@ class OpPlace {
           static_cast<std::ptrdiff_t>(static_cast<double>(each * place.tensor.rank()) *
                                       size_of(key.type).in(unit::byte));
       place.tensor.all_gather(own, message_.data(), each, key.type);
+    } else if (key.op == Collective::all_to_all) {
+      const std::int64_t each = std::max<std::int64_t>(1, elements / place.stage.size());
+      place.stage.all_to_all(message_.data(), message_.data(), each, key.type);
     } else {
       throw std::runtime_error("no decode step runs '" + text_of(key) + "' here");
     }

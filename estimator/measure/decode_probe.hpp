@@ -30,6 +30,7 @@ struct DecodePlace {
   Device& device;
   Communicator& world;   ///< all ranks start together
   Communicator& tensor;  ///< carries the all-reduces and all-gathers
+  Communicator& stage;   ///< carries the all-to-alls of tokens and experts
 };
 
 /// Times each step `samples` times (and once before, not counted), operands random and of each op

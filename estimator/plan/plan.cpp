@@ -8,11 +8,11 @@
 
 #include <fmt/format.h>
 
-#include "estimator/estimate/nvfp4_prices.hpp"
 #include "estimator/plan/layout_search.hpp"
 #include "estimator/plan/parallel_walk.hpp"
 #include "estimator/plan/plan_progress.hpp"
 #include "estimator/plan/search_bound.hpp"
+#include "estimator/profile/nvfp4_prices.hpp"
 #include "jobs/parameter_count.hpp"
 #include "units/input_error.hpp"
 #include "units/quantity_text.hpp"

@@ -186,6 +186,10 @@ class ClusterPrices {
     return {time, Tier::datasheet, datasheet_error};
   }
 
+  [[nodiscard]] Seconds launched(const CollectiveKey& key) const {
+    return collectives_ ? collectives_->launched_time(key).value_or(Seconds()) : Seconds();
+  }
+
  private:
   Cluster cluster_;
   decltype(nccl_machine_of("")) machine_;  // nothing where NCCL does not run
@@ -222,7 +226,8 @@ PriceList prices_from(const Cluster& cluster, Strictness strictness) {
           [prices](const KernelKey& key, AttentionMethod method) {
             return prices->attention(key, method);
           },
-          {}};
+          {},
+          [prices](const CollectiveKey& key) { return prices->launched(key); }};
 }
 
 }  // namespace forerun

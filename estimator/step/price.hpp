@@ -44,6 +44,8 @@ struct PriceList {
   std::function<Price(const KernelKey&, AttentionMethod)> attention = {};
   /// Where the pair was measured; empty, or nothing for a pair: the formula of `beside`.
   OverlapPrices overlap = {};
+  /// What a collective takes at least when hosts launch it one by one; empty: nothing is known.
+  std::function<Seconds(const CollectiveKey&)> launched = {};
 };
 
 }  // namespace forerun

@@ -88,7 +88,7 @@ void write_terms(const std::vector<DerivedTerm>& terms,
       "true time\n# lies between predicted / (1 + half-width) and predicted * (1 + half-width).\n"
       "# They set the widths of bands, never their centres.\n"
       "#\n"
-      "# Derived by `forerun validate --table {} --terms-out FILE` from the runs that it\n"
+      "# Derived by `forerun validate {} --terms-out FILE` from the runs that it\n"
       "# priced. A run needs sqrt(error^2 - own error^2), own error being that of its prices. "
       "Each source\n"
       "# of a class is left out once: the 90 % quantile of what the others need is its width. "

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "estimator/estimate/structural_error.hpp"
+#include "estimator/profile/structural_terms.hpp"
 
 namespace forerun {
 
@@ -32,7 +32,7 @@ struct DerivedTerm {
 [[nodiscard]] std::vector<DerivedTerm> derive_terms(
     const std::vector<TermObservation>& observations);
 
-/// structural_terms.toml.
+/// structural_terms.toml or serving_terms.toml; `table` is the option that named the runs.
 void write_terms(const std::vector<DerivedTerm>& terms,
                  const std::string& table,
                  std::ostream& out);

@@ -20,6 +20,7 @@ class Reader {
     row.phase = table_.text(i, "phase");
     row.gpu = text(i, "gpu");
     row.precision = text(i, "precision");
+    row.framework = text(i, "framework");
     row.devices = count(i, "num_gpus").value_or(1);
     row.tensor = count(i, "tp");
     row.pipeline = count(i, "pp");

@@ -18,6 +18,7 @@ struct InferenceRow {
   std::string gpu;         ///< the source's wording
   std::string gpu_family;  ///< "A100"
   std::string precision;
+  std::string framework;  ///< "TensorRT-LLM 0.5"
   std::string phase;
   std::int64_t devices = 1;
   std::optional<std::int64_t> tensor;

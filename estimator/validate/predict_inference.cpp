@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "estimator/capacity/search.hpp"
+#include "estimator/capacity/serving_band.hpp"
 #include "estimator/profile/price_book.hpp"
 #include "estimator/validate/served_row.hpp"
 #include "topologies/read_cluster.hpp"
@@ -34,10 +35,6 @@ class CatalogHardware {
  private:
   std::map<std::string, Hardware> known_;
 };
-
-const char* kind_of(const ModelShape& model) {
-  return model.moe ? "experts" : "dense";
-}
 
 // What the row measured of a batch, as a time; nothing where it states no batch or no result.
 struct Published {
@@ -73,18 +70,25 @@ Workload workload_of(const InferenceRow& row) {
   return workload;
 }
 
-Seconds predicted_time(const InferenceRow& row,
-                       const Published& published,
-                       const ServedModel& served,
-                       const PriceList& prices) {
+struct Predicted {
+  Seconds time;
+  double relative_error = 0.0;  ///< of the prices
+};
+
+Predicted predicted_time(const InferenceRow& row,
+                         const Published& published,
+                         const ServedModel& served,
+                         const PriceList& prices) {
   const Workload workload = workload_of(row);
   if (published.column == "tpot_ms") {
-    return decode_point(served, workload, *row.batch, prices).tpot;
+    const ServingPoint point = decode_point(served, workload, *row.batch, prices);
+    return {point.tpot, point.time.relative_error()};
   }
+  const StaticBatch batch = static_batch(served, workload, *row.batch, prices);
   if (published.column == "ttft_ms") {
-    return static_batch(served, workload, *row.batch, prices).first_token;
+    return {batch.first_token, batch.first_token_error};
   }
-  return static_batch(served, workload, *row.batch, prices).latency;
+  return {batch.latency, batch.latency_error};
 }
 
 ValidationRow stated_row(const InferenceRow& row,
@@ -99,14 +103,21 @@ ValidationRow stated_row(const InferenceRow& row,
     ServedRow served = served_row(row);
     const Hardware& hardware = catalog.named(served.cluster);
     served.served.devices_per_node = hardware.cluster.devices_per_node;
-    result.groups = {fmt::format("{}, batch stated", kind_of(served.served.model)),
+    if (served.served.format.weights == ServingPrecision::nvfp4) {
+      served.served.nvfp4 = nvfp4_rate(hardware.cluster.device);
+    }
+    result.groups = {fmt::format("{}, batch stated", serving_class_of(served.served.model)),
                      fmt::format("{}, {}, {}", row.source, row.gpu_family, row.phase)};
     result.layout = text_of(served.served.layout);
     result.assumed = served.assumed;
     if (!row.input_tokens) {
       result.assumed.emplace_back("input_len");
     }
-    result.predicted = predicted_time(row, published, served.served, hardware.prices);
+    const Predicted predicted = predicted_time(row, published, served.served, hardware.prices);
+    result.predicted = predicted.time;
+    result.relative_error = predicted.relative_error;
+    result.band = band_around(predicted.time,
+                              serving_half_width(served.served.model, predicted.relative_error));
     result.tier = "catalog";
   } catch (const InputError& error) {
     result.skip_reason = error.what();
@@ -140,6 +151,7 @@ ThroughputBound bound_of(const InferenceRow& row, CatalogHardware& catalog) {
     CapacityRequest request;
     request.model = served.served.model;
     request.format = served.served.format;
+    request.software = served.served.software;
     request.workload = workload_of(row);
     request.devices = row.devices;
     request.layouts = layouts_of(served);
@@ -153,7 +165,7 @@ ThroughputBound bound_of(const InferenceRow& row, CatalogHardware& catalog) {
     bound.layout = text_of(best->layout);
     bound.batch = best->batch;
     bound.group =
-        fmt::format("{} on {}, {}", kind_of(request.model), row.gpu_family, row.precision);
+        fmt::format("{} on {}, {}", serving_class_of(request.model), row.gpu_family, row.precision);
   } catch (const InputError& error) {
     bound.skip_reason = error.what();
   }
@@ -169,6 +181,22 @@ ValidationRow unusable_row(const InferenceRow& row) {
 }
 
 }  // namespace
+
+std::vector<DerivedTerm> serving_terms_of(const InferenceValidation& validation) {
+  std::vector<TermObservation> observations;
+  for (const ValidationRow& row : validation.stated.rows) {
+    if (is_priced(row)) {
+      const double ratio = *row.published / *row.predicted;
+      // "dense, batch stated": the class stands first.
+      const std::string& group = row.groups.front();
+      observations.push_back({group.substr(0, group.find(',')),
+                              source_family(row.groups.back()),
+                              std::max(ratio, 1.0 / ratio) - 1.0,
+                              row.relative_error});
+    }
+  }
+  return derive_terms(observations);
+}
 
 InferenceValidation validate_inference(const std::vector<InferenceRow>& rows) {
   CatalogHardware catalog;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "estimator/validate/derive_terms.hpp"
 #include "estimator/validate/inference_table.hpp"
 #include "estimator/validate/validation.hpp"
 
@@ -33,5 +34,8 @@ struct InferenceValidation {
 /// most that continuous batching reaches with the row's tp and pp, with experts split as tensors or
 /// over the ranks. Clusters and prices are read once each. No constant is fitted to any row.
 [[nodiscard]] InferenceValidation validate_inference(const std::vector<InferenceRow>& rows);
+
+/// What serving needs beside the errors of its prices, by class: serving_terms.toml derived anew.
+[[nodiscard]] std::vector<DerivedTerm> serving_terms_of(const InferenceValidation& validation);
 
 }  // namespace forerun

@@ -123,6 +123,18 @@ ServingPrecision precision_of(const InferenceRow& row, std::vector<std::string>&
   return *precision;
 }
 
+// By the engine that the row names; a blank one is today's.
+ServingSoftware software_of(const InferenceRow& row) {
+  constexpr auto engines = std::to_array<Names>({{"FasterTransformer", "fastertransformer"},
+                                                 {"TensorRT-LLM 0.5", "fastertransformer"},
+                                                 {"TensorRT-LLM 0.6", "fastertransformer"},
+                                                 {"SwissArmyTransformer", "pytorch-eager"},
+                                                 {"Hugging Face", "pytorch-eager"}});
+  const auto* const found = std::ranges::find_if(
+      engines, [&](const Names& names) { return row.framework.starts_with(names.first); });
+  return found == engines.end() ? ServingSoftware() : *serving_software_from(found->second);
+}
+
 ServingLayout layout_of(const InferenceRow& row, std::vector<std::string>& assumed) {
   ServingLayout layout;
   layout.pipeline = row.pipeline.value_or(1);
@@ -144,6 +156,7 @@ ServedRow served_row(const InferenceRow& row) {
   const ServingPrecision weights = precision_of(row, result.assumed);
   result.served.format = {weights, default_cache(weights)};
   result.served.layout = layout_of(row, result.assumed);
+  result.served.software = software_of(row);
   if (const auto reason = unservable_because(result.served.model, result.served.layout)) {
     throw InputError("tp", *reason);
   }

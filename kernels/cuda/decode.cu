@@ -72,7 +72,7 @@ __global__ void attend_part(DecodeSize size, DecodeOperands operands, float scal
   const std::int64_t end_head = (kv_head + 1) * group;
   const std::int64_t cache = (sequence * size.kv_heads + kv_head) * size.context;
   const T* keys = static_cast<const T*>(operands.k_cache) + cache * size.head_size;
-  const T* values = static_cast<const T*>(operands.v_cache) + cache * size.value_size;
+  const T* values = static_cast<const T*>(operands.v_cache) + cache * size.value_stride;
   Row queries[Heads];
   Row sums[Heads];
   float largest[Heads];
@@ -110,7 +110,7 @@ __global__ void attend_part(DecodeSize size, DecodeOperands operands, float scal
     }
 #pragma unroll
     for (int j = 0; j < keys_at_once; ++j) {
-      rows[j].load(values + min(first + j, end - 1) * size.value_size, size.value_size);
+      rows[j].load(values + min(first + j, end - 1) * size.value_stride, size.value_size);
     }
 #pragma unroll
     for (int h = 0; h < Heads; ++h) {
@@ -213,8 +213,8 @@ void start_parts(cudaStream_t stream, const DecodeSize& size, const DecodeOperan
   constexpr std::int64_t pack = std::int64_t{width} * warp_size;
   const std::int64_t largest = max(size.head_size, size.value_size);
   const bool is_wide = size.head_size % width == 0 && size.value_size % width == 0 &&
-                       is_aligned(operands.q, 16) && is_aligned(operands.k_cache, 16) &&
-                       is_aligned(operands.v_cache, 16);
+                       size.value_stride % width == 0 && is_aligned(operands.q, 16) &&
+                       is_aligned(operands.k_cache, 16) && is_aligned(operands.v_cache, 16);
   const bool is_alone = size.heads == size.kv_heads;
   if (is_wide && largest <= pack && is_alone) {
     start_parts<T, width, 1, 1>(stream, size, operands);

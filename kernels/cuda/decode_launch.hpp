@@ -22,12 +22,13 @@ struct DecodeSize {
   std::int64_t kv_heads;
   std::int64_t head_size;
   std::int64_t value_size;
+  std::int64_t value_stride;  ///< elements from one value to the next
 };
 
 struct DecodeOperands {
   const void* q;
   const void* k_cache;
-  const void* v_cache;
+  const void* v_cache;  ///< the same where values are the fronts of keys
   void* out;
   float* scratch;  ///< decode_scratch_bytes
 };

@@ -142,7 +142,8 @@ void start(const OwnCall& call, const AttentionKeyShape& shape) {
 }
 
 void start(const OwnCall& call, const DecodeShape& shape) {
-  if (call.key.op != KernelOp::decode_attention) {
+  const bool shares_rows = call.key.op == KernelOp::latent_decode_attention;
+  if (!shares_rows && call.key.op != KernelOp::decode_attention) {
     fail_mismatch(call.key);
   }
   const DecodeSize size{.type = call.key.type,
@@ -151,13 +152,14 @@ void start(const OwnCall& call, const DecodeShape& shape) {
                         .heads = shape.heads,
                         .kv_heads = shape.kv_heads,
                         .head_size = shape.head_size,
-                        .value_size = value_size(shape)};
+                        .value_size = value_size(shape),
+                        .value_stride = shares_rows ? shape.head_size : value_size(shape)};
   launch_decode_attention(call.stream,
                           size,
                           {.q = call.at[0],
                            .k_cache = call.at[1],
-                           .v_cache = call.at[2],
-                           .out = call.at[3],
+                           .v_cache = call.at[shares_rows ? 1 : 2],
+                           .out = call.at[shares_rows ? 2 : 3],
                            .scratch = call.scratch_floats(decode_scratch_bytes(size))});
 }
 

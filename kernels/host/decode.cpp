@@ -55,22 +55,34 @@ FORERUN_MULTIVERSION void multiply(
   }
 }
 
-// out += the sum of `count` values, weighted; four at a time, so that `out` is touched less.
-FORERUN_MULTIVERSION void add_weighted(
-    const float* values, const float* weights, std::int64_t size, std::int64_t count, float* out) {
+// Rows of `size` floats, each `stride` after the one before.
+struct Rows {
+  const float* first;
+  std::int64_t size;
+  std::int64_t stride;
+};
+
+// out += the sum of `count` rows, weighted; four at a time, so that `out` is touched less.
+FORERUN_MULTIVERSION void add_weighted(const Rows& rows,
+                                       const float* weights,
+                                       std::int64_t count,
+                                       float* out) {
+  const std::int64_t size = rows.size;
   std::int64_t i = 0;
   for (; i + 4 <= count; i += 4) {
-    const float* v = values + i * size;
+    const float* a = rows.first + i * rows.stride;
+    const float* b = a + rows.stride;
+    const float* c = b + rows.stride;
+    const float* d = c + rows.stride;
     const float* w = weights + i;
 #pragma omp simd
     for (std::int64_t j = 0; j < size; ++j) {
-      out[j] +=
-          (w[0] * v[j] + w[1] * v[size + j]) + (w[2] * v[2 * size + j] + w[3] * v[3 * size + j]);
+      out[j] += (w[0] * a[j] + w[1] * b[j]) + (w[2] * c[j] + w[3] * d[j]);
     }
   }
   for (; i < count; ++i) {
     const float weight = weights[i];
-    const float* v = values + i * size;
+    const float* v = rows.first + i * rows.stride;
 #pragma omp simd
     for (std::int64_t j = 0; j < size; ++j) {
       out[j] += weight * v[j];
@@ -106,6 +118,7 @@ class CachePart {
         key_head_(key_head),
         group_(s_.heads / s_.kv_heads),
         v_(value_size(s_)),
+        shares_rows_(call.key.op == KernelOp::latent_decode_attention),
         buffer_(group_ * s_.head_size + piece * (s_.head_size + v_ + 1)),
         partials_(partials) {
     queries_ = buffer_.data();
@@ -129,7 +142,9 @@ class CachePart {
     const std::int64_t e = s_.head_size;
     const std::int64_t first = key_head_ * s_.context + start;
     const float* keys = call_.array(1).read(first * e, count * e, keys_);
-    const float* values = call_.array(2).read(first * v_, count * v_, values_);
+    const Rows values = shares_rows_
+                            ? Rows{keys, v_, e}
+                            : Rows{call_.array(2).read(first * v_, count * v_, values_), v_, v_};
     for (std::int64_t head = 0; head < group_; ++head) {
       Partial& partial = partials_[static_cast<std::size_t>(head)];
       multiply(queries_ + head * e, keys, e, count, scores_);
@@ -141,7 +156,7 @@ class CachePart {
         partial.largest = largest;
       }
       partial.sum += exponentiate(scores_, largest, count);
-      add_weighted(values, scores_, v_, count, partial.out);
+      add_weighted(values, scores_, count, partial.out);
     }
   }
 
@@ -150,6 +165,7 @@ class CachePart {
   std::int64_t key_head_;
   std::int64_t group_;
   std::int64_t v_;
+  bool shares_rows_;  ///< a value is the front of its key
   RunBuffer buffer_;
   std::vector<Partial>& partials_;
   float* queries_ = nullptr;  // [group x head_size], times 1 / sqrt(head_size)
@@ -183,6 +199,7 @@ void decode_attention(const KernelCall& call) {
               .run(s.context * part / parts, s.context * (part + 1) / parts);
         }
       });
+  const auto out = call.array(call.key.op == KernelOp::latent_decode_attention ? 2 : 3);
   for (std::int64_t head = 0; head < caches * group; ++head) {
     const std::int64_t cache = head / group;
     Partial total =
@@ -194,12 +211,12 @@ void decode_attention(const KernelCall& call) {
       const float keep = fast_exp_or_zero(total.largest - largest);
       const float add = fast_exp_or_zero(other.largest - largest);
       scale_run(total.out, keep, v);
-      add_weighted(other.out, &add, v, 1, total.out);
+      add_weighted({other.out, v, v}, &add, 1, total.out);
       total.sum = total.sum * keep + other.sum * add;
       total.largest = largest;
     }
     scale_run(total.out, 1.0F / total.sum, v);
-    call.array(3).commit(head * v, v, total.out);
+    out.commit(head * v, v, total.out);
   }
 }
 

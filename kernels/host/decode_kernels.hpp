@@ -5,7 +5,8 @@
 
 namespace forerun::host {
 
-/// Online softmax over the cache, heads of one key head together, so that it is read once.
+/// Online softmax over the cache, heads of one key head together, so that it is read once; also of
+/// latent_decode_attention, whose values are the fronts of its keys.
 void decode_attention(const KernelCall& call);
 
 /// Rows up to which `gemv` beats oneDNN's products. One row of 4096 x 4096 on two Zen 5 cores: 51

@@ -80,6 +80,7 @@ constexpr auto row_kernels = std::to_array<std::pair<KernelOp, RowKernel>>({
     {KernelOp::add_layer_norm_forward, add_layer_norm_forward},
     {KernelOp::add_layer_norm_backward, add_layer_norm_backward},
     {KernelOp::decode_attention, decode_attention},
+    {KernelOp::latent_decode_attention, decode_attention},
     {KernelOp::conv1d_forward, conv1d_forward},
     {KernelOp::selective_scan_forward, selective_scan_forward},
     {KernelOp::selective_scan_backward, selective_scan_backward},

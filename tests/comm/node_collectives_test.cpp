@@ -92,5 +92,24 @@ TEST(NodeCollectives, ComeNearThePublishedTimesOfB200) {
   EXPECT_NEAR(microseconds(node, key_of(Collective::all_reduce, 512, 8)), 25.09, 5.0);
 }
 
+// What a collective takes at least when every host launches it: that of as many ranks, or of the
+// next larger number that is known; inside a node only, and not for messages between two.
+TEST(LaunchedCollectives, AreOfTheirNumberOfRanks) {
+  NodeProfile profile = made_profile();
+  profile.launched = {{2, 40.0 * unit::microsecond, "test"}, {8, 60.0 * unit::microsecond, "test"}};
+  const NodeCollectives node(profile);
+  const auto floor = [&](Collective op, const GroupShape& group) {
+    const auto found = node.launched_time({op, 1024, DataType::bf16, group});
+    return found ? found->in(unit::microsecond) : -1.0;
+  };
+  EXPECT_DOUBLE_EQ(floor(Collective::all_reduce, {2, 2, 1}), 40.0);
+  EXPECT_DOUBLE_EQ(floor(Collective::all_gather, {4, 4, 1}), 60.0);
+  EXPECT_DOUBLE_EQ(floor(Collective::all_reduce, {16, 16, 1}), 60.0);
+  EXPECT_DOUBLE_EQ(floor(Collective::all_reduce, {8, 4, 1}), -1.0);
+  EXPECT_DOUBLE_EQ(floor(Collective::send_recv, {2, 2, 1}), -1.0);
+  EXPECT_FALSE(NodeCollectives(made_profile())
+                   .launched_time({Collective::all_reduce, 1024, DataType::bf16, {8, 8, 1}}));
+}
+
 }  // namespace
 }  // namespace forerun

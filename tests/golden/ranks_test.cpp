@@ -20,23 +20,20 @@ using nlohmann::json;
 const std::string tiny =
     "--model tiny.json --layout 'tp=2;pp=2;dp=2' --seq 32 --batch 4 --precision fp32 ";
 
-// One model split over two ranks, timed at five lengths: a line with its intervals, and words per
-// minute that follow from the step. No times are asserted.
-TEST(Decode, TimesStepsOfASplitModel) {
+// Samples are shared out over ranks and joined in their order: the same document, once. 10,001 are
+// shared unevenly.
+TEST(ForecastOnRanks, IsTheSameToTheBit) {
   const TestFolder folder;
-  folder.write("tiny.json", tiny_llama);
-  const auto run = run_program(
-      "measure --decode --model tiny.json --layout tp=2 --seq 32 --precision fp32 --format json",
-      folder.path(),
-      2);
-  ASSERT_EQ(run.status, 0) << run.log;
-  const json document = json::parse(run.out);
-  ASSERT_EQ(document["decode"].size(), 5U);
-  EXPECT_EQ(document["decode"][4]["context"], 32);
-  for (const json& row : document["decode"]) {
-    EXPECT_NEAR(row["words_per_minute"].get<double>() * row["step_s"].get<double>(), 45.0, 1e-9);
+  const std::string call =
+      "forecast --year 2030 --scenario epoch-trend --samples 10001 --seed 3 --format json";
+  const auto alone = run_program(call, folder.path());
+  ASSERT_EQ(alone.status, 0) << alone.log;
+  EXPECT_EQ(json::parse(alone.out)["samples"], 10001);
+  for (const int ranks : {1, 2, 4}) {
+    const auto split = run_program(call, folder.path(), ranks);
+    ASSERT_EQ(split.status, 0) << split.log;
+    EXPECT_EQ(split.out, alone.out) << ranks;
   }
-  EXPECT_GT(document["fit"]["slope_half_width_s_per_token"].get<double>(), 0.0);
 }
 
 TEST(MainJob, MeasuresRehearsesEstimatesAndForecasts) {

@@ -96,6 +96,11 @@ INSTANTIATE_TEST_SUITE_P(
                     "decode_attention batch=1 context=700 heads=1 kv_heads=1 head_size=64",
                     "decode_attention batch=3 context=65 heads=6 kv_heads=2 head_size=7",
                     "decode_attention batch=2 context=129 heads=8 kv_heads=8 head_size=16",
+                    "latent_decode_attention batch=1 context=1 heads=1 kv_heads=1 head_size=1",
+                    "latent_decode_attention batch=2 context=300 heads=16 kv_heads=1 head_size=72 "
+                    "value_size=64",
+                    "latent_decode_attention batch=3 context=65 heads=6 kv_heads=2 head_size=7 "
+                    "value_size=5",
                     "decode_attention batch=2 context=300 heads=16 kv_heads=1 head_size=72 "
                     "value_size=64",
                     "gemm m=1 n=300 k=513 nt",

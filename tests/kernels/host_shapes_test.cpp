@@ -88,7 +88,7 @@ Texts attentions(Draw& draw) {
       fmt::format(
           "batch={} length={} {} {}{}", draw.from(1, 2), draw.size(200), sizes, mask, rest));
   add(texts,
-      {"decode_attention"},
+      {"decode_attention", "latent_decode_attention"},
       fmt::format("batch={} context={} {}", draw.from(1, 3), draw.from(1, 500), sizes));
   add(texts,
       {"scores_forward",

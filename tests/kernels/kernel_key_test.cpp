@@ -48,6 +48,8 @@ constexpr auto lines = std::to_array<const char*>({
     "add_layer_norm_backward bf16 rows=128 columns=256",
     "decode_attention bf16 batch=8 context=4096 heads=32 kv_heads=8 head_size=128",
     "decode_attention bf16 batch=8 context=4096 heads=32 kv_heads=1 head_size=576 value_size=512",
+    "latent_decode_attention bf16 batch=8 context=4096 heads=128 kv_heads=1 head_size=576 "
+    "value_size=512",
     "attention_forward bf16 batch=1 length=512 heads=8 kv_heads=2 head_size=64 full keys=1024",
     "attention_forward bf16 batch=1 length=512 heads=8 kv_heads=2 head_size=64 causal offset=512",
     "attention_backward bf16 batch=1 length=512 heads=8 kv_heads=2 head_size=64 causal keys=1024 "

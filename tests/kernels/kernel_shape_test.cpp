@@ -111,6 +111,9 @@ TEST(Contradictions, AreNamed) {
   EXPECT_EQ(complaint("gemm fp32 m=1 n=0 k=1 nt"), "n is 0, every size must be at least 1");
   EXPECT_THAT(complaint("decode_attention fp32 batch=1 context=8 heads=5 kv_heads=2 head_size=4"),
               testing::HasSubstr("5 heads do not share 2 kv_heads"));
+  EXPECT_THAT(complaint("latent_decode_attention fp32 batch=1 context=8 heads=2 kv_heads=1 "
+                        "head_size=4 value_size=5"),
+              testing::HasSubstr("value_size 5 is more than head_size 4"));
   EXPECT_THAT(complaint("grouped_gemm fp32 groups=4 rows=64 largest=15 n=8 k=8 nt"),
               testing::HasSubstr("expected 16 to 64"));
   EXPECT_THAT(complaint("router_forward fp32 tokens=4 experts=2 top_k=3"),

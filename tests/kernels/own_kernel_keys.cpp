@@ -147,6 +147,9 @@ constexpr auto heads = std::to_array<const char*>({
     "decode_attention batch=2 context=90 heads=11 kv_heads=1 head_size=72 value_size=64",
     "decode_attention batch=1 context=40 heads=3 kv_heads=1 head_size=576 value_size=512",
     "decode_attention batch=1 context=40 heads=2 kv_heads=1 head_size=203 value_size=130",
+    "latent_decode_attention batch=1 context=40 heads=3 kv_heads=1 head_size=576 value_size=512",
+    "latent_decode_attention batch=2 context=70 heads=4 kv_heads=2 head_size=72 value_size=64",
+    "latent_decode_attention batch=1 context=33 heads=2 kv_heads=1 head_size=203 value_size=130",
 });
 
 // Lengths around the tiles of 8 and 32 rows, groups of every kind, odd and the largest head sizes;

@@ -191,14 +191,24 @@ class Head {
 void reference(const ReferenceCall& call, const DecodeShape& s) {
   const std::int64_t group = s.heads / s.kv_heads;
   const std::int64_t v = value_size(s);
+  const bool is_latent = call.op == KernelOp::latent_decode_attention;
   for (std::int64_t cache = 0; cache < s.batch * s.kv_heads; ++cache) {
     const auto part = [&](std::size_t operand, std::int64_t first, std::int64_t count) {
       const auto begin = call.at(operand).begin() + first;
       return std::vector<double>(begin, begin + count);
     };
-    ReferenceOperands operands = {part(0, cache * group * s.head_size, group * s.head_size),
-                                  part(1, cache * s.context * s.head_size, s.context * s.head_size),
-                                  part(2, cache * s.context * v, s.context * v)};
+    const auto keys = part(1, cache * s.context * s.head_size, s.context * s.head_size);
+    std::vector<double> values;
+    if (is_latent) {
+      for (std::int64_t j = 0; j < s.context; ++j) {
+        const auto front = keys.begin() + j * s.head_size;
+        values.insert(values.end(), front, front + v);
+      }
+    } else {
+      values = part(2, cache * s.context * v, s.context * v);
+    }
+    ReferenceOperands operands = {
+        part(0, cache * group * s.head_size, group * s.head_size), keys, values};
     const AttentionKeyShape one{.batch = 1,
                                 .length = 1,
                                 .heads = group,
@@ -209,7 +219,9 @@ void reference(const ReferenceCall& call, const DecodeShape& s) {
                                 .offset = s.context,  // never packed
                                 .value_size = v};
     run_reference({KernelOp::attention_forward, call.type, one}, call.scalars, operands);
-    std::copy(operands[3].begin(), operands[3].end(), call.at(3).begin() + cache * group * v);
+    std::copy(operands[3].begin(),
+              operands[3].end(),
+              call.at(is_latent ? 2 : 3).begin() + cache * group * v);
   }
 }
 

@@ -61,11 +61,119 @@ TEST(IterationTime, OfNarrowWeightsStreamsLess) {
               0.01);
 }
 
+// nvfp4 on a machine whose 4-bit peak is three times that of fp8: one token streams 4.5 of 8 bits,
+// many compute in a third of fp8's time, and no price of it is better than datasheet.
+TEST(IterationTime, OfNvfp4IsPricedAsInTraining) {
+  ServedModel narrow = llama_7b(ServingPrecision::nvfp4);
+  narrow.nvfp4 = Nvfp4Rate{3.0, MadeMachine().memory};
+  const auto of_weights = [](const ServedModel& served, std::int64_t sequences) {
+    return iteration_time(served, {sequences, 1.0, 0.0, 1}, made_prices({}))
+        .parts[static_cast<std::size_t>(ServingPart::weights)]
+        .in(unit::second);
+  };
+  const ServedModel wide = llama_7b(ServingPrecision::fp8);
+  EXPECT_NEAR(of_weights(narrow, 1) / of_weights(wide, 1), 0.5625, 2e-3);
+  EXPECT_NEAR(of_weights(narrow, 8192) / of_weights(wide, 8192), 1.0 / 3.0, 1e-3);
+  const PassTime time = iteration_time(narrow, {1, 1.0, 0.0, 1}, made_prices({}));
+  EXPECT_GE(time.tiers[static_cast<std::size_t>(Tier::datasheet)],
+            time.parts[static_cast<std::size_t>(ServingPart::weights)]);
+}
+
 // A product of narrow weights was not measured, whatever its stand-in was.
 TEST(IterationTime, OfNarrowWeightsIsNeverMeasured) {
   const PassTime time =
       iteration_time(llama_7b(ServingPrecision::int4), {1, 1.0, 0.0, 1}, made_prices({}));
   EXPECT_GT(time.tiers[static_cast<std::size_t>(Tier::fitted)].in(unit::second), 0.0);
+}
+
+ServedModel llama_7b_on(const char* software) {
+  ServedModel served = llama_7b();
+  served.software = *serving_software_from(software);
+  return served;
+}
+
+Seconds host_wait(const PassTime& time) {
+  return time.parts[static_cast<std::size_t>(ServingPart::host)];
+}
+
+// A layer of Llama launches two norms, rope, four products, attention, the gate and two residuals;
+// eagerly 2 x 8 + 14 + 5 + (8 and two copies of the cache) + 3 + 2 = 50, and 12 for embedding,
+// final norm, head and sampling: 1612 launches of 10 us. On a machine that computes in no time the
+// host is the whole pass.
+TEST(IterationTime, OfEagerSoftwareIsItsLaunches) {
+  const MadeMachine instant{
+      1e9 * unit::gigabyte / unit::second, 1e9 * unit::teraflop / unit::second, Seconds()};
+  const PassTime time =
+      iteration_time(llama_7b_on("pytorch-eager"), {1, 100.0, 0.0, 1}, made_prices(instant));
+  EXPECT_DOUBLE_EQ(time.launches, 32.0 * 49.0 + 12.0);
+  EXPECT_NEAR(time.total().in(unit::second), 10e-6 * time.launches, 1e-9);
+}
+
+// Launching and computing go on side by side: a device that is busy for longer waits for nothing,
+// and a replayed graph never.
+TEST(IterationTime, OfABusyDeviceHidesItsLaunches) {
+  const PassShape pass{1, 100.0, 0.0, 1};
+  const PriceList prices = made_prices({});
+  EXPECT_EQ(host_wait(iteration_time(llama_7b_on("fastertransformer"), pass, prices)), Seconds());
+  EXPECT_GT(host_wait(iteration_time(llama_7b_on("pytorch-eager"), pass, prices)), Seconds());
+  EXPECT_EQ(host_wait(iteration_time(llama_7b(), pass, prices)), Seconds());
+}
+
+// Software that launches its collectives one by one waits for the slowest rank.
+TEST(IterationTime, OfLaunchedCollectivesHasAFloor) {
+  ServedModel served{read_model("llama-2-70b"), {}, {8, 1, 1}, 8};
+  PriceList prices = made_prices({});
+  prices.launched = [](const CollectiveKey&) { return 60.0 * unit::microsecond; };
+  const auto exchange = [&] {
+    return iteration_time(served, {1, 100.0, 0.0, 1}, prices)
+        .parts[static_cast<std::size_t>(ServingPart::exchange)]
+        .in(unit::second);
+  };
+  EXPECT_NEAR(exchange(), 161.0 * 10e-6, 1e-12);
+  served.software = *serving_software_from("fastertransformer");
+  EXPECT_NEAR(exchange(), 161.0 * 60e-6, 1e-12);
+}
+
+// Eight query heads share a key-value head of Llama 2 70B: a kernel of a block a query head reads
+// each cache eight times.
+TEST(IterationTime, OfOneQueryKernelsReadsTheCacheForEveryHead) {
+  ServedModel served{read_model("llama-2-70b"), {}, {1, 1, 1}, 8};
+  const auto cache = [&] {
+    return iteration_time(served, {1, 1e6, 0.0, 1}, made_prices({}))
+        .parts[static_cast<std::size_t>(ServingPart::cache)]
+        .in(unit::second);
+  };
+  const double shared = cache();
+  served.software = *serving_software_from("fastertransformer");
+  EXPECT_NEAR(cache() / shared, 8.0, 0.01);
+}
+
+// Four waves on four stages take four stage times a token; where every token ends before the next
+// begins, 4 + 4 - 1.
+TEST(IterationTime, OfTokensThatEndTogetherFillsAndDrainsThePipeline) {
+  ServedModel served = llama_7b();
+  served.layout.pipeline = 4;
+  const double flowing = seconds(served, {4, 100.0, 0.0, 1});
+  served.software.flows = false;
+  EXPECT_NEAR(seconds(served, {4, 100.0, 0.0, 1}) / flowing, 7.0 / 4.0, 1e-12);
+  served.layout.pipeline = 1;
+  const double one = seconds(served, {4, 100.0, 0.0, 1});
+  served.software.flows = true;
+  EXPECT_DOUBLE_EQ(one, seconds(served, {4, 100.0, 0.0, 1}));
+}
+
+// Four prompts through four stages: the last leaves after 4 + 4 - 1 stage times of one prompt; one
+// prompt alone takes all stages in turn.
+TEST(BatchPrefill, FillsThePipeline) {
+  ServedModel served = llama_7b();
+  served.layout.pipeline = 4;
+  const PriceList prices = made_prices(
+      {1e9 * unit::gigabyte / unit::second, 100.0 * unit::teraflop / unit::second, Seconds()});
+  const double one =
+      batch_prefill_time(served, {0, 0.0, 1.0, 512}, prices).total().in(unit::second);
+  const double four =
+      batch_prefill_time(served, {0, 0.0, 4.0, 512}, prices).total().in(unit::second);
+  EXPECT_NEAR(four / one, 7.0 / 4.0, 0.02);
 }
 
 // 2 x 80 all-reduces and the gather of the logits, 10 us each.

@@ -162,5 +162,35 @@ TEST(Speculation, HoldsTheDraftToo) {
             most_sequences(without, workload, 60.0 * unit::gibibyte));
 }
 
+// On two stages eight sequences go round in two waves: while one is checked the draft proposes for
+// the other, K passes of four sequences a round.
+TEST(Speculation, OnStagesDraftsForOneWave) {
+  ServedModel served = speculating(read_model("llama-3-8b"), 3, 0.8);
+  served.layout = {4, 2, 1};
+  const PriceList prices = made_prices({});
+  const ServingPoint point = decode_point(served, requests(1000, 1000), 8, prices);
+  const Seconds one = iteration_time(served_draft(served), {4, 1500.0, 0.0, 1000}, prices).total();
+  const Seconds drafted = point.time.parts[static_cast<std::size_t>(ServingPart::draft)];
+  EXPECT_NEAR(drafted / ((3.0 / tokens_of_a_round(*served.speculation)) * one), 1.0, 1e-9);
+}
+
+// In a pool of its own a draft reads every prompt too: its weights and cache lie beside the
+// model's.
+TEST(Speculation, OfAPrefillPoolReadsPromptsTwice) {
+  const ServedModel with = speculating(read_model("llama-3-8b"), 3, 0.8);
+  ServedModel without = with;
+  without.speculation.reset();
+  const Workload workload = requests(8192, 100);
+  const PriceList prices = made_prices({});
+  const ServingPoint more = prefill_point(with, workload, prices);
+  const ServingPoint less = prefill_point(without, workload, prices);
+  const Seconds draft = prefill_time(served_draft(with), {0, 0.0, 1.0, 8192}, prices).total();
+  EXPECT_NEAR((more.time.total() - less.time.total()) / draft, 1.0, 1e-9);
+  EXPECT_EQ((more.memory.weights - less.memory.weights).in(unit::byte),
+            weight_bytes(served_draft(with)).in(unit::byte));
+  EXPECT_GT(more.memory.cache, less.memory.cache);
+  EXPECT_LT(more.tokens_per_s, less.tokens_per_s);
+}
+
 }  // namespace
 }  // namespace forerun

@@ -106,6 +106,11 @@ TEST(LayerOps, OfLatentAttentionComputeMuchForEachByte) {
     if (const auto* read = std::get_if<CacheRead>(&op.work)) {
       EXPECT_DOUBLE_EQ(read->flop.in(unit::flop), 2.0 * 128.0 * 1000.0 * (2.0 * 512.0 + 64.0));
       EXPECT_NEAR(read->flop.in(unit::flop) / (1000.0 * 576.0 * 2.0), 242.0, 0.5);
+      // The key itself computes as much, and reads the latent once for keys and values.
+      EXPECT_DOUBLE_EQ(hardware_flops(read->key).in(unit::flop), read->flop.in(unit::flop));
+      const double queries_and_outputs = 128.0 * (576.0 + 512.0);
+      EXPECT_DOUBLE_EQ(minimum_traffic(read->key).in(unit::byte),
+                       2.0 * (1000.0 * 576.0 + queries_and_outputs));
     }
   }
 }

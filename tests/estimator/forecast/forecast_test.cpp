@@ -1,6 +1,8 @@
 // The two documents: keys, numbers, echoes and refusals.
 #include "estimator/forecast/forecast.hpp"
 
+#include <filesystem>
+#include <fstream>
 #include <sstream>
 
 #include <gmock/gmock.h>
@@ -29,7 +31,10 @@ MeasuredInputs cluster() {
           .peak_per_device = 1e15 * unit::flop / unit::second,
           .devices = 1024,
           .duration = 100.0 * unit::day,
+          .layout = "tp=8",
           .measured_fraction = 0.75,
+          .decode = std::nullopt,
+          .no_decode_because = "nobody asked",
           .scenario = {.samples = 2000}};
 }
 
@@ -107,6 +112,41 @@ TEST(ForecastScenario, IsTheSameForTheSameSeed) {
   EXPECT_EQ(article().dump(), article().dump());
 }
 
+// Three inputs cannot be correlated by .95, .95 and -.95: repaired and said so, or refused.
+TEST(ForecastScenario, RefusesContradictingCorrelationsWhenStrict) {
+  const std::string file = (std::filesystem::temp_directory_path() / "forerun_odd.toml").string();
+  std::ofstream(file) << R"(title = "odd"
+base_date = "2026-01"
+base_year = 2026
+years = [2026, 2032]
+anchor = "none"
+inputs.anchor_flop = {distribution = "log_triangular", values = [1e26, 1e27, 1e28], source = "s"}
+inputs.growth_per_year = {distribution = "two_piece", values = [1.5, 4, 5], levels = [0.25, 0.5, 0.75], source = "s"}
+inputs.kappa = {distribution = "discrete", values = [3, 8.4], weights = [0.6, 0.4], source = "s"}
+inputs.tokens_per_parameter = {distribution = "lognormal", values = [20, 2000], levels = [0.5, 0.999], source = "s"}
+inputs.tokens_per_person_minute = {distribution = "constant", values = [500], source = "s"}
+[[correlation]]
+first = "growth_per_year"
+second = "anchor_flop"
+spearman = 0.95
+[[correlation]]
+first = "growth_per_year"
+second = "tokens_per_parameter"
+spearman = 0.95
+[[correlation]]
+first = "anchor_flop"
+second = "tokens_per_parameter"
+spearman = -0.95
+)";
+  ScenarioOptions options{.scenario = file, .samples = 1000, .variance_shares = true};
+  const std::string notes = forecast_scenario(options).at("notes").dump();
+  EXPECT_THAT(notes, HasSubstr("eigenvalues were clipped"));
+  EXPECT_THAT(notes, HasSubstr("Shares of variance do not sum to one"));
+  options.strict = true;
+  EXPECT_THROW((void)forecast_scenario(options), InputError);
+  std::filesystem::remove(file);
+}
+
 TEST(ForecastScenario, RefusesNoSamples) {
   EXPECT_THROW((void)forecast_scenario({.samples = 0}), InputError);
 }
@@ -144,7 +184,38 @@ TEST(ForecastMeasured, WorkOfTheOptimalModelIsItsOverhang) {
 TEST(ForecastMeasured, SaysWhatWasMeasured) {
   const Json provenance = forecast_measured(cluster()).at("provenance");
   EXPECT_EQ(provenance.at("measured_fraction"), 0.75);
-  EXPECT_EQ(provenance.at("factors").size(), 3U);
+  EXPECT_EQ(provenance.at("factors").size(), 4U);
+}
+
+// 40,960 tokens/s at 2e11 FLOP each are 8.192e15 of 1.024e18 FLOP/s: 0.8 %, in place of 37.5 %
+// assumed; copies are 40,960 over 8.44444 tokens/s of a person, and MFU 0.4 is 0.4 / 0.375 times
+// the FLOP.
+TEST(ForecastMeasured, ReplacesAssumedEfficienciesAndShowsTheChange) {
+  MeasuredInputs inputs = cluster();
+  inputs.decode = DecodeEfficiency{.tokens_per_second = 40'960.0, .layout = "tp=8", .batch = 64};
+  const Json document = forecast_measured(inputs);
+  EXPECT_NEAR(document.at("efficiency").at("decode").at("utilisation").get<double>(), 0.008, 1e-12);
+  EXPECT_NEAR(document.at("given_model").at("copies").get<double>() / 4850.526316, 1.0, 1e-9);
+  const Json& change = document.at("change");
+  EXPECT_NEAR(change.at("copies").at("ratio").get<double>(), 0.008 / 0.375, 1e-12);
+  EXPECT_NEAR(change.at("training_flop").at("ratio").get<double>(), 0.4 / 0.375, 1e-12);
+  EXPECT_NEAR(change.at("work_years").at("here").get<double>() /
+                  document.at("given_model").at("work_years").get<double>(),
+              1.0,
+              1e-12);
+  std::ostringstream out;
+  print_forecast(document, out);
+  EXPECT_THAT(out.str(), HasSubstr("MFU 40.0 % with"));
+  EXPECT_THAT(out.str(), HasSubstr("decode efficiency 0.80 % (tp=8, 64 sequences a replica"));
+}
+
+// Without a way to serve, generating stays at the training's rate, and the document says why.
+TEST(ForecastMeasured, SaysWhyItsDecodeEfficiencyIsNotKnown) {
+  MeasuredInputs inputs = cluster();
+  inputs.no_decode_because = "no sequence fits";
+  const Json document = forecast_measured(inputs);
+  EXPECT_TRUE(document.at("efficiency").at("decode").is_null());
+  EXPECT_THAT(document.at("provenance").dump(), HasSubstr("no sequence fits"));
 }
 
 TEST(ForecastMeasured, StandsBesideItsScenario) {

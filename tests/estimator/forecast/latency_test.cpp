@@ -206,7 +206,8 @@ TEST_P(LatencyWallRows, AgreesWithTable) {
   EXPECT_NEAR(speed_x_human(wall.time, 500.0) / row.x_human, 1.0, 4e-3);
 }
 
-// The rows named 8B and 70B are Llama 3 with its 8.03 and 70.6 billion parameters.
+// C13, C14, C15, C16. The rows named 8B and 70B are Llama 3 with its 8.03 and 70.6 billion
+// parameters.
 INSTANTIATE_TEST_SUITE_P(RowsC13ToC16,
                          LatencyWallRows,
                          ::testing::Values(WallRow{8.03e9, 32, 11.31, 1.035, 116},

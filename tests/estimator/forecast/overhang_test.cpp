@@ -1,4 +1,4 @@
-// Rows A1-A7, B1-B30 of the founding article's accounting, computed and published.
+// Rows A1-A7, B1-B32 of the founding article's accounting, computed and published.
 #include "estimator/forecast/overhang.hpp"
 
 #include <array>
@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "estimator/forecast/learning.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -157,6 +158,7 @@ TEST_P(OptimalSqrt, AgreesWithTable) {
   expect_within(run.work.in(year), row.years, 1e-4);
 }
 
+// B9, B10, B11, B12, B13, B14, B15, B16.
 INSTANTIATE_TEST_SUITE_P(RowsB9ToB16,
                          OptimalSqrt,
                          ::testing::Values(OptimalRow{3.1e23, 5.083e10, 3.0496e12, 11596},
@@ -235,7 +237,7 @@ TEST(SyntheticData, WithoutRejectionIsPlainTraining) {
   expect_within(synthetic_kappa(1.0, 1.0), 3.0, exact);
 }
 
-TEST(PublishedCentre, DisagreesWithItsOwnMultiplier) {  // B21-B24
+TEST(PublishedCentre, DisagreesWithItsOwnMultiplier) {  // B21, B22 (DISC), B23, B24
   constexpr double base = 3400.0 * 4.0;
   expect_within(12.0 * base, 163200.0, exact);
   expect_within(100.0 * base, 1.36e6, exact);
@@ -248,6 +250,11 @@ TEST(PublishedCentre, DisagreesWithItsOwnMultiplier) {  // B21-B24
 // B.5: comparators.
 TEST(Gpt4, LearningCapacityIsCopies) {  // B26, D5
   expect_within(125.0 * 365.25, 45656.25, exact);
+}
+
+TEST(Gpt3, LearnsLessThanACenturyADay) {  // B27, published "under 100": under 36,525 copies
+  expect_within(learning_rate(36525.0), 100.0, exact);
+  EXPECT_LT(36525.0, 125.0 * 365.25);  // fewer than GPT-4's
 }
 
 TEST(LargestModel, NaiveRatioIsNotThePublishedOne) {  // B28
@@ -273,6 +280,30 @@ TEST(Karnofsky, HundredsOfMillionsAtTenToThe14) {  // B29
 TEST(Karnofsky, HundredfoldComputeIsTenfoldOverhang) {  // B30: 18M, not 1.8M
   expect_within(1.8e6 * overhang_ratio(100.0), 18e6, exact);
   EXPECT_GT(std::abs(1.8e6 / (1.8e6 * overhang_ratio(100.0)) - 1.0), 0.8);
+}
+
+// B31, published 0.01 %: row G2's 2.177e25 FLOP over 95 days are 2.65e18 FLOP/s, so the world does
+// 2.65e22, seventeen times the 1.6M H100 equivalents of AI devices that stood at the end of 2023.
+TEST(Gpt4, TookATenThousandthOfTheWorldsCompute) {
+  const FlopsPerSecond run = 2.177e25 * flop / (95.0 * unit::day);
+  const FlopsPerSecond world = run / 1e-4;
+  expect_within(world.in(flop / unit::second), 2.652e22, 1e-3);
+  const FlopsPerSecond devices = 1.6e6 * 989.4e12 * flop / unit::second;
+  expect_within(world / devices, 16.75, 1e-3);
+}
+
+// B32, published sizes 174e12 (on 37M cores) and 14.5e12 (at over 1 EFLOP/s). The optimum of 1e28
+// FLOP (B13) is smaller than both, so the largest model is not the best one, and the passes that
+// the budget buys of it are fewer: 2.87e13 against 5.48e14.
+TEST(BaGuaLu, IsLargerThanTheOptimumOf2030) {
+  const OptimalRun best = optimal_sqrt(1e28 * flop, OptimalRatio{}, 500.0);
+  EXPECT_LT(best.parameters, 14.5e12);
+  const double passes = 1e28 / (2.0 * 174e12);
+  expect_within(passes, 2.873563e13, tight);
+  EXPECT_LT(passes, best.forward_passes);
+  // A token of training the smaller one, 6 N FLOP, takes 87 us at 1 EFLOP/s.
+  expect_within(
+      (6.0 * 14.5e12 * flop / (1e18 * flop / unit::second)).in(unit::microsecond), 87.0, exact);
 }
 
 // I.3: repeated data.

@@ -1,4 +1,4 @@
-// Rows I1-I7, losses and the overhead of over-training.
+// Rows I1 to I10, losses and the overhead of over-training.
 #include "estimator/forecast/scaling_law.hpp"
 
 #include <array>
@@ -31,6 +31,7 @@ TEST_P(OptimalFit, AgreesWithTable) {
   }
 }
 
+// I1, I2, I3, I4, I5, I6, I7.
 INSTANTIATE_TEST_SUITE_P(
     RowsI1ToI7,
     OptimalFit,
@@ -104,7 +105,7 @@ struct WorkRow {
   std::array<double, 4> years;
 };
 
-// I8 to I10: person-years at kappa 3 and 500 tokens a minute for the optimum of each fit.
+// I8, I9, I10: person-years at kappa 3 and 500 tokens a minute for the optimum of each fit.
 TEST(OptimalFitRows, I8ToI10PersonYears) {
   for (const WorkRow& row : {WorkRow{1e28, {7.19e6, 5.47e6, 1.763e6, 2.06e6}},
                              {4.7e28, {16.8e6, 12.7e6, 3.75e6, 4.47e6}},

@@ -90,8 +90,23 @@ TEST(FutureDevice, GrowsByTheTrends) {
   EXPECT_NEAR(future_device(2026.0).usd_per_hour / future_device(2026.0).bf16_flop_per_s,
               2.0 / 989e12,
               1e-24);
-  // 1e26 FLOP in 1e7 s at 0.375 of 989e12 are 26,963 devices, in nodes of 8.
-  EXPECT_EQ(devices_for(future_device(2022.79), 1e26, 1e7), 26'968);
+  // 1e26 FLOP in 1e7 s at 0.375 of 989e12 are 26,963 devices: 27 times 1,024.
+  EXPECT_EQ(devices_for(future_device(2022.79), 1e26, 1e7), 27'648);
+  EXPECT_EQ(devices_for(future_device(2022.79), 1e20, 1e7), 8);
+}
+
+// 4 times 15.6T tokens take twice the 2,048 sequences of 8,192; on 7 x 2^18 devices 7 x 512.
+TEST(FutureJob, HasABatchThatItsReplicasShare) {
+  EXPECT_EQ(batch_for(15.6e12, 8192, 1 << 14), 2048);
+  EXPECT_EQ(batch_for(62.4e12, 8192, 1 << 14), 4096);
+  EXPECT_EQ(batch_for(62.4e12, 8192, 7 << 18), 3584);
+  EXPECT_EQ(batch_for(1e9, 8192, 8), 2048);
+}
+
+// 26T parameters would have 515 layers, 5 times a prime; 512 have stages.
+TEST(FutureModel, HasLayersThatStagesShare) {
+  EXPECT_EQ(future_model(26.3e12).layers, 512);
+  EXPECT_EQ(future_model(405e9).layers % 2, 0);
 }
 
 }  // namespace

@@ -57,7 +57,7 @@ TEST(DerivedTerms, OfSourcesAlikeAreTheirQuantile) {
 
 TEST(DerivedTerms, AreWrittenWithTheirDerivation) {
   std::ostringstream text;
-  write_terms(derive_terms(ten_runs("a", 0.0)), "runs.csv", text);
+  write_terms(derive_terms(ten_runs("a", 0.0)), "--table runs.csv", text);
   EXPECT_THAT(text.str(), testing::HasSubstr("--table runs.csv"));
   EXPECT_THAT(text.str(), testing::HasSubstr("class = \"dense\"\nhalf_width = 0.090"));
 }

@@ -39,6 +39,17 @@ TEST(ServedRow, FindsShapesUnderTheNamesOfTables) {
   EXPECT_THROW((void)served_row(row_of("GPT 20B", "RTX 3090")), InputError);
 }
 
+TEST(ServedRow, TakesTheEngineThatItNames) {
+  InferenceRow row = row_of("GPT 20B", "A100");
+  EXPECT_EQ(served_row(row).served.software.name, "cuda-graphs");
+  row.framework = "TensorRT-LLM (PyTorch backend)";
+  EXPECT_EQ(served_row(row).served.software.name, "cuda-graphs");
+  row.framework = "TensorRT-LLM 0.5-0.6.1";
+  EXPECT_EQ(served_row(row).served.software.name, "fastertransformer");
+  row.framework = "SwissArmyTransformer (SAT)";
+  EXPECT_EQ(served_row(row).served.software.name, "pytorch-eager");
+}
+
 TEST(ServedRow, SaysWhatItAssumes) {
   InferenceRow row = row_of("GPT 20B", "A100");
   EXPECT_THAT(served_row(row).assumed, testing::ElementsAre("precision"));
@@ -82,9 +93,9 @@ TEST(ValidateInference, NamesWhatItCannotUse) {
 }
 
 #ifdef FORERUN_REFERENCE_DATA
-// The published table, nothing fitted to it. Orders of magnitude only are asserted: every stated
-// row within a factor of three, and at least four of five best batches at or above what servers
-// reached. The README has the errors.
+// The published table, nothing fitted to it: a mean error within the aim of 15 %, every stated row
+// within a factor of three, and nine of ten best batches at or above what servers reached. The
+// README has the errors.
 TEST(ValidateInference, OfThePublishedTableIsOfItsSize) {
   const std::string file = FORERUN_REFERENCE_DATA "/published/inference_runs.csv";
   if (!std::filesystem::exists(file)) {
@@ -92,14 +103,17 @@ TEST(ValidateInference, OfThePublishedTableIsOfItsSize) {
   }
   const auto result = validate_inference(read_inference_table(file));
   std::int64_t priced = 0;
+  double error = 0.0;
   for (const ValidationRow& row : result.stated.rows) {
     if (is_priced(row)) {
       ++priced;
+      error += std::abs(*row.predicted / *row.published - 1.0);
       EXPECT_LT(std::abs(std::log(*row.predicted / *row.published)), std::log(3.0)) << row.id;
     }
   }
   EXPECT_GE(priced, 100);
-  EXPECT_GE(to_json(result)["upper_bound"]["share_at_or_under"].get<double>(), 0.8);
+  EXPECT_LT(error / static_cast<double>(priced), 0.15);
+  EXPECT_GE(to_json(result)["upper_bound"]["share_at_or_under"].get<double>(), 0.9);
 }
 #endif
 

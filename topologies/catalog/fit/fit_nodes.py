@@ -102,6 +102,24 @@ def vidur_points(folder, node, collective, ranks, per_node, thin=20):
     return [tables.Message(ranks, size, found[size]) for size in sizes]
 
 
+def launched(folder, node, ranks):
+    """What an all-reduce takes when a framework launches it on every rank by itself: ranks arrive
+    together (as in nccl-tests) or wait for one another. The upper quartile up to 1 MiB, the slower
+    of the two modes."""
+    points = vidur_points(folder, node, "all_reduce", ranks, ranks, thin=1)
+    times = [point.seconds for point in points if point.bytes <= MIB]
+    floor = statistics.quantiles(times, n=4)[2]
+    return toml.table(
+        "[[launched]]",
+        [
+            ("ranks", str(ranks)),
+            ("latency", toml.microseconds(floor)),
+            ("points", str(len(times))),
+            ("source", toml.text(f"Upper quartile of medians up to 1 MiB: {VIDUR}")),
+        ],
+    )
+
+
 def vtrain_points(folder, ranks, thin=20):
     """size, count, type, then out-of-place time in nanoseconds."""
     found = {}
@@ -182,6 +200,7 @@ def main():
     wanted = [(op, ranks) for op in (ag, rs, aa) for ranks in (2, 4, 8)]
     body += aic_entries(table, "A100-80GB", "2.27.3", wanted)
     body += entry("send_recv", 2, vidur_points(folder, "a100_dgx", "send_recv", 2, 2), VIDUR)
+    body += "".join(launched(folder, "a100_dgx", ranks) for ranks in (2, 4, 8))
     write("dgx-a100", "DGX A100: eight A100 on NVLink 3.", None, body,
           ["infiniband-hdr", "ethernet-100-tcp"])
 
@@ -192,6 +211,7 @@ def main():
     wanted = [(ag, 2), (ag, 4), (ag, 8), (rs, 2), (rs, 8), (aa, 2), (aa, 4), (aa, 8)]
     body += aic_entries(table, "H100-80GB", "2.29.2", wanted)
     body += entry("send_recv", 2, vidur_points(folder, "h100_dgx", "send_recv", 2, 2), VIDUR)
+    body += "".join(launched(folder, "h100_dgx", ranks) for ranks in (2, 4, 8))
     write("dgx-h100", "DGX H100: eight H100 on NVLink 4.", None, body,
           ["infiniband-ndr", "ethernet-100-tcp"])
 

@@ -1,4 +1,4 @@
-#include "estimator/estimate/nvfp4_prices.hpp"
+#include "estimator/profile/nvfp4_prices.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -27,7 +27,9 @@ Bytes moved_by(const KernelKey& key) {
 // Of a peak's ratio as that of two times: not measured, a guess.
 constexpr double ratio_error = 0.3;
 
-double speed_up_of(const DeviceSpec& device) {
+}  // namespace
+
+Nvfp4Rate nvfp4_rate(const DeviceSpec& device) {
   const auto fp8 = device.peak.find(DataType::fp8_e4m3);
   if (!device.nvfp4_peak || fp8 == device.peak.end()) {
     throw InputError("--precision",
@@ -35,28 +37,25 @@ double speed_up_of(const DeviceSpec& device) {
                          ": its cluster states no nvfp4 under [device.peak] (expected bf16, or "
                          "fp8 where it has that)");
   }
-  return *device.nvfp4_peak / fp8->second;
+  return {*device.nvfp4_peak / fp8->second, device.memory_bandwidth};
 }
 
-}  // namespace
+Price narrow_price(Price wide, const KernelKey& key, const Nvfp4Rate& rate) {
+  const Seconds narrow =
+      std::max((1.0 / rate.speed_up) * wide.time, moved_by(key) / rate.bandwidth);
+  return {
+      std::min(wide.time, narrow), Tier::datasheet, std::hypot(wide.relative_error, ratio_error)};
+}
 
 PriceList prices_for(const PriceList& prices, Precision precision, const DeviceSpec& device) {
   if (precision != Precision::nvfp4) {
     return prices;
   }
   PriceList narrow = prices;
-  narrow.kernel = [wide = prices.kernel,
-                   speed_up = speed_up_of(device),
-                   bandwidth = device.memory_bandwidth](const KernelKey& key) {
-    Price price = wide(key);
+  narrow.kernel = [wide = prices.kernel, rate = nvfp4_rate(device)](const KernelKey& key) {
     const bool multiplies = key.op == KernelOp::gemm || key.op == KernelOp::grouped_gemm;
-    if (multiplies && is_fp8(key.type)) {
-      price.time =
-          std::min(price.time, std::max((1.0 / speed_up) * price.time, moved_by(key) / bandwidth));
-      price.tier = Tier::datasheet;
-      price.relative_error = std::hypot(price.relative_error, ratio_error);
-    }
-    return price;
+    const Price price = wide(key);
+    return multiplies && is_fp8(key.type) ? narrow_price(price, key, rate) : price;
   };
   return narrow;
 }
