@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <exception>
 #include <limits>
+#include <memory>
 #include <span>
 #include <stdexcept>
 #include <vector>
@@ -16,6 +17,7 @@
 
 #include "comm/communicator.hpp"
 #include "comm/mpi/bf16_reduction.hpp"
+#include "comm/mpi/kept_memory.hpp"
 #include "comm/mpi/mpi_check.hpp"
 #include "comm/mpi/mpi_communicator.hpp"
 #include "units/unit.hpp"
@@ -92,10 +94,11 @@ class ReductionHandle {
   MPI_Op op_ = MPI_OP_NULL;
 };
 
-// MPI_Init and MPI_Finalize of a program that has not called them itself.
+// MPI_Init and MPI_Finalize of a program that has not called them itself; memory as MPI needs it.
 class Environment {
  public:
   Environment() {
+    keep_freed_memory();
     int initialized = 0;
     FORERUN_MPI_CHECK(MPI_Initialized(&initialized));
     if (initialized == 0) {
@@ -184,6 +187,13 @@ inline std::byte* at(void* buffer, std::int64_t offset, DataType type) {
   return static_cast<std::byte*>(buffer) + static_cast<std::size_t>(offset) * width_of(type);
 }
 
+// What a started collective leaves beside its place, and where it belongs when it is finished.
+struct Landing {
+  std::unique_ptr<std::byte[]> from;
+  void* to = nullptr;
+  std::size_t bytes = 0;
+};
+
 // Members are destroyed from the last to the first: MPI is finalised when all else is gone.
 struct MpiCommunicator::State {
   State() : handle(copy_of_world()) {}
@@ -221,6 +231,7 @@ struct MpiCommunicator::State {
   ReductionHandle bf16_max{reduce_bf16<max_bf16>};
   std::vector<MPI_Request> sends;
   std::vector<MPI_Request> collectives;
+  std::vector<Landing> landings;
 };
 
 }  // namespace forerun
