@@ -66,13 +66,12 @@ void MpiCommunicator::reduce_scatter(const void* send,
   // MPI's own in-place form puts the result at the start of the input; ours is NCCL's, in the
   // rank's block, where MPI forbids the overlap: hence a block of scratch.
   const std::size_t bytes = static_cast<std::size_t>(part) * width_of(type);
-  const auto scratch = in_place ? std::make_unique_for_overwrite<std::byte[]>(bytes)
-                                : std::unique_ptr<std::byte[]>();
-  void* const into = in_place ? scratch.get() : receive;
+  const Scratch scratch(in_place ? bytes : 0);
+  void* const into = in_place ? scratch.data() : receive;
   FORERUN_MPI_CHECK(MPI_Reduce_scatter_block(
       send, into, part, moved_type(type), reduction, state_->handle.comm()));
   if (in_place && part > 0) {
-    std::memcpy(receive, scratch.get(), bytes);
+    std::memcpy(receive, scratch.data(), bytes);
   }
 }
 

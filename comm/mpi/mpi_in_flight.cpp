@@ -81,8 +81,8 @@ void* landing_of(const CollectiveCall& call, int rank, std::vector<Landing>& lan
     return call.receive;
   }
   const std::size_t bytes = static_cast<std::size_t>(call.count) * width_of(call.type);
-  landings.push_back({std::make_unique_for_overwrite<std::byte[]>(bytes), call.receive, bytes});
-  return landings.back().from.get();
+  landings.push_back({Scratch(bytes), call.receive, bytes});
+  return landings.back().from.data();
 }
 
 }  // namespace
@@ -166,7 +166,7 @@ void MpiCommunicator::finish_collectives() {
   FORERUN_MPI_CHECK(
       MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE));
   for (const Landing& landing : state_->landings) {
-    std::memcpy(landing.to, landing.from.get(), landing.bytes);
+    std::memcpy(landing.to, landing.from.data(), landing.bytes);
   }
   state_->landings.clear();
 }

@@ -8,6 +8,7 @@
 #include <exception>
 #include <limits>
 #include <memory>
+#include <new>
 #include <span>
 #include <stdexcept>
 #include <vector>
@@ -187,9 +188,24 @@ inline std::byte* at(void* buffer, std::int64_t offset, DataType type) {
   return static_cast<std::byte*>(buffer) + static_cast<std::size_t>(offset) * width_of(type);
 }
 
+// Memory that is written before it is read: not cleared, as that takes as long as a copy.
+class Scratch {
+ public:
+  explicit Scratch(std::size_t bytes) : memory_(::operator new(bytes)) {}
+
+  [[nodiscard]] void* data() const { return memory_.get(); }
+
+ private:
+  struct Release {
+    void operator()(void* memory) const noexcept { ::operator delete(memory); }
+  };
+
+  std::unique_ptr<void, Release> memory_;
+};
+
 // What a started collective leaves beside its place, and where it belongs when it is finished.
 struct Landing {
-  std::unique_ptr<std::byte[]> from;
+  Scratch from;
   void* to = nullptr;
   std::size_t bytes = 0;
 };
