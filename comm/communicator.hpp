@@ -78,9 +78,9 @@ class Communicator {
   virtual void finish_sends() = 0;
 
   /// Starts an all_reduce (a sum), all_gather, reduce_scatter, all_to_all or send_recv (to the next
-  /// rank, from the one before, around the group), out of place, and returns; the buffers must live
-  /// until `finish_collectives`. Whether it gets on by itself until then is the library's affair:
-  /// measure it.
+  /// rank, from the one before, around the group) and returns; the buffers must live until
+  /// `finish_collectives`. The first three also in place, as the methods of their names. Whether it
+  /// gets on by itself until then is the library's affair: measure it.
   virtual void start_collective(const CollectiveCall& call) = 0;
   /// MPI: waits for what was started. NCCL: lets the stream wait for it.
   virtual void finish_collectives() = 0;

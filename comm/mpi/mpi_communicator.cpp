@@ -66,7 +66,8 @@ void MpiCommunicator::reduce_scatter(const void* send,
   const bool in_place = receive == at(send, rank() * count, type);
   // MPI's own in-place form puts the result at the start of the input; ours is NCCL's, in the
   // rank's block, where MPI forbids the overlap: hence a block of scratch.
-  std::vector<std::byte> scratch(in_place ? static_cast<std::size_t>(part) * width_of(type) : 0);
+  const std::size_t bytes = static_cast<std::size_t>(part) * width_of(type);
+  const Scratch scratch(in_place ? bytes : 0);
   void* const into = in_place ? scratch.data() : receive;
   // Not MPI_Reduce_scatter_block: of large blocks Open MPI 4.1 and 5.0 send everything to one rank
   // and back there, where MPI_Reduce_scatter goes round the ring.
@@ -74,7 +75,7 @@ void MpiCommunicator::reduce_scatter(const void* send,
   FORERUN_MPI_CHECK(MPI_Reduce_scatter(
       send, into, counts.data(), moved_type(type), reduction, state_->handle.comm()));
   if (in_place && part > 0) {
-    std::memcpy(receive, scratch.data(), scratch.size());
+    std::memcpy(receive, scratch.data(), bytes);
   }
 }
 

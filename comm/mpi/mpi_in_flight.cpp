@@ -1,4 +1,5 @@
 // Unequal exchanges, and collectives that run while the rank does something else.
+#include <cstring>
 #include <numeric>
 
 #include "comm/mpi/mpi_communicator.hpp"
@@ -54,7 +55,35 @@ void start_around_ring(const CollectiveCall& call,
   });
 }
 
+MPI_Request start_all_gather(const CollectiveCall& call, int part, MPI_Comm comm) {
+  int rank = 0;
+  FORERUN_MPI_CHECK(MPI_Comm_rank(comm, &rank));
+  const bool in_place = call.send == at(call.receive, rank * call.count, call.type);
+  const MPI_Datatype element = moved_type(call.type);
+  MPI_Request request = MPI_REQUEST_NULL;
+  FORERUN_MPI_CHECK(MPI_Iallgather(in_place ? MPI_IN_PLACE : call.send,
+                                   part,
+                                   element,
+                                   call.receive,
+                                   part,
+                                   element,
+                                   comm,
+                                   &request));
+  return request;
+}
+
 // NOLINTEND(clang-analyzer-optin.mpi.MPI-Checker)
+
+// The memory that a reduce-scatter writes to: scratch where it is in place (mpi_communicator.cpp),
+// from which it lands when it is finished.
+void* landing_of(const CollectiveCall& call, int rank, std::vector<Landing>& landings) {
+  if (call.receive != at(call.send, rank * call.count, call.type)) {
+    return call.receive;
+  }
+  const std::size_t bytes = static_cast<std::size_t>(call.count) * width_of(call.type);
+  landings.push_back({Scratch(bytes), call.receive, bytes});
+  return landings.back().from.data();
+}
 
 }  // namespace
 
@@ -83,7 +112,9 @@ void MpiCommunicator::start_collective(const CollectiveCall& call) {
   if (call.op == Collective::all_reduce) {
     in_pieces(call.count, [&](std::int64_t offset, int piece) {
       MPI_Request request = MPI_REQUEST_NULL;
-      FORERUN_MPI_CHECK(MPI_Iallreduce(at(call.send, offset, call.type),
+      const void* const from =
+          call.send == call.receive ? MPI_IN_PLACE : at(call.send, offset, call.type);
+      FORERUN_MPI_CHECK(MPI_Iallreduce(from,
                                        at(call.receive, offset, call.type),
                                        piece,
                                        moved_type(call.type),
@@ -103,12 +134,11 @@ void MpiCommunicator::start_collective(const CollectiveCall& call) {
   MPI_Request request = MPI_REQUEST_NULL;
   switch (call.op) {
     case Collective::all_gather:
-      FORERUN_MPI_CHECK(
-          MPI_Iallgather(call.send, part, element, call.receive, part, element, comm, &request));
+      request = start_all_gather(call, part, comm);
       break;
     case Collective::reduce_scatter:
       FORERUN_MPI_CHECK(MPI_Ireduce_scatter_block(call.send,
-                                                  call.receive,
+                                                  landing_of(call, rank(), state_->landings),
                                                   part,
                                                   element,
                                                   state_->reduction(call.type, ReduceOp::sum),
@@ -135,6 +165,10 @@ void MpiCommunicator::finish_collectives() {
   requests.swap(state_->collectives);
   FORERUN_MPI_CHECK(
       MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE));
+  for (const Landing& landing : state_->landings) {
+    std::memcpy(landing.to, landing.from.data(), landing.bytes);
+  }
+  state_->landings.clear();
 }
 
 }  // namespace forerun

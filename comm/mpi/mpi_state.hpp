@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <exception>
 #include <limits>
+#include <memory>
+#include <new>
 #include <span>
 #include <stdexcept>
 #include <vector>
@@ -16,6 +18,7 @@
 
 #include "comm/communicator.hpp"
 #include "comm/mpi/bf16_reduction.hpp"
+#include "comm/mpi/kept_memory.hpp"
 #include "comm/mpi/mpi_check.hpp"
 #include "comm/mpi/mpi_communicator.hpp"
 #include "units/unit.hpp"
@@ -92,10 +95,11 @@ class ReductionHandle {
   MPI_Op op_ = MPI_OP_NULL;
 };
 
-// MPI_Init and MPI_Finalize of a program that has not called them itself.
+// MPI_Init and MPI_Finalize of a program that has not called them itself; memory as MPI needs it.
 class Environment {
  public:
   Environment() {
+    keep_freed_memory();
     int initialized = 0;
     FORERUN_MPI_CHECK(MPI_Initialized(&initialized));
     if (initialized == 0) {
@@ -184,6 +188,28 @@ inline std::byte* at(void* buffer, std::int64_t offset, DataType type) {
   return static_cast<std::byte*>(buffer) + static_cast<std::size_t>(offset) * width_of(type);
 }
 
+// Memory that is written before it is read: not cleared, as that takes as long as a copy.
+class Scratch {
+ public:
+  explicit Scratch(std::size_t bytes) : memory_(::operator new(bytes)) {}
+
+  [[nodiscard]] void* data() const { return memory_.get(); }
+
+ private:
+  struct Release {
+    void operator()(void* memory) const noexcept { ::operator delete(memory); }
+  };
+
+  std::unique_ptr<void, Release> memory_;
+};
+
+// What a started collective leaves beside its place, and where it belongs when it is finished.
+struct Landing {
+  Scratch from;
+  void* to = nullptr;
+  std::size_t bytes = 0;
+};
+
 // Members are destroyed from the last to the first: MPI is finalised when all else is gone.
 struct MpiCommunicator::State {
   State() : handle(copy_of_world()) {}
@@ -221,6 +247,7 @@ struct MpiCommunicator::State {
   ReductionHandle bf16_max{reduce_bf16<max_bf16>};
   std::vector<MPI_Request> sends;
   std::vector<MPI_Request> collectives;
+  std::vector<Landing> landings;
 };
 
 }  // namespace forerun

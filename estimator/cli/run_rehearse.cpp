@@ -41,6 +41,11 @@ std::string name_of(const Job& job) {
   return job.model.name + " " + text_of(job.layout);
 }
 
+// One operation after the other unless told otherwise, on a GPU too: so that each can be timed.
+Overlap overlap_of(const Options& options) {
+  return options.overlap.value_or(Overlap::off);
+}
+
 // A profile speaks for the device and the cores that it was measured on.
 void check_same_device(const Profile& profile, const DeviceReport& here) {
   if (profile.device.name != here.name || profile.device.cores != here.cores) {
@@ -63,7 +68,7 @@ std::vector<Case> cases_of(const Options& options, Ranks& ranks, Sweep& sweep) {
   std::vector<Case> cases;
   std::optional<NotRehearsed> first;
   for (const Job& job : set.jobs) {
-    if (auto refused = not_rehearsed_because(job)) {
+    if (auto refused = not_rehearsed_because(job, overlap_of(options))) {
       sweep.left_out.push_back({name_of(job), refused->option + ": " + refused->reason});
       first = first ? first : std::move(refused);
       continue;
@@ -88,7 +93,8 @@ class SweepRun {
         ranks_(ranks),
         log_(log),
         machine_(ranks.machine()),
-        rehearsal_({options.steps, options.seed, options.rank_order}, machine_, log),
+        rehearsal_(
+            {options.steps, options.seed, options.rank_order, overlap_of(options)}, machine_, log),
         cases_(cases_of(options, ranks, sweep_)) {
     sweep_.cases = cases_.size();
     if (options.cluster) {
@@ -248,8 +254,9 @@ class SweepRun {
     if (request.hardware.profile && options_.hold_out > 0.0) {
       hold_out(options_.hold_out, options_.seed, *request.hardware.profile);
     }
-    // The rehearsal runs one operation after the other.
-    request.overlap = options_.overlap.value_or(Overlap::off);
+    // As the rehearsal runs it, as far as this machine was seen to: on a CPU nothing unmeasured.
+    request.overlap =
+        overlap_of(options_) == Overlap::on ? default_overlap(request.hardware) : Overlap::off;
     request.strictness =
         options_.strict ? Strictness::interpolated_or_better : Strictness::any_tier;
     request.rank_order = options_.rank_order;

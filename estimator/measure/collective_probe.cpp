@@ -27,8 +27,12 @@ constexpr Seconds slow_operation = 1.0 * unit::second;
 
 class Probe {
  public:
-  Probe(const CollectivePlace& place, const CollectiveKey& key, const ProbeGroups& groups)
-      : place_(place), key_(key), groups_(groups), samples_(groups.all().size()) {}
+  Probe(const CollectivePlace& place, const PlannedCollective& planned, const ProbeGroups& groups)
+      : place_(place),
+        key_(planned.key),
+        form_(planned.in_place ? Form::in_place : Form::out_of_place),
+        groups_(groups),
+        samples_(groups.all().size()) {}
 
   /// One pair of buffers for all communicators: they take turns.
   void allocate() {
@@ -72,6 +76,9 @@ class Probe {
       warm_up(*trial);
     }
   }
+
+  /// In which the step runs it, and which is priced.
+  [[nodiscard]] Form form() const { return form_; }
 
   [[nodiscard]] int communicators() const { return static_cast<int>(trials_.size()); }
 
@@ -196,7 +203,7 @@ class Probe {
     if (key_.op == Collective::send_recv) {
       trial.ping_pong(turn);
     } else {
-      trial.run(Form::out_of_place);
+      trial.run(form_);
     }
   }
 
@@ -223,6 +230,7 @@ class Probe {
 
   const CollectivePlace& place_;
   CollectiveKey key_;
+  Form form_;
   const ProbeGroups& groups_;
   std::vector<std::unique_ptr<CollectiveTrial>> trials_;
   std::vector<std::vector<Seconds>> samples_;  ///< of each communicator
@@ -263,10 +271,10 @@ void measure_means(CollectiveRecord& record,
   // A check writes and reads the buffers element by element as well.
   constexpr double check = 3.0;
   if (probe.ends_within(limits.left, means)) {
-    record.back_to_back = probe.back_to_back(Form::out_of_place, batches);
+    record.back_to_back = probe.back_to_back(probe.form(), batches);
   }
   if (probe.ends_within(limits.left, check)) {
-    record.wrong = probe.wrong(Form::out_of_place);
+    record.wrong = probe.wrong(probe.form());
   }
   if (depth != ProbeDepth::compared) {
     return;
@@ -286,7 +294,7 @@ CollectiveResult probe_collective(const CollectivePlace& place,
                                   const ProbeGroups& groups,
                                   const ProbeLimits& limits,
                                   ProbeDepth depth) {
-  Probe probe(place, planned.key, groups);
+  Probe probe(place, planned, groups);
   // All ranks have their buffers before any enters the collective, where it would wait for the
   // rest.
   for (const auto step : {&Probe::allocate, &Probe::warm_up_first, &Probe::warm_up_rest}) {

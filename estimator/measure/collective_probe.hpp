@@ -29,9 +29,9 @@ using CollectiveResult = std::variant<CollectiveRecord, std::string>;
 /// The reason for which a run's budget leaves a key out.
 inline constexpr std::string_view out_of_time = "time budget";
 
-/// Collective over the world. Isolated latency: every sample is one operation after a barrier, the
-/// maximum over ranks; send_recv is half a round trip between neighbours, the
-/// slowest of the ring. Throughput: the mean of
+/// Collective over the world, in the form in which the step runs it: in place or not. Isolated
+/// latency: every sample is one operation after a barrier, the maximum over ranks; send_recv is
+/// half a round trip between neighbours, the slowest of the ring. Throughput: the mean of
 /// operations back to back, the maximum over ranks; send_recv sends and receives at once. Both over
 /// several communicators of the same ranks, whose medians' spread is recorded; the first operation
 /// of each is not counted; what a rank lacks the memory for, or fails at the first operation, is

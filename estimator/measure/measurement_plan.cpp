@@ -53,7 +53,7 @@ class Plan {
       }
       add(work.tail, job.layout);
       if (work.boundary) {
-        add({*work.boundary, GroupKind::pipeline, job.layout});
+        add({.key = *work.boundary, .group = GroupKind::pipeline, .layout = job.layout});
       }
     }
   }
@@ -82,6 +82,7 @@ class Plan {
           planned.key.op = op;
           planned.key.bytes = rung.bytes;
           planned.pass = rung.pass;
+          planned.in_place = false;
           add(planned);
         }
       }
@@ -106,14 +107,20 @@ class Plan {
 
   void add(const PlannedCollective& planned) {
     if (planned.key.group.ranks > 1 && planned.key.bytes > 0) {
-      collectives_.emplace(planned.key, planned);
+      const auto [known, is_new] = collectives_.emplace(planned.key, planned);
+      if (!is_new && planned.pass == 0) {
+        known->second.in_place = known->second.in_place && planned.in_place;
+      }
     }
   }
 
   void add(const std::vector<WorkItem>& items, const ParallelLayout& layout) {
     for (const WorkItem& item : items) {
       if (const auto* collective = std::get_if<CollectiveWork>(&item.work)) {
-        add({collective->key, collective->group, layout});
+        add({.key = collective->key,
+             .group = collective->group,
+             .layout = layout,
+             .in_place = collective->from == collective->to});
       } else {
         kernels_.insert(std::get<KernelWork>(item.work).key);
       }

@@ -15,6 +15,7 @@ struct PlannedCollective {
   GroupKind group = GroupKind::tensor;
   ParallelLayout layout;
   int pass = 0;  ///< 0: a step asks for it; 1 to 3: sizes between, from every fourth octave down
+  bool in_place = false;  ///< as the step runs it, wherever it does
 };
 
 struct MeasurementPlan {

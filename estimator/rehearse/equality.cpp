@@ -191,13 +191,14 @@ EqualityReport compare_with(const ReferenceStep& reference,
   report.first_loss = mean_loss(first.loss_sum, job, world);
   report.second_loss = mean_loss(executor.run_step(1).loss_sum, job, world);
 
+  executor.settle();
   report.replicas_agree = replicas_agree(executor, world);
   const double losses = loss_tolerance(job.recipe.precision);
   const TensorStore& store = executor.store();
   const ShardComparison shards(reference, job, executor.weight_part());
   TensorError worst;
   std::vector<bool> valid(gradients.size(), false);
-  for (const FlatShard& run : store.reduced()) {
+  for (const FlatRange& run : store.reduced()) {
     std::fill_n(valid.begin() + run.first, run.elements, true);
   }
   for (const WeightSpec& spec : store.weights().specs) {

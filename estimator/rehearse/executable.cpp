@@ -9,7 +9,7 @@
 
 namespace forerun {
 
-std::optional<NotRehearsed> not_rehearsed_because(const Job& job) {
+std::optional<NotRehearsed> not_rehearsed_because(const Job& job, Overlap overlap) {
   const Precision precision = job.recipe.precision;
   if (precision != Precision::bf16 && precision != Precision::fp32) {
     return NotRehearsed{"--precision", "a rehearsal runs in bf16 or fp32"};
@@ -22,6 +22,13 @@ std::optional<NotRehearsed> not_rehearsed_because(const Job& job) {
   }
   if (const auto reason = context_not_executed_because(job)) {
     return NotRehearsed{"--layout", *reason};
+  }
+  const bool rings = job.layout.context > 1 && job.recipe.context_kind == ContextKind::ring;
+  if (overlap == Overlap::on && rings) {
+    return NotRehearsed{
+        "--overlap",
+        "a ring of keys and values beside attention is estimated only (rehearse runs it with "
+        "--overlap off, and --cp-kind allgather with both)"};
   }
   const Schedule schedule = schedule_of(job);
   if (pairs_passes(schedule) || placement_of(schedule) == ChunkPlacement::bidirectional) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "estimator/step/part_cost.hpp"
 #include "jobs/job.hpp"
 
 namespace forerun {
@@ -15,6 +16,7 @@ struct NotRehearsed {
 };
 
 /// Why a legal and supported job is estimated only; empty when it can be run.
-[[nodiscard]] std::optional<NotRehearsed> not_rehearsed_because(const Job& job);
+[[nodiscard]] std::optional<NotRehearsed> not_rehearsed_because(const Job& job,
+                                                                Overlap overlap = Overlap::off);
 
 }  // namespace forerun

@@ -21,9 +21,17 @@ bool depends_on_positions(KernelOp op) {
          op == KernelOp::position_forward || op == KernelOp::position_backward;
 }
 
-ShardRanks shard_ranks(const Job& job, GridCommunicators& groups) {
+ShardRanks shard_ranks(const Job& job, GridCommunicators& groups, const FlatBuckets& buckets) {
   return {.data = groups.of(GroupKind::data_context).rank(),
-          .expert_data = job.model.moe ? groups.of(GroupKind::expert_data).rank() : 0};
+          .expert_data = job.model.moe ? groups.of(GroupKind::expert_data).rank() : 0,
+          .buckets = buckets.dense,
+          .expert_buckets = buckets.experts};
+}
+
+// None where one operation follows the other: the flat buffers are reduced whole.
+FlatBuckets buckets_of(const StageWork& work, const Job& job, const ExecutorOptions& options) {
+  return options.overlap == Overlap::on ? buckets_of(work, job, options.bucket_parameters)
+                                        : FlatBuckets();
 }
 
 }  // namespace
@@ -32,15 +40,20 @@ Executor::Executor(const Job& job,
                    const Placement& placement,
                    Device& device,
                    GridCommunicators& groups,
-                   Bytes memory)
+                   const ExecutorOptions& options)
     : job_(job),
       device_(device),
       groups_(groups),
       work_(stage_work(job, placement, groups.here().pipeline)),
-      store_(device, job, work_, shard_ranks(job, groups), memory),
+      store_(device,
+             job,
+             work_,
+             shard_ranks(job, groups, buckets_of(work_, job, options)),
+             options.memory),
       context_({job_, device, groups, store_}),
       experts_({job_, device, groups, store_},
-               groups.grid().expert_coordinates(groups.world_rank()).expert) {
+               groups.grid().expert_coordinates(groups.world_rank()).expert),
+      overlap_(options.overlap) {
   const ExpertCoordinates at = groups.grid().expert_coordinates(groups.world_rank());
   part_ = {groups.here().tensor, at.expert, at.expert_tensor};
   for (ChunkWork& chunk : work_.chunks) {
@@ -48,6 +61,9 @@ Executor::Executor(const Job& job,
     if (splits_backward(schedule_of(job))) {
       backward_.push_back(backward_parts(chunk.backward));
     }
+  }
+  if (overlap_ == Overlap::on) {
+    plan_overlap(buckets_of(work_, job, options));
   }
 }
 
@@ -62,6 +78,7 @@ StepMeasurement Executor::run_step(std::int64_t step, const std::function<void()
   step_ = step;
   const Stopwatch watch;
   const PipelineShape shape = pipeline_shape(job_);
+  begin_overlap();
   for (const PipelineOp& op : stage_program(schedule_of(job_), shape, work_.stage)) {
     if (op.pass == Pass::forward) {
       run_forward(work_.chunks[static_cast<std::size_t>(op.chunk)], op.micro_batch);
@@ -100,19 +117,17 @@ void Executor::run_forward(const ChunkWork& chunk, std::int64_t micro_batch) {
 }
 
 void Executor::run_backward(const PipelineOp& op) {
-  const auto index = static_cast<std::size_t>(op.chunk);
-  const ChunkWork& chunk = work_.chunks[index];
+  const ChunkWork& chunk = work_.chunks[static_cast<std::size_t>(op.chunk)];
   const bool passes_on = op.pass != Pass::backward_weight;
   if (passes_on && !chunk.holds_head) {
     receive(gradient_of(chunk.output), op.micro_batch, stage_of(chunk.chunk + 1));
   }
   if (op.pass == Pass::backward) {
     gather_head(chunk);
-    run_items(chunk.backward, op.pass, op.micro_batch);
+    run_items(backward_items(op), op.pass, op.micro_batch);
     give_back_weights();
   } else {
-    const BackwardParts& parts = backward_[index];
-    run_items(passes_on ? parts.input : parts.weight, op.pass, op.micro_batch);
+    run_items(backward_items(op), op.pass, op.micro_batch);
   }
   if (passes_on && chunk.holds_head) {
     collect_loss(op.micro_batch);
@@ -199,15 +214,21 @@ void Executor::send(TensorId id, std::int64_t micro_batch, std::int64_t to_stage
 }
 
 void Executor::run_items(const std::vector<WorkItem>& items, Pass pass, std::int64_t micro_batch) {
-  for (const WorkItem& item : items) {
-    now_.charge(item.part, pass, run_item(item, pass, micro_batch));
-    for (const TensorId id : item.release) {
-      store_.release(id, micro_batch);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const WorkItem& item = items[i];
+    before_item(items, i);
+    if (!starts_beside(items, i, micro_batch)) {
+      now_.charge(item.part, pass, run_item(item, pass, micro_batch));
+      for (const TensorId id : item.release) {
+        store_.release(id, micro_batch);
+      }
     }
+    after_item(items, i);
     if (watch_ != nullptr) {
       watch_->tick();
     }
   }
+  end_items();
 }
 
 Seconds Executor::run_item(const WorkItem& item, Pass pass, std::int64_t micro_batch) {
@@ -323,7 +344,11 @@ bool Executor::moves_units(const CollectiveWork& collective, ShardedWeights& sha
       sharded.gather(collective.to.layer, group);
       return true;
     case TensorName::layer_gradient:
-      sharded.reduce(collective.to.layer, group);
+      if (overlap_ == Overlap::on) {
+        sharded.start_reduce(collective.to.layer, *reducing_);
+      } else {
+        sharded.reduce(collective.to.layer, group);
+      }
       return true;
     case TensorName::replicated_gradient:
       sharded.sum_replicated(group);
@@ -337,93 +362,6 @@ bool Executor::moves_units(const CollectiveWork& collective, ShardedWeights& sha
     default:
       return false;
   }
-}
-
-// Whether the kernel is one of the optimizer's passes over this rank's parts.
-bool Executor::runs_on_parts(const KernelWork& kernel) {
-  ShardedWeights* const sharded = store_.sharded();
-  if (sharded == nullptr) {
-    return false;
-  }
-  if (kernel.key.op == KernelOp::adamw) {
-    sharded->update(scalars_of(job_, part_.tensor, step_, kernel.key));
-  } else if (kernel.key.op == KernelOp::zero) {
-    sharded->zero_gradients();
-  } else {
-    throw std::logic_error("no kernel works on parts of weights but the optimizer's");
-  }
-  return true;
-}
-
-void Executor::run_tail(const std::function<void()>& look) {
-  for (const WorkItem& item : work_.tail) {
-    const auto* const collective = std::get_if<CollectiveWork>(&item.work);
-    if (collective != nullptr) {
-      wait_for_stages(*collective);
-    }
-    const Stopwatch watch;
-    if (collective != nullptr) {
-      run_collective(*collective, 0);
-    } else {
-      const auto& kernel = std::get<KernelWork>(item.work);
-      if (look && kernel.key.op == KernelOp::adamw) {
-        look();
-      }
-      run_flat_kernel(kernel);
-    }
-    now_.charge(item.part, Pass::backward, watch.elapsed());
-    if (watch_ != nullptr) {
-      watch_->tick();
-    }
-  }
-}
-
-// The stages that share an embedding wait for each other before they add up its gradient: that is
-// time of the pipeline, not of the message.
-void Executor::wait_for_stages(const CollectiveWork& collective) {
-  if (collective.group == GroupKind::embedding) {
-    const Stopwatch watch;
-    const Watched watched(watch_, "the stages that share an embedding");
-    device_.synchronize();
-    groups_.of(collective.group).barrier();
-    now_.pipeline_wait += watch.elapsed();
-  }
-}
-
-// The optimizer works on this rank's shard of the flat buffers, the rest on all of them.
-void Executor::run_flat_kernel(const KernelWork& kernel) {
-  if (runs_on_parts(kernel)) {
-    return;
-  }
-  const bool is_update = kernel.key.op == KernelOp::adamw;
-  const auto first_of = [&](TensorName name) -> std::size_t {
-    switch (name) {
-      case TensorName::flat_gradient:
-      case TensorName::flat_weight:
-        return is_update ? static_cast<std::size_t>(store_.shard().first) : 0;
-      case TensorName::expert_flat_gradient:
-      case TensorName::expert_flat_weight:
-        return is_update ? static_cast<std::size_t>(store_.expert_shard().first -
-                                                    store_.weights().elements)
-                         : 0;
-      default:
-        return 0;
-    }
-  };
-  std::vector<void*> operands;
-  for (const TensorId id : kernel.operands) {
-    auto* memory = static_cast<char*>(store_.at(id, 0, 0));
-    const bool is_weight_itself =
-        id.name == TensorName::flat_weight || id.name == TensorName::expert_flat_weight;
-    memory +=
-        first_of(id.name) * (is_weight_itself ? element_bytes(kernel.key.type) : sizeof(float));
-    operands.push_back(memory);
-  }
-  KernelScalars scalars = scalars_of(job_, part_.tensor, step_, kernel.key);
-  if (kernel.key.op == KernelOp::scale) {
-    scalars.scale = 1.0;  // of gradients: no norm is too large here
-  }
-  device_.run(kernel.key, operands, scalars);
 }
 
 void Executor::collect_loss(std::int64_t micro_batch) {

@@ -1,7 +1,9 @@
 #include "estimator/rehearse/hold_out.hpp"
 
+#include <map>
 #include <string>
 
+#include "estimator/profile/kernel_family.hpp"
 #include "units/splitmix.hpp"
 
 namespace forerun {
@@ -19,8 +21,15 @@ double draw(std::uint64_t seed, const std::string& key) {
 }  // namespace
 
 void hold_out(double share, std::uint64_t seed, Profile& profile) {
+  std::map<KernelFamily, int> left;
+  for (const KernelRecord& record : profile.kernels) {
+    ++left[family_of(record.key)];
+  }
   std::erase_if(profile.kernels, [&](const KernelRecord& record) {
-    return draw(seed, text_of(record.key)) < share;
+    int& of_family = left[family_of(record.key)];
+    const bool goes = of_family > 1 && draw(seed, text_of(record.key)) < share;
+    of_family -= goes ? 1 : 0;
+    return goes;
   });
 }
 

@@ -47,6 +47,7 @@ PredictedRun predict_run(const EstimateRequest& request, const ModelShape& whole
   const PriceList prices = prices_of(request.hardware, request.strictness);
   PredictedRun run;
   run.job = request.job;
+  run.overlap = request.overlap;
   run.estimate = estimate_job(request, prices).step;
   run.forward = forward_kernels(request, run.estimate, prices);
   run.whole_layers = whole.layers;

@@ -12,6 +12,7 @@ namespace forerun {
 /// One job with what the estimate says of it.
 struct PredictedRun {
   Job job;
+  Overlap overlap = Overlap::off;  ///< that the estimate counts on
   StepEstimate estimate;
   Seconds forward;                ///< kernels of the forward passes, within the estimate's compute
   std::optional<double> factor;   ///< the machine's, from a single layer (Profile::layer_factor)

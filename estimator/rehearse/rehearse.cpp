@@ -119,7 +119,7 @@ RehearsedRun Rehearsal::run_all(const PredictedRun& predicted) {
                     {ranks_per_node(hosts), options_.rank_order},
                     machine_.device,
                     groups,
-                    machine_.device.report().memory);
+                    {.memory = machine_.device.report().memory, .overlap = options_.overlap});
   executor.tell(machine_.watch);
   check_equality(job, executor, result);
   executor.initialise(options_.seed);

@@ -29,6 +29,7 @@ struct RehearseOptions {
   std::int64_t steps = 5;
   std::uint64_t seed = 1;
   RankOrder rank_order = megatron_order;
+  Overlap overlap = Overlap::off;  ///< of collectives with kernels, when steps run
 };
 
 /// Runs one case after another; what they share of the comparison is computed once.

@@ -54,6 +54,7 @@ Json predicted_json(const PredictedRun& run) {
       {"micro_batch", job.recipe.micro_batch},
       {"seq", job.recipe.sequence},
       {"precision", name_of(job.recipe.precision)},
+      {"overlap_predicted", run.overlap == Overlap::on},
       {"inputs", job_json(job)},
       {"provenance",
        {{"measured", run.estimate.provenance.share[0]},

@@ -210,7 +210,7 @@ void* ShardedWeights::gradient(TensorId id) {
   return bytes_behind(unit.gradient.data(), unit.offsets[among], sizeof(float));
 }
 
-void ShardedWeights::make_whole(Unit& unit, Communicator& group) {
+void* ShardedWeights::begin_whole(Unit& unit) {
   if (unit.whole.data() == nullptr) {
     unit.whole = pool_.take(static_cast<std::size_t>(unit.elements) * element_bytes(type_));
   }
@@ -218,6 +218,11 @@ void ShardedWeights::make_whole(Unit& unit, Communicator& group) {
   const KernelOp op = type_ == DataType::fp32 ? KernelOp::copy : KernelOp::narrow;
   const std::vector<void*> operands{part(master_, unit), own_slot};
   device_.run({op, type_, FlatShape{part_of(unit)}}, operands, KernelScalars{});
+  return own_slot;
+}
+
+void ShardedWeights::make_whole(Unit& unit, Communicator& group) {
+  void* const own_slot = begin_whole(unit);
   group.all_gather(own_slot, unit.whole.data(), part_of(unit), type_);
 }
 
@@ -227,11 +232,34 @@ bool ShardedWeights::is_whole(std::int64_t layer) const {
 }
 
 void ShardedWeights::gather(std::int64_t layer, Communicator& group) {
-  give_back();
-  for (Unit* const unit : units_of(layer)) {
+  const std::vector<Unit*> units = units_of(layer);
+  if (!keeps_whole_) {
+    drop_whole(gathers_ahead_ ? units : std::vector<Unit*>());
+  }
+  finish_ahead(group);
+  for (Unit* const unit : units) {
     if (unit->whole.data() == nullptr) {
       make_whole(*unit, group);
     }
+  }
+}
+
+void ShardedWeights::gather_ahead(std::int64_t layer, Communicator& group) {
+  finish_ahead(group);
+  for (Unit* const unit : units_of(layer)) {
+    if (unit->whole.data() == nullptr) {
+      const void* const own_slot = begin_whole(*unit);
+      group.start_collective(
+          {Collective::all_gather, own_slot, unit->whole.data(), part_of(*unit), type_});
+      gathers_ahead_ = true;
+    }
+  }
+}
+
+void ShardedWeights::finish_ahead(Communicator& group) {
+  if (gathers_ahead_) {
+    group.finish_collectives();
+    gathers_ahead_ = false;
   }
 }
 
@@ -241,9 +269,10 @@ void ShardedWeights::give_back() {
   }
 }
 
-void ShardedWeights::drop_whole() {
+void ShardedWeights::drop_whole(const std::vector<Unit*>& but) {
   for (Unit& unit : units_) {
-    if (shards_weights_ && unit.whole.data() != nullptr) {
+    const bool stays = std::ranges::find(but, &unit) != but.end();
+    if (shards_weights_ && !stays && unit.whole.data() != nullptr) {
       pool_.give_back(std::move(unit.whole));
     }
   }
@@ -256,13 +285,43 @@ void ShardedWeights::reduce(std::int64_t layer, Communicator& group) {
     }
     void* const own_slot = slot(unit->gradient, *unit, DataType::fp32);
     group.reduce_scatter(unit->gradient.data(), own_slot, part_of(*unit), DataType::fp32);
-    void* const sum = part(sum_, *unit);
-    const std::vector<void*> operands{sum, own_slot, sum};
-    device_.run(
-        {KernelOp::add, DataType::fp32, RowsShape{1, part_of(*unit)}}, operands, KernelScalars{});
-    device_.synchronize();
-    pool_.give_back(std::move(unit->gradient));
+    add_reduced(*unit, std::move(unit->gradient));
   }
+}
+
+void ShardedWeights::add_reduced(const Unit& unit, DeviceBuffer gradient) {
+  void* const sum = part(sum_, unit);
+  const std::vector<void*> operands{sum, slot(gradient, unit, DataType::fp32), sum};
+  device_.run(
+      {KernelOp::add, DataType::fp32, RowsShape{1, part_of(unit)}}, operands, KernelScalars{});
+  device_.synchronize();
+  pool_.give_back(std::move(gradient));
+}
+
+void ShardedWeights::start_reduce(std::int64_t layer, Communicator& group) {
+  finish_reduce(group);
+  for (Unit* const unit : units_of(layer)) {
+    if (unit->gradient.data() == nullptr) {
+      continue;
+    }
+    group.start_collective({Collective::reduce_scatter,
+                            unit->gradient.data(),
+                            slot(unit->gradient, *unit, DataType::fp32),
+                            part_of(*unit),
+                            DataType::fp32});
+    reductions_.push_back({unit, std::move(unit->gradient)});
+  }
+}
+
+void ShardedWeights::finish_reduce(Communicator& group) {
+  if (reductions_.empty()) {
+    return;
+  }
+  group.finish_collectives();
+  for (Reduction& reduction : reductions_) {
+    add_reduced(*reduction.unit, std::move(reduction.gradient));
+  }
+  reductions_.clear();
 }
 
 void ShardedWeights::sum_replicated(Communicator& group) {
@@ -327,8 +386,8 @@ std::vector<float> ShardedWeights::gradients() const {
   return values;
 }
 
-std::vector<FlatShard> ShardedWeights::held() const {
-  std::vector<FlatShard> runs;
+std::vector<FlatRange> ShardedWeights::held() const {
+  std::vector<FlatRange> runs;
   for (const Unit& unit : units_) {
     for (std::size_t i = 0; i < unit.specs.size(); ++i) {
       const WeightSpec& spec = *unit.specs[i];

@@ -10,22 +10,20 @@
 
 #include "comm/communicator.hpp"
 #include "estimator/rehearse/buffer_pool.hpp"
+#include "estimator/step/gradient_buckets.hpp"
 #include "estimator/step/stage_weights.hpp"
 #include "jobs/job.hpp"
 #include "kernels/device.hpp"
 
 namespace forerun {
 
-/// This rank among those that share the state of the dense weights, and of the experts'.
+/// This rank among those that share the state of the dense weights, and of the experts', and the
+/// buckets of the flat buffers in which each rank has a part.
 struct ShardRanks {
   std::int64_t data = 0;
   std::int64_t expert_data = 0;
-};
-
-/// A run of elements of the flat buffers.
-struct FlatShard {
-  std::int64_t first = 0;
-  std::int64_t elements = 0;
+  std::vector<FlatRange> buckets = {};
+  std::vector<FlatRange> expert_buckets = {};
 };
 
 /// A unit is what travels together: a layer, the token embedding, what else stands at an end of the
@@ -47,6 +45,8 @@ class ShardedWeights {
   /// Collective over `group`: makes the units that `layer` names in the work list whole (-1: the
   /// embedding, the number of layers: the head), and gives the others back.
   void gather(std::int64_t layer, Communicator& group);
+  /// Starts the same for the layer that is gathered next, and returns.
+  void gather_ahead(std::int64_t layer, Communicator& group);
   [[nodiscard]] bool is_whole(std::int64_t layer) const;
   /// Gives back what is whole, where weights are sharded at all.
   void give_back();
@@ -54,6 +54,10 @@ class ShardedWeights {
   /// Collective over `group`: adds the ranks' gradients of the units up, each rank's part to its
   /// own.
   void reduce(std::int64_t layer, Communicator& group);
+  /// The same in two steps; what was started before is finished first. `group` is not the one that
+  /// gathers.
+  void start_reduce(std::int64_t layer, Communicator& group);
+  void finish_reduce(Communicator& group);
   /// Collective over `group`: adds up the gradients of norms that tensor ranks computed each from
   /// their tokens; of the embedding that two stages hold.
   void sum_replicated(Communicator& group);
@@ -67,7 +71,7 @@ class ShardedWeights {
 
   /// This rank's gradients in the order of the flat buffer, zero elsewhere, and where they lie.
   [[nodiscard]] std::vector<float> gradients() const;
-  [[nodiscard]] std::vector<FlatShard> held() const;
+  [[nodiscard]] std::vector<FlatRange> held() const;
 
  private:
   struct Unit {
@@ -97,9 +101,19 @@ class ShardedWeights {
   [[nodiscard]] void* slot(const DeviceBuffer& buffer, const Unit& unit, DataType type) const;
   /// Where a weight lies: its unit and its place among the unit's.
   [[nodiscard]] std::pair<std::size_t, std::size_t> place_of(TensorId id) const;
-  void drop_whole();
+  void drop_whole(const std::vector<Unit*>& but = {});
   void fill_whole(Unit& unit, const std::vector<float>& values);
   void make_whole(Unit& unit, Communicator& group);
+  /// Memory for the whole of it, with this rank's part in its place, which is returned.
+  void* begin_whole(Unit& unit);
+  void finish_ahead(Communicator& group);
+  void add_reduced(const Unit& unit, DeviceBuffer gradient);
+
+  /// A gradient whose sum is under way.
+  struct Reduction {
+    Unit* unit = nullptr;
+    DeviceBuffer gradient;
+  };
 
   Device& device_;
   BufferPool& pool_;
@@ -112,6 +126,8 @@ class ShardedWeights {
   bool keeps_whole_;  ///< what is gathered stays until the update
   bool head_is_tied_;
   std::vector<Unit> units_;
+  bool gathers_ahead_ = false;  ///< a gather is under way
+  std::vector<Reduction> reductions_;
   std::int64_t own_elements_ = 0;
   DeviceBuffer master_;  ///< fp32 weights
   DeviceBuffer sum_;     ///< gradients

@@ -13,7 +13,9 @@ std::vector<ComparedPart> compared_parts(const RehearsedRun& run) {
   const StepBreakdown& predicted = run.predicted.estimate.breakdown;
   const StepMeasurement& measured = run.parts;
   return {{"forward", run.predicted.forward, measured.forward},
-          {"backward", predicted.compute - run.predicted.forward, measured.backward},
+          {"backward",
+           predicted.compute - run.predicted.forward + predicted.contention,
+           measured.backward},
           {"recompute", predicted.recompute, measured.recompute},
           {"tensor_parallel", predicted.tensor_parallel, measured.tensor_parallel},
           {"context_parallel", predicted.context_parallel, measured.context_parallel},
@@ -21,7 +23,7 @@ std::vector<ComparedPart> compared_parts(const RehearsedRun& run) {
           {"pipeline_wait", predicted.bubble + predicted.pipeline_p2p, measured.pipeline_wait},
           {"data_parallel", predicted.data_parallel, measured.data_parallel},
           {"optimizer", predicted.optimizer, measured.optimizer},
-          {"host", predicted.host + predicted.contention + predicted.straggler, measured.host}};
+          {"host", predicted.host + predicted.straggler, measured.host}};
 }
 
 double error_of(const RehearsedRun& run) {

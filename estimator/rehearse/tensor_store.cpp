@@ -29,11 +29,31 @@ std::int64_t state_elements(const StageWork& work, TensorName gradient) {
   return 0;
 }
 
-FlatShard shard_of(std::int64_t begin,
-                   std::int64_t whole,
-                   std::int64_t updated,
-                   std::int64_t rank) {
-  return {begin + (updated == whole ? 0 : rank * updated), updated};
+// This rank's part of every bucket; all of the buffer where its optimizer updates all of it.
+std::vector<FlatRange> shards_of(const FlatRange& whole,
+                                 std::int64_t updated,
+                                 std::vector<FlatRange> buckets,
+                                 std::int64_t rank) {
+  if (updated == whole.elements) {
+    return {whole};
+  }
+  if (buckets.empty()) {
+    buckets.push_back(whole);
+  }
+  std::vector<FlatRange> shards;
+  for (const FlatRange& bucket : buckets) {
+    const std::int64_t share = bucket.elements * updated / whole.elements;
+    shards.push_back({bucket.first + rank * share, share});
+  }
+  return shards;
+}
+
+std::int64_t elements_of(const std::vector<FlatRange>& ranges) {
+  std::int64_t sum = 0;
+  for (const FlatRange& range : ranges) {
+    sum += range.elements;
+  }
+  return sum;
 }
 
 }  // namespace
@@ -43,12 +63,14 @@ TensorStore::TensorStore(
     : device_(device),
       weights_(work.weights),
       type_(data_type_of(job.recipe.precision)),
-      dense_(shard_of(
-          0, weights_.elements, state_elements(work, TensorName::flat_gradient), ranks.data)),
-      experts_(shard_of(weights_.elements,
-                        weights_.expert_elements,
-                        state_elements(work, TensorName::expert_flat_gradient),
-                        ranks.expert_data)),
+      dense_(shards_of({0, weights_.elements},
+                       state_elements(work, TensorName::flat_gradient),
+                       ranks.buckets,
+                       ranks.data)),
+      experts_(shards_of({weights_.elements, weights_.expert_elements},
+                         state_elements(work, TensorName::expert_flat_gradient),
+                         ranks.expert_buckets,
+                         ranks.expert_data)),
       pool_(device, limit) {
   if (shards_units(job)) {
     sharded_.emplace(device, pool_, job, weights_, ranks.data);
@@ -67,7 +89,7 @@ TensorStore::TensorStore(
 void TensorStore::take_flat_buffers() {
   const auto whole = static_cast<std::size_t>(whole_elements());
   const std::size_t state =
-      static_cast<std::size_t>(dense_.elements + experts_.elements) * sizeof(float);
+      static_cast<std::size_t>(elements_of(dense_) + elements_of(experts_)) * sizeof(float);
   weight_ = pool_.take_for_good(whole * element_bytes(type_));
   gradient_ = pool_.take_for_good(whole * sizeof(float));
   moment1_ = pool_.take_for_good(state);
@@ -96,9 +118,11 @@ void TensorStore::initialise(const Job& job, const WeightPart& part, std::uint64
   } else {
     device_.copy_in(weight_.data(), to_bf16(values).data(), weight_.bytes());
     std::vector<float> master;
-    for (const FlatShard& shard : {dense_, experts_}) {
-      const auto first = values.begin() + shard.first;
-      master.insert(master.end(), first, first + shard.elements);
+    for (const std::vector<FlatRange>* const shards : {&dense_, &experts_}) {
+      for (const FlatRange& shard : *shards) {
+        const auto first = values.begin() + shard.first;
+        master.insert(master.end(), first, first + shard.elements);
+      }
     }
     device_.copy_in(master_.data(), master.data(), master_.bytes());
   }
@@ -126,11 +150,11 @@ void* TensorStore::resident(TensorId id) {
     case TensorName::expert_flat_weight:
       return element(weight_, weights_.elements, element_bytes(type_));
     case TensorName::expert_flat_master:
-      return element(master_, dense_.elements, sizeof(float));
+      return element(master_, elements_of(dense_), sizeof(float));
     case TensorName::expert_flat_moment1:
-      return element(moment1_, dense_.elements, sizeof(float));
+      return element(moment1_, elements_of(dense_), sizeof(float));
     case TensorName::expert_flat_moment2:
-      return element(moment2_, dense_.elements, sizeof(float));
+      return element(moment2_, elements_of(dense_), sizeof(float));
     case TensorName::flat_master:
       return master_.data();
     case TensorName::flat_moment1:
@@ -186,8 +210,13 @@ void TensorStore::release(TensorId id, std::int64_t micro_batch) {
   }
 }
 
-std::vector<FlatShard> TensorStore::reduced() const {
-  return sharded_ ? sharded_->held() : std::vector{dense_, experts_};
+std::vector<FlatRange> TensorStore::reduced() const {
+  if (sharded_) {
+    return sharded_->held();
+  }
+  std::vector<FlatRange> all = dense_;
+  all.insert(all.end(), experts_.begin(), experts_.end());
+  return all;
 }
 
 std::vector<float> TensorStore::gradients() const {

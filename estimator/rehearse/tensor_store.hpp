@@ -41,16 +41,16 @@ class TensorStore {
 
   [[nodiscard]] const StageWeights& weights() const { return weights_; }
 
-  /// The elements of the flat buffers that this rank's optimizer updates: of the dense weights, and
-  /// of the experts'.
-  [[nodiscard]] const FlatShard& shard() const { return dense_; }
+  /// The elements of the flat buffers that this rank's optimizer updates, in the order of its
+  /// state: of the dense weights, and of the experts'.
+  [[nodiscard]] const std::vector<FlatRange>& shards() const { return dense_; }
 
-  [[nodiscard]] const FlatShard& expert_shard() const { return experts_; }
+  [[nodiscard]] const std::vector<FlatRange>& expert_shards() const { return experts_; }
 
   /// This rank's gradients, fp32, in the order of the flat buffer.
   [[nodiscard]] std::vector<float> gradients() const;
   /// Where that order holds reduced gradients on this rank.
-  [[nodiscard]] std::vector<FlatShard> reduced() const;
+  [[nodiscard]] std::vector<FlatRange> reduced() const;
 
   /// Where data-parallel ranks share gradients, or weights too; else null.
   [[nodiscard]] ShardedWeights* sharded() { return sharded_ ? &*sharded_ : nullptr; }
@@ -82,8 +82,8 @@ class TensorStore {
   Device& device_;
   StageWeights weights_;
   DataType type_;
-  FlatShard dense_;
-  FlatShard experts_;
+  std::vector<FlatRange> dense_;
+  std::vector<FlatRange> experts_;
   BufferPool pool_;
   std::optional<ShardedWeights> sharded_;
   std::map<TensorId, std::int64_t> offsets_;

@@ -1,17 +1,12 @@
 #include "estimator/step/tail_cost.hpp"
 
 #include <algorithm>
-#include <cmath>
 
+#include "estimator/step/gradient_buckets.hpp"
 #include "kernels/kernel_cost.hpp"
 
 namespace forerun {
 namespace {
-
-// Megatron's default bucket is max(40e6, 1e6 n) parameters (modelling.md 2.5).
-double buckets_of(double parameters, std::int64_t ranks) {
-  return std::max(1.0, std::ceil(parameters / std::max(40e6, 1e6 * static_cast<double>(ranks))));
-}
 
 // A data-parallel collective that runs bucket by bucket beside `cover`: the first (or last) bucket
 // never hides.
@@ -20,7 +15,7 @@ Beside bucketed(const Pricing& pricing,
                 Seconds time,
                 const Cover& cover,
                 double parameters) {
-  const double buckets = buckets_of(parameters, key.group.ranks);
+  const double buckets = bucket_count(parameters, key.group.ranks);
   const Seconds first = time / buckets;
   const auto bytes = static_cast<std::int64_t>(static_cast<double>(key.bytes) / buckets);
   const Beside rest = beside(time - first,
@@ -91,7 +86,7 @@ Seconds exposed(const TailOffload& tail,
   }
   Seconds gradients = takes(tail.gradients);
   if (tail.gradients_hide) {
-    const double buckets = buckets_of(static_cast<double>(parameters), 1);
+    const double buckets = bucket_count(static_cast<double>(parameters), 1);
     const Seconds first = gradients / buckets;
     const Seconds cover = backward * ((buckets - 1.0) / buckets);
     gradients = first + std::max(Seconds(), gradients - first - cover);

@@ -1,9 +1,14 @@
 #include "kernels/host/memory_room.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <optional>
 #include <string>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "units/unit.hpp"
 
@@ -88,6 +93,16 @@ Bytes memory_room(const fs::path& root) {
     }
   }
   return room;
+}
+
+void release_kept_memory([[maybe_unused]] Bytes most) {
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 33)
+  if (static_cast<double>(mallinfo2().fordblks) * unit::byte > most) {
+    malloc_trim(0);
+  }
+#endif
+#endif
 }
 
 }  // namespace forerun::host

@@ -13,4 +13,8 @@ namespace forerun::host {
 /// /proc and /sys are found.
 [[nodiscard]] Bytes memory_room(const std::filesystem::path& root = "/");
 
+/// Gives freed memory that the C library keeps back to the system, where it is more than `most`:
+/// the system does not count it as available.
+void release_kept_memory(Bytes most);
+
 }  // namespace forerun::host

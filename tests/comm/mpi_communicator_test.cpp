@@ -8,6 +8,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "units/bfloat16.hpp"
 
@@ -247,6 +248,33 @@ TEST_P(MpiCollective, StartedCollectivesGiveTheSame) {
   }
 }
 
+TEST_P(MpiCollective, StartedInPlaceTheyGiveTheSame) {
+  const std::int64_t all = count * size_;
+  Buffer own(GetParam(), all);
+  own.fill(rank_, 0, all);
+  for (const Collective op :
+       {Collective::all_reduce, Collective::all_gather, Collective::reduce_scatter}) {
+    Buffer expected = own;
+    Buffer started = own;
+    const std::int64_t first = op == Collective::all_reduce ? 0 : rank_ * count;
+    if (op == Collective::all_reduce) {
+      world_.all_reduce(expected.at(0), expected.at(0), count, GetParam(), ReduceOp::sum);
+      world_.start_collective({op, started.at(0), started.at(0), count, GetParam()});
+    } else if (op == Collective::all_gather) {
+      world_.all_gather(expected.at(first), expected.at(0), count, GetParam());
+      world_.start_collective({op, started.at(first), started.at(0), count, GetParam()});
+    } else {
+      world_.reduce_scatter(expected.at(0), expected.at(first), count, GetParam());
+      world_.start_collective({op, started.at(0), started.at(first), count, GetParam()});
+    }
+    world_.finish_collectives();
+    const bool is_whole = op == Collective::all_gather;
+    for (std::int64_t j = is_whole ? 0 : first; j < (is_whole ? all : first + count); ++j) {
+      ASSERT_EQ(started.value(j), expected.value(j)) << name_of(op) << " " << j;
+    }
+  }
+}
+
 TEST_P(MpiCollective, BroadcastComesFromTheRoot) {
   for (int root = 0; root < size_; ++root) {
     Buffer buffer(GetParam(), count);
@@ -385,6 +413,28 @@ TEST(MpiCommunicator, FailureNamesCallFileAndRank) {
     EXPECT_THAT(error.what(), testing::HasSubstr("rank " + std::to_string(world.rank())));
     EXPECT_THAT(error.what(), testing::HasSubstr("MPI_ERR_ROOT"));
   }
+}
+
+// Memory fresh from the operating system is mapped page by page, which takes longer than the sum:
+// what a large reduction needs beside its operands is kept from one to the next.
+TEST(MpiCommunicator, LargeReductionsDoNotFaultTheirMemoryInAnew) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "its allocator gives memory back as it likes";
+#endif
+  MpiCommunicator world;
+  constexpr std::int64_t share = 1 << 22;
+  std::vector<float> numbers(static_cast<std::size_t>(share * world.size()), 1.0F);
+  float* const own = numbers.data() + world.rank() * share;
+  const auto faults = [] {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_minflt;
+  };
+  world.reduce_scatter(numbers.data(), own, share, DataType::fp32);
+  const long before = faults();
+  world.reduce_scatter(numbers.data(), own, share, DataType::fp32);
+  const long pages = share * 4 / 4096;
+  EXPECT_LT(faults() - before, pages / 10);
 }
 
 TEST(MpiCommunicator, BarrierReturns) {

@@ -63,9 +63,19 @@ class FaultyCommunicator : public Communicator {
     spoil(Collective::all_to_all, receive, count);
   }
 
-  void start_collective(const CollectiveCall& call) override { sound_.start_collective(call); }
+  void start_collective(const CollectiveCall& call) override {
+    sound_.start_collective(call);
+    started_.push_back(call);
+  }
 
-  void finish_collectives() override { sound_.finish_collectives(); }
+  void finish_collectives() override {
+    sound_.finish_collectives();
+    for (const CollectiveCall& call : started_) {
+      const bool gathers = call.op == Collective::all_gather || call.op == Collective::all_to_all;
+      spoil(call.op, call.receive, gathers ? call.count * size() : call.count);
+    }
+    started_.clear();
+  }
 
   void broadcast(void* buffer, std::int64_t count, DataType type, int root) override {
     sound_.broadcast(buffer, count, type, root);
@@ -111,6 +121,7 @@ class FaultyCommunicator : public Communicator {
   std::unique_ptr<Communicator> owned_;
   Communicator& sound_;
   Collective broken_;
+  std::vector<CollectiveCall> started_;
 };
 
 /// Its all-gathers move nothing: every rank keeps what its buffer held. Groups split from it alike.
@@ -130,6 +141,12 @@ class IdleGather final : public FaultyCommunicator {
                   void* /*receive*/,
                   std::int64_t /*count*/,
                   DataType /*type*/) override {}
+
+  void start_collective(const CollectiveCall& call) override {
+    if (call.op != Collective::all_gather) {
+      FaultyCommunicator::start_collective(call);
+    }
+  }
 
  private:
   std::unique_ptr<Communicator> owned_;

@@ -1,10 +1,12 @@
 // What may still be allocated, by files that a test writes in place of the kernel's.
 #include "kernels/host/memory_room.hpp"
 
+#include <cstdlib>
 #include <fstream>
 #include <string>
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include "units/unit.hpp"
 
@@ -73,6 +75,40 @@ TEST(MemoryRoomHere, IsSomethingAndNotMoreThanThereIs) {
   const Bytes room = memory_room();
   EXPECT_GT(room, 1.0 * unit::mebibyte);
   EXPECT_LT(room, 1e15 * unit::byte);
+}
+
+// What a process has freed and still keeps is not free to the system: pages in use, of this
+// process.
+TEST(MemoryRoomHere, GetsBackWhatIsKept) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "another allocator";
+#endif
+  const auto pages = [] {
+    std::ifstream file("/proc/self/statm");
+    long size = 0;
+    long resident = 0;
+    file >> size >> resident;
+    return resident;
+  };
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, -1);
+  constexpr std::size_t bytes = std::size_t{64} << 20;
+  constexpr long half = bytes / 4096 / 2;
+  const long before = pages();
+  auto* const memory = static_cast<char*>(std::malloc(bytes));
+  for (std::size_t i = 0; i < bytes; i += 4096) {
+    static_cast<volatile char*>(memory)[i] = 1;
+  }
+  const long used = pages();
+  std::free(memory);
+  EXPECT_GT(used, before + half);
+  EXPECT_GT(pages(), before + half);
+  release_kept_memory(2.0 * static_cast<double>(bytes) * unit::byte);
+  EXPECT_GT(pages(), before + half);
+  release_kept_memory(0.5 * static_cast<double>(bytes) * unit::byte);
+  EXPECT_LT(pages(), before + half);
+  mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+  mallopt(M_MMAP_MAX, 65536);
 }
 
 }  // namespace

@@ -58,6 +58,25 @@ TEST(MeasurementPlan, GivesEveryRankWholeElements) {
   }
 }
 
+// The flat buffers are reduced and gathered where they lie; what sequence parallelism moves has a
+// place of its own at either end.
+TEST(MeasurementPlan, TakesCollectivesInTheFormOfTheStep) {
+  const auto in_place = [](const ParallelLayout& layout, Collective op) {
+    std::vector<bool> forms;
+    for (const PlannedCollective& planned :
+         plan_measurement({small_gpt2(layout)}, {2}).collectives) {
+      if (planned.pass == 0 && planned.key.op == op) {
+        forms.push_back(planned.in_place);
+      }
+    }
+    return forms;
+  };
+  EXPECT_EQ(in_place({.data = 2}, Collective::reduce_scatter), std::vector{true});
+  EXPECT_EQ(in_place({.data = 2}, Collective::all_gather), std::vector{true});
+  EXPECT_EQ(in_place({.tensor = 2}, Collective::reduce_scatter), std::vector{false});
+  EXPECT_EQ(in_place({.tensor = 2}, Collective::all_gather), std::vector{false});
+}
+
 TEST(MeasurementPlan, OfOneRankHasNoCollectives) {
   EXPECT_TRUE(plan_measurement({small_llama({})}, {1}).collectives.empty());
 }

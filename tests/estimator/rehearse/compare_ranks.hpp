@@ -21,11 +21,13 @@ inline std::unique_ptr<Device> one_thread_device() {
   return std::make_unique<host::HostDevice>(DeviceChoice{.local_rank = 0, .local_ranks = 1000});
 }
 
-inline EqualityReport compare(const Job& job, Communicator& ranks) {
+inline EqualityReport compare(const Job& job,
+                              Communicator& ranks,
+                              const ExecutorOptions& options = {}) {
   const auto device = one_thread_device();
   const ReferenceStep reference = reference_step(job, *device, 11);
   GridCommunicators groups(ranks, job.layout, megatron_order, experts_of(job.model));
-  Executor executor(job, {ranks.size()}, *device, groups);
+  Executor executor(job, {ranks.size()}, *device, groups, options);
   return compare_with(reference, job, executor, ranks, 11);
 }
 

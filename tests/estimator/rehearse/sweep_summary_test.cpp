@@ -93,5 +93,20 @@ TEST(HoldOut, TakesItsShareBySeed) {
   EXPECT_FALSE(same(profile, other));
 }
 
+// Two sizes of one product and one of another, whose like would then have no price at all.
+TEST(HoldOut, LeavesOneOfEachFamily) {
+  Profile profile;
+  for (const auto& [type, m] :
+       {std::pair{DataType::fp32, 1}, {DataType::bf16, 1}, {DataType::fp32, 2}}) {
+    KernelRecord record;
+    record.key = {KernelOp::gemm, type, GemmShape{m, 64, 64}};
+    profile.kernels.push_back(record);
+  }
+  hold_out(1.0, 1, profile);
+  ASSERT_EQ(profile.kernels.size(), 2U);
+  EXPECT_EQ(profile.kernels[0].key.type, DataType::bf16);
+  EXPECT_EQ(profile.kernels[1].key.type, DataType::fp32);
+}
+
 }  // namespace
 }  // namespace forerun
