@@ -261,9 +261,10 @@ Rows recipe_rows() {
       value_row({"recompute",
                  job_verbs(),
                  "activations that the backward pass recomputes; modules: core_attn, layernorm, "
-                 "mlp_act, mlp, moe_act",
+                 "mlp_act, mlp, moe_act; block: whole layers, the first N of each chunk, the same "
+                 "everywhere or one N for every stage",
                  "none"},
-                "none|selective|full|MODULE+MODULE|block:N",
+                "none|selective|full|MODULE+MODULE|block:N|block:N+N+...",
                 recompute_policy,
                 &Options::recompute),
       stage_layers_row(),

@@ -33,10 +33,11 @@ PlanChoices choices_from(const Options& options) {
   choices.layouts = options.layout;
   choices.micro_batches = pinned(options.micro_batch);
   choices.schedules = pinned(options.schedule);
-  if (options.emit && options.tuning.value_or(Tuning::full) != Tuning::full) {
+  const bool tunes = options.tuning.value_or(Tuning::full) != Tuning::full;
+  if (options.emit && tunes && !has_adapters(*options.emit)) {
     throw InputError("--emit",
-                     "writes no settings for adapters yet (expected --tuning full, or --emit left "
-                     "out)");
+                     "finds no adapters in the settings of that framework (expected --emit nemo, "
+                     "--tuning full, or --emit left out)");
   }
   if (options.emit && !options.schedule) {
     // Settings are of use for what the framework can run.
@@ -44,15 +45,10 @@ PlanChoices choices_from(const Options& options) {
   }
   choices.sequence_parallel = pinned(options.sequence_parallel);
   choices.recompute = pinned(options.recompute);
+  choices.recomputes_by_stage = !options.emit;  // no framework has a setting for it
   choices.overlaps = pinned(options.overlap);
   choices.tries_stage_splits = options.tries_stage_splits;
   choices.offloads = options.offload_set;
-  const bool offloads = std::ranges::any_of(choices.offloads, &Offload::any);
-  if (options.emit && offloads) {
-    throw InputError("--emit",
-                     "writes no settings for what is offloaded yet (expected --offload none, or "
-                     "--emit left out)");
-  }
   if (options.zero || options.shard_group) {
     choices.shardings = {
         {options.zero.value_or(ZeroStage::parameters), options.shard_group.value_or(0)}};

@@ -11,6 +11,7 @@
 
 #include "estimator/plan/part_tables.hpp"
 #include "estimator/plan/plan_subject.hpp"
+#include "estimator/plan/recomputed_stages.hpp"
 #include "estimator/plan/search_result.hpp"
 #include "estimator/plan/search_space.hpp"
 #include "estimator/plan/stage_tables.hpp"
@@ -38,6 +39,13 @@ class LayoutSearch {
     Bytes memory;
   };
 
+  /// All passes of one micro-batch through a stage of a group.
+  struct GroupCover {
+    std::uint32_t stage_class = 0;
+    Cover forward;
+    Cover backward;
+  };
+
   /// Candidates whose passes take the same time: they differ by sharding.
   struct Variant {
     SequenceParallel sequence_parallel = SequenceParallel::on;
@@ -45,8 +53,8 @@ class LayoutSearch {
     Overlap overlap = Overlap::on;
     Offload offload;
     std::vector<Finish> finishes;
-    std::vector<Cover> forward;   ///< [class]: all passes of one micro-batch through a stage
-    std::vector<Cover> backward;  //
+    std::vector<GroupCover> groups;
+    std::vector<std::uint32_t> group_of;  ///< [stage]: index in `groups`
   };
 
   struct Batch {
@@ -55,28 +63,63 @@ class LayoutSearch {
     std::size_t used = 0;
   };
 
-  /// One layout with one schedule and micro-batch.
+  /// One layout with one schedule and micro-batch. Shardings and peaks are those of the sequence
+  /// parallelism and the offloading at hand.
   struct Cell {
     std::vector<RecomputePolicy> policies;
+    bool chooses_by_stage = false;  ///< beside the policies
     const PipelineProgram* program = nullptr;
     std::int64_t per_chunk = 0;  ///< micro-batches
     bool repeats_split = false;  ///< an earlier one cuts the layers alike
     Seconds give_up_at;
     SearchResult* result = nullptr;
+    std::vector<std::size_t> shardings;
+    std::vector<std::vector<ActivationPeak>> block_peaks;  ///< [recomputed layers][stage]
+
+    [[nodiscard]] std::int64_t recomputations() const {
+      return std::ssize(policies) + (chooses_by_stage ? 1 : 0);
+    }
+  };
+
+  /// On the fullest device, and the fullest device's share of its host.
+  struct Memory {
+    Bytes device;
+    Bytes host;
+  };
+
+  /// What each stage recomputes, and the most memory that one needs then.
+  struct StageBlocks {
+    std::vector<std::int64_t> layers;
+    Memory memory;
+    bool is_too_slow = false;
   };
 
   void walk_schedule(std::int64_t candidates, Seconds give_up_at, SearchResult& result);
   void walk_cell(Cell& cell);
   void walk_passes(Cell& cell);
   [[nodiscard]] std::vector<std::size_t> legal_shardings(const Cell& cell);
-  void walk_policy(Cell& cell, StageTables& stages, const std::vector<std::size_t>& shardings);
-  [[nodiscard]] Seconds least_step(const Cell& cell, StageTables& stages);
+  void walk_policy(Cell& cell, StageTables& stages);
+  void walk_by_stage(Cell& cell, StageTables& stages);
+  [[nodiscard]] StageBlocks least_blocks(Cell& cell, StageTables& stages, std::size_t sharding);
+  [[nodiscard]] bool is_too_slow(const Cell& cell,
+                                 const StageTables& stages,
+                                 std::uint32_t stage_class,
+                                 std::int64_t layers);
+  [[nodiscard]] const std::vector<ActivationPeak>& block_peaks(Cell& cell,
+                                                               StageTables& stages,
+                                                               std::int64_t layers);
+  [[nodiscard]] std::vector<ActivationPeak> peaks_of(const Cell& cell,
+                                                     const RecomputedStages& chunks);
+  [[nodiscard]] Seconds least_step(const Cell& cell, const RecomputedStages& chunks);
   [[nodiscard]] Seconds least_time(const PassCosts& passes) const;
   void add_variants(Cell& cell,
-                    StageTables& stages,
+                    const RecomputedStages& chunks,
                     Overlap overlap,
                     const std::vector<Finish>& fitting);
-  void add_variant(Cell& cell, StageTables& stages, Overlap overlap, std::vector<Finish> finishes);
+  void add_variant(Cell& cell,
+                   const RecomputedStages& chunks,
+                   Overlap overlap,
+                   std::vector<Finish> finishes);
   void run(Cell& cell, Batch& batch);
   void finish(Cell& cell, const Variant& variant, std::span<const StageTimes> times);
   [[nodiscard]] const PipelineProgram& program(Schedule schedule, const PipelineShape& shape);
@@ -85,15 +128,12 @@ class LayoutSearch {
   [[nodiscard]] bool repeats_split() const;
   void choose(std::size_t sharding);
 
-  /// On the fullest device, and the fullest device's share of its host.
-  struct Memory {
-    Bytes device;
-    Bytes host;
-  };
-
+  [[nodiscard]] Memory memory_of(const StageMemory& state, const ActivationPeak& peak) const;
   [[nodiscard]] Memory memory_of(StageTables& stages,
                                  std::size_t sharding,
                                  std::span<const ActivationPeak> peaks);
+  [[nodiscard]] bool fits(const Memory& memory) const;
+  void reject_memory(Cell& cell, std::size_t sharding, const Memory& memory);
   [[nodiscard]] Candidate candidate_of(const Variant& variant, std::size_t sharding) const;
 
   const PlanSubject& subject_;

@@ -24,11 +24,10 @@ PartTable::PartTable(Job job, const PlanSubject& subject, Pricing& off, Pricing&
 void PartTable::take(const Job& job) {
   job_.layout = job.layout;
   job_.recipe.schedule = job.recipe.schedule;
-  job_.recipe.recompute = job.recipe.recompute;
 }
 
-ChunkMemory PartTable::memory(ChunkLayers layers, bool embedding, bool head) {
-  return (splits_backward(schedule_of(job_)) ? split_ : whole_).chunk(layers, embedding, head);
+ChunkMemory PartTable::memory(const ChunkContent& content) {
+  return (splits_backward(schedule_of(job_)) ? split_ : whole_).chunk(content);
 }
 
 PartTables::PartTables(const PlanSubject& subject)
@@ -68,11 +67,11 @@ PartTable& PartTables::of(const Job& job) {
 
 int bits_of(const RecomputeModules& modules) {
   return (modules.core_attention ? 1 : 0) + (modules.norms ? 2 : 0) + (modules.activation ? 4 : 0) +
-         (modules.mlp ? 8 : 0);
+         (modules.mlp ? 8 : 0) + (modules.expert_activation ? 16 : 0);
 }
 
 RecomputeModules modules_of(int bits) {
-  return {(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0};
+  return {(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0, (bits & 16) != 0};
 }
 
 }  // namespace forerun

@@ -25,14 +25,14 @@ class PartTable {
   PartTable& operator=(PartTable&&) = delete;
   ~PartTable() = default;
 
-  /// The member of the family that is asked for next: pipeline, schedule, blocks of recomputation.
+  /// The member of the family that is asked for next: pipeline and schedule.
   void take(const Job& job);
 
-  [[nodiscard]] ChunkCost cost(ChunkLayers layers, bool embedding, bool head, Overlap overlap) {
-    return (overlap == Overlap::on ? on_ : off_).chunk(layers, embedding, head);
+  [[nodiscard]] ChunkCost cost(const ChunkContent& content, Overlap overlap) {
+    return (overlap == Overlap::on ? on_ : off_).chunk(content);
   }
 
-  [[nodiscard]] ChunkMemory memory(ChunkLayers layers, bool embedding, bool head);
+  [[nodiscard]] ChunkMemory memory(const ChunkContent& content);
 
  private:
   Job job_;

@@ -62,7 +62,8 @@ class Scale {
     space_.shardings =
         chosen(choices.shardings, every_sharding(hardware_.cluster.devices_per_node));
     space_.recompute =
-        choices.recompute.empty() ? every_recompute() : RecomputeChoices{choices.recompute, false};
+        choices.recompute.empty() ? every_recompute() : RecomputeChoices{choices.recompute};
+    space_.recompute.least_by_stage &= choices.recomputes_by_stage;
     space_.stage_splits = choices.tries_stage_splits ? several_stage_splits(request.model)
                                                      : std::vector{request.recipe.stage_split};
     // Where nothing overlaps, as on a CPU that was not measured, there is nothing to choose.

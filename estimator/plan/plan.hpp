@@ -29,6 +29,7 @@ struct PlanChoices {
   std::vector<SequenceParallel> sequence_parallel;
   std::vector<Sharding> shardings;
   std::vector<RecomputePolicy> recompute;
+  bool recomputes_by_stage = true;  ///< where `recompute` is not pinned
   std::vector<Overlap> overlaps;
   bool tries_stage_splits = false;  ///< else the recipe's
   std::vector<Offload> offloads;    ///< empty: nothing is offloaded

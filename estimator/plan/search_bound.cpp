@@ -43,6 +43,7 @@ Seconds bound_of(const PlanSubject& subject,
   only(thin.overlaps, Overlap::on);
   only(thin.offloads, Offload());
   thin.recompute.every_block = false;
+  thin.recompute.least_by_stage = false;
   thin.stage_splits.resize(1);
   put_likely_first(subject, thin.layouts);
   const SearchResult result =

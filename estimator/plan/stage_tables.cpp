@@ -32,8 +32,9 @@ StageTables::StageTables(const Job& job,
   for (std::int64_t stage = 0; stage < job_.layout.pipeline; ++stage) {
     std::vector<std::uint32_t> content;
     for (const std::int64_t chunk : chunks_of_stage(job_, stage)) {
-      content.push_back(content_index(
-          {chunks[static_cast<std::size_t>(chunk)], chunk == 0, chunk == std::ssize(chunks) - 1}));
+      const bool is_last = chunk == std::ssize(chunks) - 1;
+      content.push_back(
+          content_index({chunks[static_cast<std::size_t>(chunk)], chunk == 0, is_last, 0}));
     }
     seats_.insert(seats_.end(), content.begin(), content.end());
     add_stage(stage, std::move(content));

@@ -10,17 +10,11 @@
 
 #include "estimator/plan/candidate.hpp"
 #include "estimator/plan/part_tables.hpp"
+#include "estimator/step/part_work.hpp"
 #include "estimator/step/stage_weights.hpp"
 #include "estimator/step/tail_cost.hpp"
 
 namespace forerun {
-
-/// What a chunk consists of, as far as its cost depends on it.
-struct ChunkContent {
-  ChunkLayers layers;
-  bool embedding = false;
-  bool head = false;
-};
 
 /// Stages that hold alike chunks and share the same fate at the pipeline's ends.
 struct StageClass {
@@ -34,6 +28,7 @@ class StageTables {
   /// `job`: legal, with the layout, schedule, sequence parallelism and offloading in question.
   StageTables(const Job& job, const PlanSubject& subject, std::span<const Sharding> shardings);
 
+  /// Without what they recompute.
   [[nodiscard]] const std::vector<ChunkContent>& contents() const { return contents_; }
 
   /// [stage * local chunks + local chunk]: index in `contents`.

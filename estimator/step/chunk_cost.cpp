@@ -180,9 +180,9 @@ void ChunkCosts::finish(ChunkPass& pass, Seconds collectives, Seconds elapsed) c
   pass.host = std::max(Seconds(), launches - pass.cost.total() - pass.data_parallel);
 }
 
-ChunkCost ChunkCosts::chunk(ChunkLayers layers, bool holds_embedding, bool holds_head) {
+ChunkCost ChunkCosts::chunk(const ChunkContent& content) {
   std::vector<Run> runs;
-  for (const PartRun& run : parts_of(job_, layers, holds_embedding, holds_head)) {
+  for (const PartRun& run : parts_of(job_, content)) {
     // Neighbours that are alike join one run.
     for (std::int64_t i = 0; i < run.count; ++i) {
       const PricedPart* priced = &part(run.kind, run.first_layer + i);

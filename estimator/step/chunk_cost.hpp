@@ -42,7 +42,7 @@ class ChunkCosts {
  public:
   ChunkCosts(const Job& job, const Placement& placement, Pricing& pricing, HostCost host);
 
-  [[nodiscard]] ChunkCost chunk(ChunkLayers layers, bool holds_embedding, bool holds_head);
+  [[nodiscard]] ChunkCost chunk(const ChunkContent& content);
 
   [[nodiscard]] const HostLink& link() const { return host_.link; }
 

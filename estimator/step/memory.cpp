@@ -195,10 +195,10 @@ ChunkMemory memory_of(const std::vector<WorkItem>& forward,
 
 }  // namespace
 
-ChunkMemory ChunkMemories::chunk(ChunkLayers layers, bool holds_embedding, bool holds_head) {
+ChunkMemory ChunkMemories::chunk(const ChunkContent& content) {
   ChunkMemory sum;
   Bytes largest;  // of what single layers leave to the host
-  for (const PartRun& run : parts_of(job_, layers, holds_embedding, holds_head)) {
+  for (const PartRun& run : parts_of(job_, content)) {
     for (std::int64_t i = 0; i < run.count; ++i) {
       const ChunkMemory& part = of(run.kind, run.first_layer + i);
       sum.kept_for_input += part.kept_for_input;
@@ -447,12 +447,10 @@ std::vector<StageMemory> step_memory(const Job& job,
                                      const WorkBuilder& builder,
                                      const MemoryOverheads& overheads) {
   ChunkMemories sizes(job, builder);
-  const auto layers = chunk_layers(job);
   std::vector<ChunkMemory> chunks;
   for (std::int64_t stage = 0; stage < job.layout.pipeline; ++stage) {
-    for (const std::int64_t index : chunks_of_stage(job, stage)) {
-      chunks.push_back(sizes.chunk(
-          layers[static_cast<std::size_t>(index)], index == 0, index == std::ssize(layers) - 1));
+    for (const ChunkContent& content : contents_of_stage(job, stage)) {
+      chunks.push_back(sizes.chunk(content));
     }
   }
   const auto peaks =

@@ -60,7 +60,7 @@ class ChunkMemories {
  public:
   ChunkMemories(const Job& job, const WorkBuilder& builder) : job_(job), builder_(builder) {}
 
-  [[nodiscard]] ChunkMemory chunk(ChunkLayers layers, bool holds_embedding, bool holds_head);
+  [[nodiscard]] ChunkMemory chunk(const ChunkContent& content);
 
  private:
   const ChunkMemory& of(PartKind kind, std::int64_t layer);

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <utility>
 
+#include "estimator/step/part_work.hpp"
 #include "estimator/step/pipeline_simulation.hpp"
 #include "estimator/step/step_pieces.hpp"
 #include "estimator/step/tail_cost.hpp"
@@ -29,11 +30,9 @@ StageCost price_stage(const Job& job,
                       std::int64_t stage,
                       Pricing& pricing,
                       ChunkCosts& costs) {
-  const auto chunks = chunk_layers(job);
   StageCost cost;
-  for (const std::int64_t index : chunks_of_stage(job, stage)) {
-    cost.chunks.push_back(costs.chunk(
-        chunks[static_cast<std::size_t>(index)], index == 0, index == std::ssize(chunks) - 1));
+  for (const ChunkContent& content : contents_of_stage(job, stage)) {
+    cost.chunks.push_back(costs.chunk(content));
   }
   const StageWeights weights = stage_weights(job, stage);
   cost.tail = tail_cost(pricing,

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "jobs/chunk_placement.hpp"
+#include "estimator/step/part_work.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -45,16 +45,12 @@ void add_teacher(const Job& job,
                  PricedStages& priced) {
   const Job teacher = teacher_job(job);
   ChunkCosts costs(teacher, placement, pricing, host);
-  const auto layers = chunk_layers(teacher);
-  const std::int64_t last = std::ssize(layers) - 1;
   for (std::size_t stage = 0; stage < priced.stages.size(); ++stage) {
-    const auto held = chunks_of_stage(job, static_cast<std::int64_t>(stage));
+    const auto held = contents_of_stage(teacher, static_cast<std::int64_t>(stage));
     for (std::size_t local = 0; local < held.size(); ++local) {
       ChunkPass& forward = priced.stages[stage].chunks[local].forward;
-      const std::int64_t index = held[local];
-      forward +=
-          costs.chunk(layers[static_cast<std::size_t>(index)], index == 0, index == last).forward;
-      if (index == last) {
+      forward += costs.chunk(held[local]).forward;
+      if (held[local].head) {
         forward.cost += pricing.part(divergence(job)).forward;
       }
     }
@@ -74,8 +70,6 @@ void add_teacher(const Job& job,
   const Job teacher = teacher_job(job);
   const WorkBuilder builder(teacher, placement);
   ChunkMemories sizes(teacher, builder);
-  const auto layers = chunk_layers(teacher);
-  const std::int64_t last = std::ssize(layers) - 1;
   const RowsShape scores = scores_of(job);
   const Bytes logits = static_cast<double>(scores.rows * scores.columns) *
                        size_of(data_type_of(job.recipe.precision));
@@ -84,12 +78,9 @@ void add_teacher(const Job& job,
     const Bytes weights = state_memory(teacher, stage_weights(teacher, number)).weights;
     Bytes transient = stages[stage].transient;
     Bytes compared;
-    for (const std::int64_t index : chunks_of_stage(job, number)) {
-      const bool ends = index == last;
-      transient = std::max(
-          transient,
-          sizes.chunk(layers[static_cast<std::size_t>(index)], index == 0, ends).forward_transient);
-      compared = ends ? logits : compared;
+    for (const ChunkContent& content : contents_of_stage(teacher, number)) {
+      transient = std::max(transient, sizes.chunk(content).forward_transient);
+      compared = content.head ? logits : compared;
     }
     const Bytes added = weights + (transient + compared - stages[stage].transient);
     stages[stage].weights += weights;
