@@ -324,7 +324,7 @@ Rows tuning_rows() {
                 lora_targets,
                 &Options::lora_targets),
       value_row({"teacher",
-                 {Verb::estimate},
+                 {Verb::estimate, Verb::plan},
                  "distillation: a frozen model that runs forward beside the one that is trained",
                  ""},
                 "NAME|config.json",

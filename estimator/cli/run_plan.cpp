@@ -16,6 +16,7 @@
 #include "estimator/plan/plan_progress.hpp"
 #include "estimator/plan/plan_table.hpp"
 #include "estimator/profile/build_info.hpp"
+#include "jobs/read_model.hpp"
 #include "units/input_error.hpp"
 #include "units/progress_line.hpp"
 #include "units/unit.hpp"
@@ -59,6 +60,9 @@ PlanChoices choices_from(const Options& options) {
 PlanRequest request_from(const Options& options) {
   PlanRequest request;
   request.model = model_named(options.models.front(), options);
+  if (options.teacher) {
+    request.teacher = read_model(*options.teacher, "--teacher");
+  }
   request.hardware = read_hardware(*options.cluster);
   if (options.what_if != WhatIf()) {
     change_hardware(request.hardware, options.what_if);

@@ -24,6 +24,12 @@ void lack_offload(const Offload& offload, const Offload& said, LaunchSettings& s
   }
 }
 
+void lack_teacher(const Job& job, LaunchSettings& settings) {
+  if (job.teacher) {
+    settings.lack("the teacher " + job.teacher->name);
+  }
+}
+
 bool counts_ends(const Job& job) {
   const std::int64_t chunks = model_chunks(job);
   const StageSplit ends{StageSplit::Kind::counted, 1, 1, {}};

@@ -206,6 +206,7 @@ std::string megatron_settings(const Job& job, Overlap overlap) {
   if (recipe.tuning != Tuning::full) {
     settings.lack("adapters");
   }
+  lack_teacher(job, settings);
   return settings.text();
 }
 

@@ -21,7 +21,7 @@ Seconds busiest_of(const RecomputedStages& chunks, std::span<const Seconds> busy
   Seconds most;
   for (const StageGroup& group : chunks.groups) {
     Seconds sum;
-    for (const std::uint32_t content : group.content) {
+    for (const std::uint32_t content : chunks.content(group)) {
       sum += busy[content];
     }
     most = std::max(most, sum);
@@ -37,8 +37,10 @@ std::int64_t most_recomputed(const RecomputedStages& chunks) {
 }  // namespace
 
 LayoutSearch::Memory LayoutSearch::memory_of(const StageMemory& state,
+                                             const StageClass& stages,
                                              const ActivationPeak& peak) const {
-  const StageMemory memory = stage_memory(state, peak, overheads_);
+  const StageMemory memory =
+      stage_memory(state, job_.teacher ? peak_beside(stages.teacher, peak) : peak, overheads_);
   return {total_of(memory), memory.host};
 }
 
@@ -48,7 +50,8 @@ LayoutSearch::Memory LayoutSearch::memory_of(StageTables& stages,
   const auto& states = stages.states(sharding);
   Memory most;
   for (std::size_t stage = 0; stage < peaks.size(); ++stage) {
-    const Memory memory = memory_of(states[stages.class_of()[stage]], peaks[stage]);
+    const std::uint32_t index = stages.class_of()[stage];
+    const Memory memory = memory_of(states[index], stages.classes()[index], peaks[stage]);
     most.device = std::max(most.device, memory.device);
     most.host = std::max(most.host, memory.host);
   }
@@ -69,6 +72,19 @@ void LayoutSearch::reject_memory(Cell& cell, std::size_t sharding, const Memory&
   cell.result->keep_too_large({Seconds(), memory.device, candidate_of(variant, sharding)});
 }
 
+const ChunkCost& LayoutSearch::cost_of(PartTable& table,
+                                       const ChunkContent& content,
+                                       const ChunkContent* taught,
+                                       Overlap overlap) {
+  const ChunkCost& cost = table.cost(content, overlap);
+  if (taught == nullptr) {
+    return cost;
+  }
+  with_teacher_ = cost;
+  with_teacher_.forward += table.taught(*taught, overlap);
+  return with_teacher_;
+}
+
 // What the busiest stage is busy with, whatever overlaps: no step is shorter.
 Seconds LayoutSearch::least_step(const Cell& cell, const RecomputedStages& chunks) {
   PartTable& table = tables_.of(job_);
@@ -76,9 +92,11 @@ Seconds LayoutSearch::least_step(const Cell& cell, const RecomputedStages& chunk
   for (const Overlap overlap : space_.overlaps) {
     const Streams streams = streams_of(job_, tables_.pricing(overlap), message_bytes_);
     std::vector<Seconds> busy;
-    for (const ChunkContent& content : chunks.contents) {
+    for (std::size_t i = 0; i < chunks.contents.size(); ++i) {
       const PassCosts passes =
-          pass_costs(table.cost(content, overlap), cell.per_chunk, streams.hidden);
+          pass_costs(cost_of(table, chunks.contents[i], chunks.taught_beside(i), overlap),
+                     cell.per_chunk,
+                     streams.hidden);
       // Other recomputation and sharding move less, so that waiting for the host may vanish.
       busy.push_back(least_time(passes) - passes.forward_offload - passes.backward_offload);
     }
@@ -169,8 +187,8 @@ void LayoutSearch::add_variant(Cell& cell,
   std::vector<Seconds> busy;
   std::vector<Cover> forward;
   std::vector<Cover> backward;
-  for (const ChunkContent& content : chunks.contents) {
-    const ChunkCost cost = table.cost(content, overlap);
+  for (std::size_t i = 0; i < chunks.contents.size(); ++i) {
+    const ChunkCost& cost = cost_of(table, chunks.contents[i], chunks.taught_beside(i), overlap);
     passes.push_back(pass_costs(cost, cell.per_chunk, streams.hidden));
     busy.push_back(least_time(passes.back()));
     forward.push_back(cover_of(cost.forward));
@@ -184,7 +202,7 @@ void LayoutSearch::add_variant(Cell& cell,
   variant.finishes = std::move(finishes);
   for (const StageGroup& group : chunks.groups) {
     GroupCover cover{group.stage_class, {}, {}};
-    for (const std::uint32_t content : group.content) {
+    for (const std::uint32_t content : chunks.content(group)) {
       cover.forward += forward[content];
       cover.backward += backward[content];
     }

@@ -5,14 +5,12 @@
 #include <utility>
 
 #include "estimator/step/step_pieces.hpp"
+#include "estimator/step/teacher.hpp"
 #include "jobs/chunk_placement.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
 namespace {
-
-// Programs that are kept, in steps of 16 bytes: a quarter of a gigabyte.
-constexpr std::size_t most_kept_steps = 16'000'000;
 
 Reject reject_of(Rule rule) {
   return static_cast<Reject>(static_cast<int>(rule));
@@ -31,10 +29,22 @@ std::int64_t as_count(std::size_t size) {
 }  // namespace
 
 LayoutSearch::LayoutSearch(const PlanSubject& subject, const SearchSpace& space)
-    : subject_(subject), space_(space), tables_(subject), job_{subject.model, subject.recipe, {}} {}
+    : subject_(subject),
+      space_(space),
+      own_(std::make_unique<WalkTables>(subject)),
+      tables_(own_->parts),
+      programs_(own_->programs),
+      job_{subject.model, subject.recipe, {}, subject.teacher} {}
+
+LayoutSearch::LayoutSearch(const PlanSubject& subject, const SearchSpace& space, WalkTables& tables)
+    : subject_(subject),
+      space_(space),
+      tables_(tables.parts),
+      programs_(tables.programs),
+      job_{subject.model, subject.recipe, {}, subject.teacher} {}
 
 Job LayoutSearch::job_of(const Candidate& candidate) const {
-  Job job{subject_.model, subject_.recipe, candidate.layout};
+  Job job{subject_.model, subject_.recipe, candidate.layout, subject_.teacher};
   job.recipe.micro_batch = candidate.micro_batch;
   job.recipe.schedule = candidate.schedule;
   job.recipe.stage_split = space_.stage_splits[static_cast<std::size_t>(candidate.stage_split)];
@@ -209,20 +219,6 @@ StageTables& LayoutSearch::stages() {
   return *tables;
 }
 
-const PipelineProgram& LayoutSearch::program(Schedule schedule, const PipelineShape& shape) {
-  const auto found = programs_.find({schedule, shape});
-  if (found != programs_.end()) {
-    return found->second;
-  }
-  if (program_steps_ > most_kept_steps) {
-    programs_.clear();
-    program_steps_ = 0;
-  }
-  PipelineProgram made = pipeline_program(schedule, shape);
-  program_steps_ += made.steps.size();
-  return programs_.emplace(std::pair{schedule, shape}, std::move(made)).first->second;
-}
-
 void LayoutSearch::walk_cell(Cell& cell) {
   cell.program = nullptr;
   cell.per_chunk = micro_batches_per_chunk(job_);
@@ -251,6 +247,9 @@ void LayoutSearch::walk_passes(Cell& cell) {
   const WorkBuilder builder(job_, subject_.placement);
   price_messages(builder, tables_.pricing(Overlap::on), priced);
   messages_ = std::move(priced.messages);
+  if (job_.teacher) {
+    add_teacher_messages(job_, subject_.placement, tables_.pricing(Overlap::on), messages_);
+  }
   const auto boundaries = builder.boundaries();
   message_bytes_ = boundaries.empty() ? 0 : boundaries.front().message.bytes;
   // Whatever is recomputed comes on top.
@@ -261,7 +260,7 @@ void LayoutSearch::walk_passes(Cell& cell) {
     return;
   }
   if (cell.program == nullptr) {
-    cell.program = &program(*job_.recipe.schedule, pipeline_shape(job_));
+    cell.program = &programs_.of(*job_.recipe.schedule, pipeline_shape(job_));
   }
   for (const RecomputePolicy& policy : cell.policies) {
     job_.recipe.recompute = policy;

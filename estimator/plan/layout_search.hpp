@@ -15,6 +15,7 @@
 #include "estimator/plan/search_result.hpp"
 #include "estimator/plan/search_space.hpp"
 #include "estimator/plan/stage_tables.hpp"
+#include "estimator/plan/walk_tables.hpp"
 #include "estimator/step/pipeline_program.hpp"
 #include "estimator/step/pipeline_simulation.hpp"
 
@@ -24,6 +25,8 @@ class LayoutSearch {
  public:
   /// Both must outlive the search.
   LayoutSearch(const PlanSubject& subject, const SearchSpace& space);
+  /// With tables of the same subject, that must outlive it too.
+  LayoutSearch(const PlanSubject& subject, const SearchSpace& space, WalkTables& tables);
 
   /// Every candidate of one layout. Candidates whose busiest stage alone takes longer than
   /// `give_up_at` are not priced.
@@ -110,6 +113,11 @@ class LayoutSearch {
                                                                std::int64_t layers);
   [[nodiscard]] std::vector<ActivationPeak> peaks_of(const Cell& cell,
                                                      const RecomputedStages& chunks);
+  /// Valid until the next is asked for.
+  [[nodiscard]] const ChunkCost& cost_of(PartTable& table,
+                                         const ChunkContent& content,
+                                         const ChunkContent* taught,
+                                         Overlap overlap);
   [[nodiscard]] Seconds least_step(const Cell& cell, const RecomputedStages& chunks);
   [[nodiscard]] Seconds least_time(const PassCosts& passes) const;
   void add_variants(Cell& cell,
@@ -122,13 +130,14 @@ class LayoutSearch {
                    std::vector<Finish> finishes);
   void run(Cell& cell, Batch& batch);
   void finish(Cell& cell, const Variant& variant, std::span<const StageTimes> times);
-  [[nodiscard]] const PipelineProgram& program(Schedule schedule, const PipelineShape& shape);
   [[nodiscard]] Schedule plain_schedule() const;
   [[nodiscard]] StageTables& stages();
   [[nodiscard]] bool repeats_split() const;
   void choose(std::size_t sharding);
 
-  [[nodiscard]] Memory memory_of(const StageMemory& state, const ActivationPeak& peak) const;
+  [[nodiscard]] Memory memory_of(const StageMemory& state,
+                                 const StageClass& stages,
+                                 const ActivationPeak& peak) const;
   [[nodiscard]] Memory memory_of(StageTables& stages,
                                  std::size_t sharding,
                                  std::span<const ActivationPeak> peaks);
@@ -138,16 +147,17 @@ class LayoutSearch {
 
   const PlanSubject& subject_;
   const SearchSpace& space_;
-  PartTables tables_;
+  std::unique_ptr<WalkTables> own_;
+  PartTables& tables_;
+  PipelinePrograms& programs_;
   Job job_;                          ///< the candidate at hand, as far as it is chosen
   std::vector<Sharding> shardings_;  ///< of the layout at hand
   std::map<std::tuple<ChunkPlacement, SequenceParallel, Offload>, std::unique_ptr<StageTables>>
       stages_;
-  std::map<std::pair<Schedule, PipelineShape>, PipelineProgram> programs_;
-  std::size_t program_steps_ = 0;
   PipelineScratch scratch_;
   Batch blocking_;
   Batch overlapped_;
+  ChunkCost with_teacher_;
   std::vector<Seconds> messages_;
   std::int64_t message_bytes_ = 0;
   MemoryOverheads overheads_;

@@ -37,7 +37,8 @@ struct PlanChoices {
 
 struct PlanRequest {
   ModelShape model;
-  Recipe recipe;  ///< sequence, precision, software, tokens; the rest is chosen
+  Recipe recipe;                      ///< sequence, precision, software, tokens; the rest is chosen
+  std::optional<ModelShape> teacher;  ///< distillation: see Job
   HardwareSource hardware;
   std::vector<std::int64_t> devices;
   std::vector<std::int64_t> batches;

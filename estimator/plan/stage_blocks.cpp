@@ -59,8 +59,9 @@ bool LayoutSearch::is_too_slow(const Cell& cell,
     for (const std::uint32_t plain : stages.classes()[stage_class].content) {
       ChunkContent content = stages.contents()[plain];
       content.recomputed = std::min(layers, content.layers.count);
-      const PassCosts passes =
-          pass_costs(table.cost(content, overlap), cell.per_chunk, streams.hidden);
+      const ChunkContent* const taught = job_.teacher ? &stages.taught()[plain] : nullptr;
+      const ChunkCost& cost = cost_of(table, content, taught, overlap);
+      const PassCosts passes = pass_costs(cost, cell.per_chunk, streams.hidden);
       busy += least_time(passes) - passes.forward_offload - passes.backward_offload;
     }
     least = std::min(least, busy);
@@ -91,8 +92,9 @@ LayoutSearch::StageBlocks LayoutSearch::least_blocks(Cell& cell,
           return blocks;
         }
       }
-      const Memory memory =
-          memory_of(states[stage_class], block_peaks(cell, stages, layers)[stage]);
+      const Memory memory = memory_of(states[stage_class],
+                                      stages.classes()[stage_class],
+                                      block_peaks(cell, stages, layers)[stage]);
       if (layers == 0 || fits(memory) || memory.device < least.device) {
         least = memory;
         chosen = layers;

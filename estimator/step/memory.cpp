@@ -237,7 +237,7 @@ const ChunkMemory& ChunkMemories::alike(PartKind kind, std::int64_t layer) {
   if (found != parts_.end()) {
     return found->second;
   }
-  PartWork part = part_work(job_, builder_, kind, layer);
+  PartWork part = works_.of(kind, layer);
   std::vector<TensorId> spared = part.kept;
   mark_releases(part.forward, spared);
   mark_releases(part.backward, {});
@@ -446,7 +446,8 @@ StageMemory stage_memory(const Job& job, const StageWork& work, const MemoryOver
 std::vector<StageMemory> step_memory(const Job& job,
                                      const WorkBuilder& builder,
                                      const MemoryOverheads& overheads) {
-  ChunkMemories sizes(job, builder);
+  PartWorks works(job, builder);
+  ChunkMemories sizes(job, works);
   std::vector<ChunkMemory> chunks;
   for (std::int64_t stage = 0; stage < job.layout.pipeline; ++stage) {
     for (const ChunkContent& content : contents_of_stage(job, stage)) {

@@ -55,10 +55,10 @@ struct StageMemory {
                                        const MemoryOverheads& overheads);
 
 /// What chunks hold, from the distinct parts of a job: a chunk keeps their sum and needs the
-/// largest transient. Job and builder must outlive it.
+/// largest transient. Job and works must outlive it.
 class ChunkMemories {
  public:
-  ChunkMemories(const Job& job, const WorkBuilder& builder) : job_(job), builder_(builder) {}
+  ChunkMemories(const Job& job, PartWorks& works) : job_(job), works_(works) {}
 
   [[nodiscard]] ChunkMemory chunk(const ChunkContent& content);
 
@@ -67,7 +67,7 @@ class ChunkMemories {
   const ChunkMemory& alike(PartKind kind, std::int64_t layer);
 
   const Job& job_;
-  const WorkBuilder& builder_;
+  PartWorks& works_;
   std::map<PartKey, ChunkMemory> parts_;
   std::array<std::vector<const ChunkMemory*>, 2> by_layer_;  ///< of `parts_`: [recomputed][layer]
 };

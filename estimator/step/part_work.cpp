@@ -197,6 +197,24 @@ PartKey part_key(const ModelShape& model, PartKind kind, std::int64_t layer) {
   return {kind, is_layer ? alike_layer(model, layer) : 0};
 }
 
+bool layers_are_alike(const ModelShape& model) {
+  const PartKey first = part_key(model, PartKind::layer, 0);
+  for (std::int64_t layer = 1; layer < model.layers; ++layer) {
+    if (part_key(model, PartKind::layer, layer) != first) {
+      return false;
+    }
+  }
+  return true;
+}
+
+const PartWork& PartWorks::of(PartKind kind, std::int64_t layer) {
+  const PartKey key = part_key(job_.model, kind, layer);
+  const auto found = works_.find(key);
+  return found != works_.end()
+             ? found->second
+             : works_.emplace(key, part_work(job_, builder_, kind, layer)).first->second;
+}
+
 std::vector<ChunkContent> contents_of_stage(const Job& job, std::int64_t stage) {
   const auto chunks = chunk_layers(job);
   std::vector<ChunkContent> contents;

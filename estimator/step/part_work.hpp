@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <utility>
 #include <vector>
@@ -28,6 +29,19 @@ struct PartWork {
                                  const WorkBuilder& builder,
                                  PartKind kind,
                                  std::int64_t layer);
+
+/// Keeps the work of a job's distinct parts. Job and builder must outlive it.
+class PartWorks {
+ public:
+  PartWorks(const Job& job, const WorkBuilder& builder) : job_(job), builder_(builder) {}
+
+  [[nodiscard]] const PartWork& of(PartKind kind, std::int64_t layer);
+
+ private:
+  const Job& job_;
+  const WorkBuilder& builder_;
+  std::map<std::pair<PartKind, std::int64_t>, PartWork> works_;  ///< by PartKey
+};
 
 struct Touched {
   std::vector<TensorId> read;
@@ -61,6 +75,9 @@ struct ChunkContent {
 using PartKey = std::pair<PartKind, std::int64_t>;
 
 [[nodiscard]] PartKey part_key(const ModelShape& model, PartKind kind, std::int64_t layer);
+
+/// Whether all layers of a model have equal work.
+[[nodiscard]] bool layers_are_alike(const ModelShape& model);
 
 /// A run of equal parts of a chunk, in model order.
 struct PartRun {

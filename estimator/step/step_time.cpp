@@ -236,7 +236,8 @@ StepEstimate estimate_step(const Job& job,
                            const StepSettings& settings) {
   Pricing pricing(prices, job.recipe.software, settings.overlap);
   const WorkBuilder builder(job, placement);
-  ChunkCosts costs(job, placement, pricing, settings.host);
+  PartWorks works(job, builder);
+  ChunkCosts costs(job, works, pricing, settings.host);
   PricedStages priced;
   StepEstimate estimate;
   estimate.memory = step_memory(job, builder, settings.overheads);

@@ -140,6 +140,13 @@ TEST(LayoutSearch, PricesLayoutsOfExpertsAsEstimateDoes) {
   expect_random_layouts_as_estimated(small_plan("mixtral-8x7b", "dgx-h100", 64, 64, 4096), 60);
 }
 
+// A teacher of another depth, so that its chunks are cut elsewhere than the student's.
+TEST(LayoutSearch, PricesDistillationAsEstimateDoes) {
+  SmallPlan plan = small_plan("llama-3.2-1b", "dgx-h100", 16, 64, 4096);
+  plan.subject.teacher = read_model("llama-3-8b");
+  expect_random_layouts_as_estimated(plan, 60);
+}
+
 // With a link so slow that it decides, whichever way the software updates.
 SmallPlan offloading_plan(const char* software, std::int64_t devices) {
   SmallPlan plan = small_plan("gpt2", "dgx-a100", devices, 16, 1024);
