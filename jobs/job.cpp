@@ -204,11 +204,52 @@ Reason split_against_chunks(const Job& job) {
   return unsuitable_because(job.recipe.stage_split, job.model.layers, model_chunks(job));
 }
 
+// Of a stage's chunks, the layers of the largest.
+std::int64_t largest_chunk(const Job& job, std::int64_t stage) {
+  const auto chunks = chunk_layers(job);
+  std::int64_t most = 0;
+  for (const std::int64_t chunk : chunks_of_stage(job, stage)) {
+    most = std::max(most, chunks[static_cast<std::size_t>(chunk)].count);
+  }
+  return most;
+}
+
+Reason stage_blocks_against_layers(const Job& job) {
+  const RecomputePolicy& policy = job.recipe.recompute;
+  if (std::ssize(policy.by_stage) != job.layout.pipeline) {
+    return fmt::format("--recompute {} names {} stages, the pipeline has {}",
+                       text_of(policy),
+                       policy.by_stage.size(),
+                       job.layout.pipeline);
+  }
+  for (std::int64_t stage = 0; stage < job.layout.pipeline; ++stage) {
+    const std::int64_t wanted = policy.by_stage[static_cast<std::size_t>(stage)];
+    const std::int64_t most = largest_chunk(job, stage);
+    if (wanted > most) {
+      return fmt::format(
+          "--recompute {} recomputes {} layers of each chunk of stage {}, which hold {} (expected "
+          "at most {})",
+          text_of(policy),
+          wanted,
+          stage,
+          most,
+          most);
+    }
+  }
+  return std::nullopt;
+}
+
 Reason recompute_against_layers(const Job& job) {
+  const RecomputePolicy& policy = job.recipe.recompute;
+  if (!policy.by_stage.empty()) {
+    return stage_blocks_against_layers(job);
+  }
+  if (policy.kind != Recompute::block) {
+    return std::nullopt;
+  }
   const auto chunks = chunk_layers(job);
   const std::int64_t most = std::ranges::max_element(chunks, {}, &ChunkLayers::count)->count;
-  const RecomputePolicy& policy = job.recipe.recompute;
-  if (policy.kind == Recompute::block && policy.layers > most) {
+  if (policy.layers > most) {
     return fmt::format(
         "--recompute block:{} is more than the {} layers of a chunk (expected at most block:{})",
         policy.layers,

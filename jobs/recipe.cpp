@@ -1,6 +1,7 @@
 // The spellings of the choices of a recipe.
 #include "jobs/recipe.hpp"
 
+#include <algorithm>
 #include <array>
 #include <span>
 #include <utility>
@@ -67,6 +68,23 @@ constexpr auto modules = std::to_array<NamedFlag<RecomputeModules>>({
 
 }  // namespace
 
+std::int64_t recomputed_layers(const RecomputePolicy& policy,
+                               std::int64_t stage,
+                               std::int64_t layers) {
+  switch (policy.kind) {
+    case Recompute::full:
+      return layers;
+    case Recompute::block:
+      return std::min(layers,
+                      policy.by_stage.empty() ? policy.layers
+                                              : policy.by_stage[static_cast<std::size_t>(stage)]);
+    case Recompute::none:
+    case Recompute::selective:
+      return 0;
+  }
+  return 0;
+}
+
 std::optional<RecomputePolicy> recompute_policy_from(std::string_view text) {
   constexpr std::string_view block = "block:";
   if (text == "none") {
@@ -79,8 +97,12 @@ std::optional<RecomputePolicy> recompute_policy_from(std::string_view text) {
     return RecomputePolicy{Recompute::selective, {}, 0};
   }
   if (text.starts_with(block)) {
-    const auto layers = parse_whole(text.substr(block.size()), 1);
-    return layers ? std::optional(RecomputePolicy{Recompute::block, {}, *layers}) : std::nullopt;
+    const auto layers = layer_counts_from(text.substr(block.size()));
+    if (!layers || (layers->size() == 1 && layers->front() == 0)) {
+      return std::nullopt;
+    }
+    return layers->size() == 1 ? RecomputePolicy{Recompute::block, {}, layers->front()}
+                               : RecomputePolicy{Recompute::block, {}, 0, *layers};
   }
   const RecomputeModules none{.core_attention = false};
   if (const auto chosen = flags_from<RecomputeModules>(text, modules, none)) {
@@ -96,7 +118,8 @@ std::string text_of(const RecomputePolicy& policy) {
     case Recompute::full:
       return "full";
     case Recompute::block:
-      return "block:" + std::to_string(policy.layers);
+      return "block:" +
+             (policy.by_stage.empty() ? std::to_string(policy.layers) : text_of(policy.by_stage));
     case Recompute::selective:
       break;
   }

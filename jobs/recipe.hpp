@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "jobs/offload.hpp"
 #include "jobs/software.hpp"
@@ -14,7 +15,7 @@
 namespace forerun {
 
 enum class Precision { bf16, fp16, fp32, fp8, mxfp8, nvfp4 };
-/// `selective` repeats the modules that the recipe names; `block` the first layers of each stage.
+/// `selective` repeats the modules that the recipe names; `block` the first layers of each chunk.
 enum class Recompute { none, selective, full, block };
 
 /// Parts of a layer whose activations can be dropped and recomputed, as Megatron-Core's
@@ -91,11 +92,18 @@ struct RecomputePolicy {
   Recompute kind = Recompute::none;
   RecomputeModules modules = {};  ///< of `selective`
   std::int64_t layers = 0;        ///< of `block`: the first of each chunk
+  /// Of `block`, where stages recompute differently many: of each chunk of each stage; else empty.
+  std::vector<std::int64_t> by_stage = {};
   friend bool operator==(const RecomputePolicy&, const RecomputePolicy&) = default;
 };
 
-/// "none", "selective" (core attention), "full", "block:N", or modules joined by "+": core_attn,
-/// layernorm, mlp_act, mlp. Nothing for any other text.
+/// Layers that a chunk of so many recomputes on a stage, the first ones.
+[[nodiscard]] std::int64_t recomputed_layers(const RecomputePolicy& policy,
+                                             std::int64_t stage,
+                                             std::int64_t layers);
+
+/// "none", "selective" (core attention), "full", "block:N", "block:N+N+..." (by stage), or modules
+/// joined by "+": core_attn, layernorm, mlp_act, mlp. Nothing for any other text.
 [[nodiscard]] std::optional<RecomputePolicy> recompute_policy_from(std::string_view text);
 [[nodiscard]] std::string text_of(const RecomputePolicy& policy);
 

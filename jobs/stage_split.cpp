@@ -15,21 +15,6 @@ namespace {
 constexpr std::size_t most_chunks = 100'000;
 constexpr std::int64_t most_layers = 1'000'000;
 
-// "3+4+3"; nothing where a part is no whole number.
-std::optional<std::vector<std::int64_t>> numbers_from(std::string_view text) {
-  std::vector<std::int64_t> numbers;
-  for (std::size_t at = 0; at <= text.size(); ++at) {
-    const std::size_t end = std::min(text.find('+', at), text.size());
-    const auto number = parse_whole(text.substr(at, end - at), 0);
-    if (!number || *number > most_layers || numbers.size() == most_chunks) {
-      return std::nullopt;
-    }
-    numbers.push_back(*number);
-    at = end;
-  }
-  return numbers;
-}
-
 // As many units a chunk as can be, what is left over in the first ones; then the ends give back
 // what is none of theirs.
 std::vector<std::int64_t> counted(std::int64_t layers,
@@ -61,13 +46,31 @@ std::vector<std::int64_t> counts_of(std::int64_t layers,
 
 }  // namespace
 
+std::optional<std::vector<std::int64_t>> layer_counts_from(std::string_view text) {
+  std::vector<std::int64_t> counts;
+  for (std::size_t at = 0; at <= text.size(); ++at) {
+    const std::size_t end = std::min(text.find('+', at), text.size());
+    const auto count = parse_whole(text.substr(at, end - at), 0);
+    if (!count || *count > most_layers || counts.size() == most_chunks) {
+      return std::nullopt;
+    }
+    counts.push_back(*count);
+    at = end;
+  }
+  return counts;
+}
+
+std::string text_of(const std::vector<std::int64_t>& layer_counts) {
+  return fmt::format("{}", fmt::join(layer_counts, "+"));
+}
+
 std::optional<StageSplit> stage_split_from(std::string_view text) {
   constexpr std::string_view ends = "ends:";
   if (text == "even") {
     return StageSplit{};
   }
   const bool counts = text.starts_with(ends);
-  const auto numbers = numbers_from(counts ? text.substr(ends.size()) : text);
+  const auto numbers = layer_counts_from(counts ? text.substr(ends.size()) : text);
   if (!numbers || (counts && numbers->size() != 2)) {
     return std::nullopt;
   }
@@ -84,7 +87,7 @@ std::string text_of(const StageSplit& split) {
     case StageSplit::Kind::counted:
       return fmt::format("ends:{}+{}", split.embedding, split.head);
     case StageSplit::Kind::listed:
-      return fmt::format("{}", fmt::join(split.layers, "+"));
+      return text_of(split.layers);
   }
   return {};
 }
@@ -120,7 +123,7 @@ std::optional<std::string> unsuitable_because(const StageSplit& split,
   if (std::ranges::min(counts) < 0) {
     return fmt::format("--stage-layers {} leaves less than no layer to an end: {}",
                        text_of(split),
-                       fmt::join(counts, "+"));
+                       text_of(counts));
   }
   return std::nullopt;
 }

@@ -31,6 +31,10 @@ struct StageSplit {
   friend bool operator==(const StageSplit&, const StageSplit&) = default;
 };
 
+/// "N+N+...": layers of one chunk or stage after the other. Nothing for any other text.
+[[nodiscard]] std::optional<std::vector<std::int64_t>> layer_counts_from(std::string_view text);
+[[nodiscard]] std::string text_of(const std::vector<std::int64_t>& layer_counts);
+
 /// "even", "ends:E+H" or "N+N+...". Nothing for any other text.
 [[nodiscard]] std::optional<StageSplit> stage_split_from(std::string_view text);
 [[nodiscard]] std::string text_of(const StageSplit& split);

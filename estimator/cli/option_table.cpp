@@ -293,9 +293,10 @@ Rows recipe_rows() {
       value_row({"recompute",
                  job_verbs(),
                  "activations that the backward pass recomputes; modules: core_attn, layernorm, "
-                 "mlp_act, mlp, moe_act",
+                 "mlp_act, mlp, moe_act; block: whole layers, the first N of each chunk, the same "
+                 "everywhere or one N for every stage",
                  "none"},
-                "none|selective|full|MODULE+MODULE|block:N",
+                "none|selective|full|MODULE+MODULE|block:N|block:N+N+...",
                 recompute_policy,
                 &Options::recompute),
       stage_layers_row(),
@@ -355,7 +356,7 @@ Rows tuning_rows() {
                 lora_targets,
                 &Options::lora_targets),
       value_row({"teacher",
-                 {Verb::estimate},
+                 {Verb::estimate, Verb::plan},
                  "distillation: a frozen model that runs forward beside the one that is trained",
                  ""},
                 "NAME|config.json",

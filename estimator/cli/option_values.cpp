@@ -158,8 +158,9 @@ RecomputePolicy recompute_policy(const OptionValue& value) {
   return required(
       recompute_policy_from(value.text),
       value,
-      fmt::format("a recomputation (expected none, selective, full, block:N, or modules "
-                  "joined by +: core_attn, layernorm, mlp_act, mlp, moe_act; nearest is {})",
+      fmt::format("a recomputation (expected none, selective, full, block:N, block:N+N+... by "
+                  "stage, or modules joined by +: core_attn, layernorm, mlp_act, mlp, moe_act; "
+                  "nearest is {})",
                   nearest(value.text.substr(value.text.rfind('+') + 1), words)));
 }
 

@@ -5,6 +5,7 @@
 #include "estimator/cli/job_options.hpp"
 #include "estimator/estimate/host_costs.hpp"
 #include "estimator/plan/launch_flags.hpp"
+#include "jobs/read_model.hpp"
 #include "units/input_error.hpp"
 
 namespace forerun {
@@ -20,10 +21,11 @@ PlanChoices choices_from(const Options& options) {
   choices.layouts = options.layout;
   choices.micro_batches = pinned(options.micro_batch);
   choices.schedules = pinned(options.schedule);
-  if (options.emit && options.tuning.value_or(Tuning::full) != Tuning::full) {
+  const bool tunes = options.tuning.value_or(Tuning::full) != Tuning::full;
+  if (options.emit && tunes && !has_adapters(*options.emit)) {
     throw InputError("--emit",
-                     "writes no settings for adapters yet (expected --tuning full, or --emit left "
-                     "out)");
+                     "finds no adapters in the settings of that framework (expected --emit nemo, "
+                     "--tuning full, or --emit left out)");
   }
   if (options.emit && !options.schedule) {
     // Settings are of use for what the framework can run.
@@ -31,15 +33,10 @@ PlanChoices choices_from(const Options& options) {
   }
   choices.sequence_parallel = pinned(options.sequence_parallel);
   choices.recompute = pinned(options.recompute);
+  choices.recomputes_by_stage = !options.emit;  // no framework has a setting for it
   choices.overlaps = pinned(options.overlap);
   choices.tries_stage_splits = options.tries_stage_splits;
   choices.offloads = options.offload_set;
-  const bool offloads = std::ranges::any_of(choices.offloads, &Offload::any);
-  if (options.emit && offloads) {
-    throw InputError("--emit",
-                     "writes no settings for what is offloaded yet (expected --offload none, or "
-                     "--emit left out)");
-  }
   if (options.zero || options.shard_group) {
     choices.shardings = {
         {options.zero.value_or(ZeroStage::parameters), options.shard_group.value_or(0)}};
@@ -52,6 +49,9 @@ PlanChoices choices_from(const Options& options) {
 PlanRequest plan_request_from(const Options& options) {
   PlanRequest request;
   request.model = model_named(options.models.front(), options);
+  if (options.teacher) {
+    request.teacher = read_model(*options.teacher, "--teacher");
+  }
   request.hardware = read_hardware(*options.cluster);
   if (options.what_if != WhatIf()) {
     change_hardware(request.hardware, options.what_if);

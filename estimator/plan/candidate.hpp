@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "estimator/step/part_cost.hpp"
 #include "jobs/job.hpp"
@@ -27,8 +28,9 @@ struct Candidate {
   SequenceParallel sequence_parallel = SequenceParallel::on;
   Sharding sharding;
   Recompute recompute = Recompute::none;
-  std::int64_t recomputed_layers = 0;  ///< of `block`
-  int modules = 0;                     ///< of `selective`: which of the search's module sets
+  std::int64_t recomputed_layers = 0;                  ///< of `block`
+  std::vector<std::int64_t> recomputed_by_stage = {};  ///< likewise, where stages differ
+  int modules = 0;  ///< of `selective`: which of the search's module sets
   Overlap overlap = Overlap::on;
   int stage_split = 0;  ///< which of the search's
   Offload offload;

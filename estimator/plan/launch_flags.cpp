@@ -14,6 +14,22 @@ std::int64_t layers_per_chunk(const Job& job) {
   return (job.model.layers + ends + chunks - 1) / chunks;
 }
 
+void lack_offload(const Offload& offload, const Offload& said, LaunchSettings& settings) {
+  Offload rest;
+  rest.activations = offload.activations && !said.activations;
+  rest.optimizer = offload.optimizer && !said.optimizer;
+  rest.weights = offload.weights && !said.weights;
+  if (rest.any()) {
+    settings.lack("offloading all " + text_of(rest));
+  }
+}
+
+void lack_teacher(const Job& job, LaunchSettings& settings) {
+  if (job.teacher) {
+    settings.lack("the teacher " + job.teacher->name);
+  }
+}
+
 bool counts_ends(const Job& job) {
   const std::int64_t chunks = model_chunks(job);
   const StageSplit ends{StageSplit::Kind::counted, 1, 1, {}};
@@ -36,6 +52,10 @@ const std::vector<Schedule>& schedules_of(LaunchFormat format) {
 
 bool has_setting_for(Schedule schedule, LaunchFormat format) {
   return std::ranges::find(schedules_of(format), schedule) != schedules_of(format).end();
+}
+
+bool has_adapters(LaunchFormat format) {
+  return format == LaunchFormat::nemo;
 }
 
 std::string launch_text(const Job& job, Overlap overlap, LaunchFormat format) {

@@ -19,5 +19,7 @@ enum class LaunchFormat { megatron, torchtitan, nemo };
 /// The pipeline schedules that the framework has a setting for.
 [[nodiscard]] const std::vector<Schedule>& schedules_of(LaunchFormat format);
 [[nodiscard]] bool has_setting_for(Schedule schedule, LaunchFormat format);
+/// Whether the framework's settings can ask for adapters.
+[[nodiscard]] bool has_adapters(LaunchFormat format);
 
 }  // namespace forerun

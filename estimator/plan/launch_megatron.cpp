@@ -42,6 +42,11 @@ void add_megatron_recompute(const Job& job, LaunchSettings& settings) {
       settings.add("--recompute-num-layers 1");
       return;
     case Recompute::block:
+      if (!policy.by_stage.empty()) {
+        settings.lack("recompute " + text_of(policy) +
+                      ": --recompute-num-layers is of every stage");
+        return;
+      }
       settings.add("--recompute-granularity full");
       settings.add("--recompute-method block");
       settings.add(fmt::format("--recompute-num-layers {}", policy.layers));
@@ -126,6 +131,17 @@ void add_megatron_sharding(const Job& job, LaunchSettings& settings) {
   }
 }
 
+// The hybrid optimizer updates on the host; activations leave by layers, without a pipeline and
+// short of the last one.
+void add_megatron_offload(const Recipe& recipe, LaunchSettings& settings) {
+  if (recipe.offload.optimizer) {
+    settings.add("--use-precision-aware-optimizer");
+    settings.add("--optimizer-cpu-offload");
+    settings.add("--optimizer-offload-fraction 1.0");
+  }
+  lack_offload(recipe.offload, {.optimizer = true}, settings);
+}
+
 void add_megatron_overlap(const Job& job, Overlap overlap, LaunchSettings& settings) {
   const Software& software = job.recipe.software;
   if (overlap == Overlap::off) {
@@ -188,7 +204,12 @@ std::string megatron_settings(const Job& job, Overlap overlap) {
   }
   add_megatron_recompute(job, settings);
   add_megatron_sharding(job, settings);
+  add_megatron_offload(recipe, settings);
   add_megatron_overlap(job, overlap, settings);
+  if (recipe.tuning != Tuning::full) {
+    settings.lack("adapters");
+  }
+  lack_teacher(job, settings);
   return settings.text();
 }
 

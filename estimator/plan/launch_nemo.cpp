@@ -1,5 +1,11 @@
 // A job as NeMo 1's YAML (examples/nlp/language_modeling/conf/megatron_gpt_config.yaml).
+#include <algorithm>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "estimator/plan/launch_flags.hpp"
 #include "estimator/plan/launch_settings.hpp"
@@ -28,7 +34,10 @@ void add_layout(const Job& job, LaunchSettings& settings) {
   settings.add(fmt::format(
       "  virtual_pipeline_model_parallel_size: {}",
       layout.virtual_pipeline > 1 ? std::to_string(layout.virtual_pipeline) : std::string("null")));
-  if (job.recipe.stage_split.kind != StageSplit::Kind::even) {
+  if (counts_ends(job)) {
+    settings.add("  account_for_embedding_in_pipeline_split: true");
+    settings.add("  account_for_loss_in_pipeline_split: true");
+  } else if (job.recipe.stage_split.kind != StageSplit::Kind::even) {
     settings.lack("layers by stage, " + text_of(job.recipe.stage_split));
   }
   settings.add(fmt::format("  context_parallel_size: {}", layout.context));
@@ -50,6 +59,11 @@ void add_recomputation(const RecomputePolicy& policy, LaunchSettings& settings) 
     if (policy.modules != RecomputeModules()) {
       settings.lack("recompute " + text_of(policy) + ": selective is core_attn");
     }
+    return;
+  }
+  if (!policy.by_stage.empty()) {
+    settings.lack("recompute " + text_of(policy) +
+                  ": activations_checkpoint_num_layers is of every stage of mcore_gpt");
     return;
   }
   const bool is_block = policy.kind == Recompute::block;
@@ -80,6 +94,50 @@ void add_optimizer(const Recipe& recipe, Overlap overlap, LaunchSettings& settin
                            on_off(overlaps && software.overlaps_parameter_gather)));
 }
 
+// NeMo's groups of matrices, as far as all of one or none have adapters.
+std::vector<std::string> adapter_groups(const Job& job, LaunchSettings& settings) {
+  const LoraTargets model = lora_targets_of(job.model);
+  const LoraTargets& wanted = job.recipe.adapters.targets;
+  std::vector<std::string> groups;
+  const auto add = [&](const char* name, std::initializer_list<bool LoraTargets::*> members) {
+    const auto is_there = [&](bool LoraTargets::*member) { return model.*member; };
+    const auto is_wanted = [&](bool LoraTargets::*member) {
+      return model.*member && wanted.*member;
+    };
+    if (std::ranges::none_of(members, is_wanted)) {
+      return;
+    }
+    groups.emplace_back(name);
+    if (std::ranges::count_if(members, is_wanted) != std::ranges::count_if(members, is_there)) {
+      settings.lack(fmt::format("adapters of a part of {}", name));
+    }
+  };
+  add("attention_qkv", {&LoraTargets::query, &LoraTargets::key, &LoraTargets::value});
+  add("attention_dense", {&LoraTargets::output});
+  add("mlp_fc1", {&LoraTargets::gate, &LoraTargets::up});
+  add("mlp_fc2", {&LoraTargets::down});
+  return groups;
+}
+
+// examples/nlp/language_modeling/tuning/conf/megatron_gpt_finetuning_config.yaml; "canonical" gives
+// queries, keys, values, gate and up an adapter each.
+void add_adapters(const Job& job, LaunchSettings& settings) {
+  const Recipe& recipe = job.recipe;
+  if (recipe.tuning == Tuning::full) {
+    return;
+  }
+  settings.add("  peft:");
+  settings.add(fmt::format("    peft_scheme: {}", name_of(recipe.tuning)));
+  settings.add("    lora_tuning:");
+  settings.add("      variant: canonical");
+  settings.add(
+      fmt::format("      target_modules: [{}]", fmt::join(adapter_groups(job, settings), ", ")));
+  settings.add(fmt::format("      adapter_dim: {}", recipe.adapters.rank));
+  if (job.model.state_space || job.model.delta_net) {
+    settings.lack("adapters of Mamba and DeltaNet layers");
+  }
+}
+
 const char* trainer_precision(Precision precision) {
   if (precision == Precision::fp32) {
     return "32";
@@ -105,6 +163,9 @@ std::string nemo_settings(const Job& job, Overlap overlap) {
   add_layout(job, settings);
   add_recomputation(recipe.recompute, settings);
   add_sharding(recipe, settings);
+  add_adapters(job, settings);
+  lack_offload(recipe.offload, {}, settings);
+  lack_teacher(job, settings);
   add_optimizer(recipe, overlap, settings);
   const Schedule schedule = schedule_of(job);
   if (!has_setting_for(schedule, LaunchFormat::nemo)) {

@@ -36,6 +36,12 @@ class LaunchSettings {
 /// Whether embedding and head count as a layer each (assign_layers).
 [[nodiscard]] bool counts_ends(const Job& job);
 
+/// Says which offloaded kinds but those of `said` the framework has no setting for.
+void lack_offload(const Offload& offload, const Offload& said, LaunchSettings& settings);
+
+/// Says that there is none for the teacher, if there is one.
+void lack_teacher(const Job& job, LaunchSettings& settings);
+
 /// The model's dimensions as Megatron-LM's arguments, or as settings of NeMo's `model`; where the
 /// framework's own decoder is another model, a comment that says in what.
 void add_megatron_model(const ModelShape& model, LaunchSettings& settings);

@@ -2,9 +2,11 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "estimator/plan/launch_settings.hpp"
 #include "estimator/plan/torchtitan_flavors.hpp"
+#include "jobs/chunk_placement.hpp"
 
 namespace forerun {
 namespace {
@@ -62,6 +64,17 @@ void add_titan_model(const Job& job, LaunchSettings& settings) {
   }
 }
 
+// FSDP's offloading takes everything that it shards: parameters, gradients, optimizer states.
+void add_titan_offload(const Recipe& recipe, LaunchSettings& settings) {
+  const Offload& offload = recipe.offload;
+  const bool takes_all =
+      offload.optimizer && offload.weights && recipe.zero == ZeroStage::parameters;
+  if (takes_all) {
+    settings.add("enable_cpu_offload = true");
+  }
+  lack_offload(offload, {.optimizer = takes_all, .weights = takes_all}, settings);
+}
+
 void add_titan_training(const Job& job, LaunchSettings& settings) {
   const Recipe& recipe = job.recipe;
   const ParallelLayout& layout = job.layout;
@@ -74,6 +87,27 @@ void add_titan_training(const Job& job, LaunchSettings& settings) {
   if (recipe.precision == Precision::fp32) {
     settings.add("mixed_precision_param = \"float32\"");
   }
+  add_titan_offload(recipe, settings);
+}
+
+// "[["tok_embeddings", "layers.0"], ...]": the modules of every chunk in model order.
+std::string titan_modules(const Job& job) {
+  const auto chunks = chunk_layers(job);
+  std::string text = "[";
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    std::vector<std::string> modules;
+    if (i == 0) {
+      modules.emplace_back("\"tok_embeddings\"");
+    }
+    for (std::int64_t layer = 0; layer < chunks[i].count; ++layer) {
+      modules.push_back(fmt::format("\"layers.{}\"", chunks[i].first + layer));
+    }
+    if (i + 1 == chunks.size()) {
+      modules.emplace_back("\"norm\", \"output\"");
+    }
+    text += fmt::format("{}[{}]", i == 0 ? "" : ", ", fmt::join(modules, ", "));
+  }
+  return text + "]";
 }
 
 void add_titan_pipeline(const Job& job, LaunchSettings& settings) {
@@ -84,14 +118,15 @@ void add_titan_pipeline(const Job& job, LaunchSettings& settings) {
   }
   if (job.layout.pipeline > 1) {
     const StageSplit& split = job.recipe.stage_split;
+    settings.add(fmt::format("pipeline_parallel_schedule = \"{}\"", titan_schedule(job, settings)));
+    settings.add(fmt::format("pipeline_parallel_microbatch_size = {}", job.recipe.micro_batch));
     if (split.kind == StageSplit::Kind::listed) {
-      settings.lack("layers by stage, " + text_of(split));
+      settings.add("module_fqns_per_model_part = " + titan_modules(job));
+      return;
     }
     const bool even = split.kind == StageSplit::Kind::even;
     const std::int64_t embedding = even ? (counts_ends(job) ? 1 : 0) : split.embedding;
     const std::int64_t head = even ? (counts_ends(job) ? 1 : 0) : split.head;
-    settings.add(fmt::format("pipeline_parallel_schedule = \"{}\"", titan_schedule(job, settings)));
-    settings.add(fmt::format("pipeline_parallel_microbatch_size = {}", job.recipe.micro_batch));
     settings.add(fmt::format("pipeline_parallel_layers_per_stage = {}", layers_per_chunk(job)));
     settings.add(fmt::format("pipeline_parallel_first_stage_less_layers = {}", embedding));
     settings.add(fmt::format("pipeline_parallel_last_stage_less_layers = {}", head));
@@ -150,6 +185,10 @@ std::string torchtitan_settings(const Job& job, Overlap overlap) {
   if (recipe.zero == ZeroStage::optimizer || recipe.zero == ZeroStage::gradients) {
     settings.lack(fmt::format("ZeRO-{} alone", static_cast<int>(recipe.zero)));
   }
+  if (recipe.tuning != Tuning::full) {
+    settings.lack("adapters");
+  }
+  lack_teacher(job, settings);
   if (job.layout.tensor > 1 && recipe.sequence_parallel == SequenceParallel::off) {
     settings.lack("tensor parallelism without sequence parallelism");
   }

@@ -11,9 +11,11 @@
 
 #include "estimator/plan/part_tables.hpp"
 #include "estimator/plan/plan_subject.hpp"
+#include "estimator/plan/recomputed_stages.hpp"
 #include "estimator/plan/search_result.hpp"
 #include "estimator/plan/search_space.hpp"
 #include "estimator/plan/stage_tables.hpp"
+#include "estimator/plan/walk_tables.hpp"
 #include "estimator/step/pipeline_program.hpp"
 #include "estimator/step/pipeline_simulation.hpp"
 
@@ -23,6 +25,8 @@ class LayoutSearch {
  public:
   /// Both must outlive the search.
   LayoutSearch(const PlanSubject& subject, const SearchSpace& space);
+  /// With tables of the same subject, that must outlive it too.
+  LayoutSearch(const PlanSubject& subject, const SearchSpace& space, WalkTables& tables);
 
   /// Every candidate of one layout. Candidates whose busiest stage alone takes longer than
   /// `give_up_at` are not priced.
@@ -38,6 +42,13 @@ class LayoutSearch {
     Bytes memory;
   };
 
+  /// All passes of one micro-batch through a stage of a group.
+  struct GroupCover {
+    std::uint32_t stage_class = 0;
+    Cover forward;
+    Cover backward;
+  };
+
   /// Candidates whose passes take the same time: they differ by sharding.
   struct Variant {
     SequenceParallel sequence_parallel = SequenceParallel::on;
@@ -45,8 +56,8 @@ class LayoutSearch {
     Overlap overlap = Overlap::on;
     Offload offload;
     std::vector<Finish> finishes;
-    std::vector<Cover> forward;   ///< [class]: all passes of one micro-batch through a stage
-    std::vector<Cover> backward;  //
+    std::vector<GroupCover> groups;
+    std::vector<std::uint32_t> group_of;  ///< [stage]: index in `groups`
   };
 
   struct Batch {
@@ -55,35 +66,23 @@ class LayoutSearch {
     std::size_t used = 0;
   };
 
-  /// One layout with one schedule and micro-batch.
+  /// One layout with one schedule and micro-batch. Shardings and peaks are those of the sequence
+  /// parallelism and the offloading at hand.
   struct Cell {
     std::vector<RecomputePolicy> policies;
+    bool chooses_by_stage = false;  ///< beside the policies
     const PipelineProgram* program = nullptr;
     std::int64_t per_chunk = 0;  ///< micro-batches
     bool repeats_split = false;  ///< an earlier one cuts the layers alike
     Seconds give_up_at;
     SearchResult* result = nullptr;
-  };
+    std::vector<std::size_t> shardings;
+    std::vector<std::vector<ActivationPeak>> block_peaks;  ///< [recomputed layers][stage]
 
-  void walk_schedule(std::int64_t candidates, Seconds give_up_at, SearchResult& result);
-  void walk_cell(Cell& cell);
-  void walk_passes(Cell& cell);
-  [[nodiscard]] std::vector<std::size_t> legal_shardings(const Cell& cell);
-  void walk_policy(Cell& cell, StageTables& stages, const std::vector<std::size_t>& shardings);
-  [[nodiscard]] Seconds least_step(const Cell& cell, StageTables& stages);
-  [[nodiscard]] Seconds least_time(const PassCosts& passes) const;
-  void add_variants(Cell& cell,
-                    StageTables& stages,
-                    Overlap overlap,
-                    const std::vector<Finish>& fitting);
-  void add_variant(Cell& cell, StageTables& stages, Overlap overlap, std::vector<Finish> finishes);
-  void run(Cell& cell, Batch& batch);
-  void finish(Cell& cell, const Variant& variant, std::span<const StageTimes> times);
-  [[nodiscard]] const PipelineProgram& program(Schedule schedule, const PipelineShape& shape);
-  [[nodiscard]] Schedule plain_schedule() const;
-  [[nodiscard]] StageTables& stages();
-  [[nodiscard]] bool repeats_split() const;
-  void choose(std::size_t sharding);
+    [[nodiscard]] std::int64_t recomputations() const {
+      return std::ssize(policies) + (chooses_by_stage ? 1 : 0);
+    }
+  };
 
   /// On the fullest device, and the fullest device's share of its host.
   struct Memory {
@@ -91,23 +90,74 @@ class LayoutSearch {
     Bytes host;
   };
 
+  /// What each stage recomputes, and the most memory that one needs then.
+  struct StageBlocks {
+    std::vector<std::int64_t> layers;
+    Memory memory;
+    bool is_too_slow = false;
+  };
+
+  void walk_schedule(std::int64_t candidates, Seconds give_up_at, SearchResult& result);
+  void walk_cell(Cell& cell);
+  void walk_passes(Cell& cell);
+  [[nodiscard]] std::vector<std::size_t> legal_shardings(const Cell& cell);
+  void walk_policy(Cell& cell, StageTables& stages);
+  void walk_by_stage(Cell& cell, StageTables& stages);
+  [[nodiscard]] StageBlocks least_blocks(Cell& cell, StageTables& stages, std::size_t sharding);
+  [[nodiscard]] bool is_too_slow(const Cell& cell,
+                                 const StageTables& stages,
+                                 std::uint32_t stage_class,
+                                 std::int64_t layers);
+  [[nodiscard]] const std::vector<ActivationPeak>& block_peaks(Cell& cell,
+                                                               StageTables& stages,
+                                                               std::int64_t layers);
+  [[nodiscard]] std::vector<ActivationPeak> peaks_of(const Cell& cell,
+                                                     const RecomputedStages& chunks);
+  /// Valid until the next is asked for.
+  [[nodiscard]] const ChunkCost& cost_of(PartTable& table,
+                                         const ChunkContent& content,
+                                         const ChunkContent* taught,
+                                         Overlap overlap);
+  [[nodiscard]] Seconds least_step(const Cell& cell, const RecomputedStages& chunks);
+  [[nodiscard]] Seconds least_time(const PassCosts& passes) const;
+  void add_variants(Cell& cell,
+                    const RecomputedStages& chunks,
+                    Overlap overlap,
+                    const std::vector<Finish>& fitting);
+  void add_variant(Cell& cell,
+                   const RecomputedStages& chunks,
+                   Overlap overlap,
+                   std::vector<Finish> finishes);
+  void run(Cell& cell, Batch& batch);
+  void finish(Cell& cell, const Variant& variant, std::span<const StageTimes> times);
+  [[nodiscard]] Schedule plain_schedule() const;
+  [[nodiscard]] StageTables& stages();
+  [[nodiscard]] bool repeats_split() const;
+  void choose(std::size_t sharding);
+
+  [[nodiscard]] Memory memory_of(const StageMemory& state,
+                                 const StageClass& stages,
+                                 const ActivationPeak& peak) const;
   [[nodiscard]] Memory memory_of(StageTables& stages,
                                  std::size_t sharding,
                                  std::span<const ActivationPeak> peaks);
+  [[nodiscard]] bool fits(const Memory& memory) const;
+  void reject_memory(Cell& cell, std::size_t sharding, const Memory& memory);
   [[nodiscard]] Candidate candidate_of(const Variant& variant, std::size_t sharding) const;
 
   const PlanSubject& subject_;
   const SearchSpace& space_;
-  PartTables tables_;
+  std::unique_ptr<WalkTables> own_;
+  PartTables& tables_;
+  PipelinePrograms& programs_;
   Job job_;                          ///< the candidate at hand, as far as it is chosen
   std::vector<Sharding> shardings_;  ///< of the layout at hand
   std::map<std::tuple<ChunkPlacement, SequenceParallel, Offload>, std::unique_ptr<StageTables>>
       stages_;
-  std::map<std::pair<Schedule, PipelineShape>, PipelineProgram> programs_;
-  std::size_t program_steps_ = 0;
   PipelineScratch scratch_;
   Batch blocking_;
   Batch overlapped_;
+  ChunkCost with_teacher_;
   std::vector<Seconds> messages_;
   std::int64_t message_bytes_ = 0;
   MemoryOverheads overheads_;

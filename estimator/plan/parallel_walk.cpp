@@ -44,8 +44,8 @@ class Walk {
         kept_(settings.kept),
         give_up_at_(settings.give_up_at.in(unit::second)) {}
 
-  void run_one(SearchResult& result, const WalkProgress& progress) {
-    LayoutSearch search(subject_, space_);
+  void run_one(WalkTables& tables, SearchResult& result, const WalkProgress& progress) {
+    LayoutSearch search(subject_, space_, tables);
     for (std::size_t i = next_++; i < groups_.size(); i = next_++) {
       for (const ParallelLayout& layout : groups_[i]) {
         const std::int64_t before = result.enumerated;
@@ -115,8 +115,11 @@ SearchResult walk_layouts(const PlanSubject& subject,
   const std::size_t count =
       layouts.size() < least_layouts ? 1 : std::max<std::size_t>(settings.threads, 1);
   std::vector<SearchResult> results(count);
+  ThreadTables own(subject);
+  ThreadTables& tables = settings.tables != nullptr ? *settings.tables : own;
+  tables.prepare(count);
   on_threads(count, [&](std::size_t i) {
-    walk.run_one(results[i], i == 0 ? settings.progress : WalkProgress());
+    walk.run_one(tables.of(i), results[i], i == 0 ? settings.progress : WalkProgress());
   });
   SearchResult all = std::move(results.front());
   for (std::size_t i = 1; i < count; ++i) {

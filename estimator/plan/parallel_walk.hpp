@@ -23,6 +23,7 @@ struct WalkSettings {
   std::size_t kept = 0;
   std::size_t threads = 1;  ///< at most
   WalkProgress progress = {};
+  ThreadTables* tables = nullptr;  ///< of the subject; null: tables of this walk's own
 };
 
 /// Walks the layouts; the same result for any number of threads (but see `kept`). Throws what a

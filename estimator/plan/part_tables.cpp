@@ -15,20 +15,52 @@ bool shards_every_micro_batch(const Job& job) {
 
 PartTable::PartTable(Job job, const PlanSubject& subject, Pricing& off, Pricing& on)
     : job_(std::move(job)),
+      layers_are_alike_(layers_are_alike(job_.model)),
       builder_(job_, subject.placement),
-      off_(job_, subject.placement, off, subject.host),
-      on_(job_, subject.placement, on, subject.host),
-      whole_(job_, builder_),
-      split_(job_, builder_) {}
+      works_(job_, builder_),
+      off_(job_, works_, off, subject.host),
+      on_(job_, works_, on, subject.host),
+      whole_(job_, works_),
+      split_(job_, works_) {
+  if (job_.teacher) {
+    taught_off_.emplace(job_, subject.placement, off, subject.host);
+    taught_on_.emplace(job_, subject.placement, on, subject.host);
+  }
+}
 
 void PartTable::take(const Job& job) {
   job_.layout = job.layout;
   job_.recipe.schedule = job.recipe.schedule;
-  job_.recipe.recompute = job.recipe.recompute;
 }
 
-ChunkMemory PartTable::memory(ChunkLayers layers, bool embedding, bool head) {
-  return (splits_backward(schedule_of(job_)) ? split_ : whole_).chunk(layers, embedding, head);
+// Model files have far fewer layers than 2^20 (model_shape.hpp).
+std::uint64_t PartTable::key_of(const ChunkContent& content) const {
+  constexpr unsigned bits = 20;
+  const auto first = layers_are_alike_ ? 0 : static_cast<std::uint64_t>(content.layers.first);
+  const auto count = static_cast<std::uint64_t>(content.layers.count);
+  const auto recomputed = static_cast<std::uint64_t>(content.recomputed);
+  const std::uint64_t flags = (content.embedding ? 1U : 0U) + (content.head ? 2U : 0U) +
+                              (splits_backward(schedule_of(job_)) ? 4U : 0U);
+  return (flags << (3 * bits)) + (recomputed << (2 * bits)) + (count << bits) + first;
+}
+
+// What is offloaded depends on how many micro-batches the layout at hand leaves.
+const ChunkCost& PartTable::cost(const ChunkContent& content, Overlap overlap) {
+  constexpr std::size_t most_known = 512;
+  Known& known = known_.at(overlap == Overlap::on ? 1 : 0);
+  if (known.size() == most_known || job_.recipe.offload.any()) {
+    known.clear();
+  }
+  const std::uint64_t key = key_of(content);
+  const auto found = known.find(key);
+  return found != known.end()
+             ? found->second
+             : known.emplace(key, (overlap == Overlap::on ? on_ : off_).chunk(content))
+                   .first->second;
+}
+
+ChunkMemory PartTable::memory(const ChunkContent& content) {
+  return (splits_backward(schedule_of(job_)) ? split_ : whole_).chunk(content);
 }
 
 PartTables::PartTables(const PlanSubject& subject)
@@ -68,11 +100,11 @@ PartTable& PartTables::of(const Job& job) {
 
 int bits_of(const RecomputeModules& modules) {
   return (modules.core_attention ? 1 : 0) + (modules.norms ? 2 : 0) + (modules.activation ? 4 : 0) +
-         (modules.mlp ? 8 : 0);
+         (modules.mlp ? 8 : 0) + (modules.expert_activation ? 16 : 0);
 }
 
 RecomputeModules modules_of(int bits) {
-  return {(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0};
+  return {(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0, (bits & 16) != 0};
 }
 
 }  // namespace forerun

@@ -1,13 +1,18 @@
 // Costs and sizes of chunks, kept for every choice that they depend on and no other.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <tuple>
+#include <unordered_map>
 
 #include "estimator/plan/plan_subject.hpp"
 #include "estimator/step/chunk_cost.hpp"
 #include "estimator/step/memory.hpp"
+#include "estimator/step/teacher.hpp"
 #include "estimator/step/work_builder.hpp"
 
 namespace forerun {
@@ -25,22 +30,34 @@ class PartTable {
   PartTable& operator=(PartTable&&) = delete;
   ~PartTable() = default;
 
-  /// The member of the family that is asked for next: pipeline, schedule, blocks of recomputation.
+  /// The member of the family that is asked for next: pipeline and schedule.
   void take(const Job& job);
 
-  [[nodiscard]] ChunkCost cost(ChunkLayers layers, bool embedding, bool head, Overlap overlap) {
-    return (overlap == Overlap::on ? on_ : off_).chunk(layers, embedding, head);
+  [[nodiscard]] const ChunkCost& cost(const ChunkContent& content, Overlap overlap);
+
+  /// Of the teacher's chunk, where there is one: its forward pass.
+  [[nodiscard]] ChunkPass taught(const ChunkContent& content, Overlap overlap) {
+    return (overlap == Overlap::on ? *taught_on_ : *taught_off_).forward(content);
   }
 
-  [[nodiscard]] ChunkMemory memory(ChunkLayers layers, bool embedding, bool head);
+  [[nodiscard]] ChunkMemory memory(const ChunkContent& content);
 
  private:
+  using Known = std::unordered_map<std::uint64_t, ChunkCost>;
+
+  [[nodiscard]] std::uint64_t key_of(const ChunkContent& content) const;
+
   Job job_;
+  bool layers_are_alike_;
   WorkBuilder builder_;
+  PartWorks works_;
   ChunkCosts off_;
   ChunkCosts on_;
   ChunkMemories whole_;
   ChunkMemories split_;
+  std::array<Known, 2> known_;  ///< [overlap]: costs by content
+  std::optional<TeacherCosts> taught_off_;
+  std::optional<TeacherCosts> taught_on_;
 };
 
 class PartTables {

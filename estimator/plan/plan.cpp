@@ -36,6 +36,7 @@ class Scale {
         devices_(devices) {
     subject_.model = request.model;
     subject_.recipe = request.recipe;
+    subject_.teacher = request.teacher;
     subject_.recipe.global_batch = batch;
     subject_.placement = {
         hardware_.cluster.devices_per_node, request.rank_order, hardware_.cluster.devices_per_host};
@@ -63,7 +64,8 @@ class Scale {
     space_.shardings =
         chosen(choices.shardings, every_sharding(hardware_.cluster.devices_per_node));
     space_.recompute =
-        choices.recompute.empty() ? every_recompute() : RecomputeChoices{choices.recompute, false};
+        choices.recompute.empty() ? every_recompute() : RecomputeChoices{choices.recompute};
+    space_.recompute.least_by_stage &= choices.recomputes_by_stage;
     space_.stage_splits = choices.tries_stage_splits ? several_stage_splits(request.model)
                                                      : std::vector{request.recipe.stage_split};
     // Where nothing overlaps, as on a CPU that was not measured, there is nothing to choose.
@@ -79,14 +81,18 @@ class Scale {
     const bool wants_front = request_.second.has_value() || request_.objective == Objective::memory;
     const auto ranks = static_cast<std::size_t>(world.size());
     const std::size_t threads = ranks == 1 ? search_threads() : 1;
-    const Seconds bound =
-        wants_front ? Seconds::infinite() : bound_of(subject_, space_, request_.top, threads);
+    ThreadTables tables(subject_);
+    const Seconds bound = wants_front ? Seconds::infinite()
+                                      : bound_of(subject_, space_, request_.top, threads, &tables);
     std::vector<ParallelLayout> own;
     for (auto i = static_cast<std::size_t>(world.rank()); i < space_.layouts.size(); i += ranks) {
       own.push_back(space_.layouts[i]);
     }
     SearchResult mine = walk_layouts(
-        subject_, space_, own, {.give_up_at = bound, .threads = threads, .progress = layout_done});
+        subject_,
+        space_,
+        own,
+        {.give_up_at = bound, .threads = threads, .progress = layout_done, .tables = &tables});
     if (ranks == 1) {
       result_ = std::move(mine);
       return;

@@ -29,6 +29,7 @@ struct PlanChoices {
   std::vector<SequenceParallel> sequence_parallel;
   std::vector<Sharding> shardings;
   std::vector<RecomputePolicy> recompute;
+  bool recomputes_by_stage = true;  ///< where `recompute` is not pinned
   std::vector<Overlap> overlaps;
   bool tries_stage_splits = false;  ///< else the recipe's
   std::vector<Offload> offloads;    ///< empty: nothing is offloaded
@@ -36,7 +37,8 @@ struct PlanChoices {
 
 struct PlanRequest {
   ModelShape model;
-  Recipe recipe;  ///< sequence, precision, software, tokens; the rest is chosen
+  Recipe recipe;                      ///< sequence, precision, software, tokens; the rest is chosen
+  std::optional<ModelShape> teacher;  ///< distillation: see Job
   HardwareSource hardware;
   std::vector<std::int64_t> devices;
   std::vector<std::int64_t> batches;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "estimator/step/chunk_cost.hpp"
 #include "estimator/step/memory.hpp"
@@ -14,7 +15,8 @@ namespace forerun {
 
 struct PlanSubject {
   ModelShape model;
-  Recipe recipe;  ///< batch, sequence, precision, software
+  Recipe recipe;                                     ///< batch, sequence, precision, software
+  std::optional<ModelShape> teacher = std::nullopt;  ///< distillation: see Job
   Placement placement;
   PriceList prices;
   HostCost host;

@@ -31,7 +31,8 @@ void put_likely_first(const PlanSubject& subject, std::vector<ParallelLayout>& l
 Seconds bound_of(const PlanSubject& subject,
                  const SearchSpace& space,
                  std::size_t count,
-                 std::size_t threads) {
+                 std::size_t threads,
+                 ThreadTables* tables) {
   SearchSpace thin = space;
   const auto only = [](auto& values, const auto& kept) {
     if (std::ranges::find(values, kept) != values.end()) {
@@ -43,10 +44,14 @@ Seconds bound_of(const PlanSubject& subject,
   only(thin.overlaps, Overlap::on);
   only(thin.offloads, Offload());
   thin.recompute.every_block = false;
+  thin.recompute.least_by_stage = false;
   thin.stage_splits.resize(1);
   put_likely_first(subject, thin.layouts);
   const SearchResult result =
-      walk_layouts(subject, thin, thin.layouts, {.kept = count, .threads = threads});
+      walk_layouts(subject,
+                   thin,
+                   thin.layouts,
+                   {.kept = count, .threads = threads, .progress = {}, .tables = tables});
   const auto best = fastest(result, count);
   return best.size() == count ? best.back().step_time : Seconds::infinite();
 }

@@ -60,6 +60,10 @@ void write(const PricedCandidate& priced, std::ostream& out) {
                            one.offload.weights ? 1 : 0}) {
     out << ' ' << choice;
   }
+  out << ' ' << one.recomputed_by_stage.size();
+  for (const std::int64_t layers : one.recomputed_by_stage) {
+    out << ' ' << layers;
+  }
   out << '\n';
 }
 
@@ -102,6 +106,12 @@ PricedCandidate read_candidate(std::istream& in) {
   read_choice(in, one.offload.activations);
   read_choice(in, one.offload.optimizer);
   read_choice(in, one.offload.weights);
+  std::size_t stages = 0;
+  in >> stages;
+  one.recomputed_by_stage.resize(stages);
+  for (std::int64_t& layers : one.recomputed_by_stage) {
+    in >> layers;
+  }
   return priced;
 }
 

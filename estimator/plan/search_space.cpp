@@ -109,6 +109,7 @@ std::vector<StageSplit> several_stage_splits(const ModelShape& model) {
 
 RecomputeChoices every_recompute() {
   return {{{Recompute::none, {}, 0}, {Recompute::selective, {}, 0}, {Recompute::full, {}, 0}},
+          true,
           true};
 }
 
@@ -127,6 +128,13 @@ std::vector<RecomputePolicy> policies_of(const RecomputeChoices& choices,
   return policies;
 }
 
+std::int64_t recomputations_of(const RecomputeChoices& choices,
+                               std::int64_t layers,
+                               const ParallelLayout& layout) {
+  const bool differs = choices.least_by_stage && layout.pipeline > 1;
+  return std::ssize(policies_of(choices, layers, layout)) + (differs ? 1 : 0);
+}
+
 std::int64_t size_of(const SearchSpace& space, std::int64_t layers) {
   const auto others = static_cast<std::int64_t>(
       space.micro_batches.size() * space.schedules.size() * space.sequence_parallel.size() *
@@ -134,7 +142,7 @@ std::int64_t size_of(const SearchSpace& space, std::int64_t layers) {
       space.offloads.size());
   std::int64_t size = 0;
   for (const ParallelLayout& layout : space.layouts) {
-    size += others * std::ssize(policies_of(space.recompute, layers, layout));
+    size += others * recomputations_of(space.recompute, layers, layout);
   }
   return size;
 }

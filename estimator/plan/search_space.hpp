@@ -9,10 +9,13 @@
 namespace forerun {
 
 /// A choice of recomputation. `every_block`: block:N for every N that a layout's chunks allow,
-/// short of all their layers.
+/// short of all their layers. `least_by_stage`: on a pipeline also the block:N+N+... in which every
+/// stage recomputes the fewest layers with which it fits. Where nothing is offloaded no other list
+/// is faster: passes that take longer end no pipeline earlier.
 struct RecomputeChoices {
   std::vector<RecomputePolicy> policies;
   bool every_block = false;
+  bool least_by_stage = false;
 };
 
 struct SearchSpace {
@@ -55,13 +58,18 @@ struct SpaceLimits {
 /// weights are of those that a token uses in a layer, rounded, at least one and at most three.
 [[nodiscard]] std::vector<StageSplit> several_stage_splits(const ModelShape& model);
 
-/// None, selective (core attention), full, and every block.
+/// None, selective (core attention), full, every block, and the least by stage.
 [[nodiscard]] RecomputeChoices every_recompute();
 
-/// The policies of one layout: `choices` with its blocks spelled out.
+/// The policies of one layout that say how many layers: `choices` with its blocks spelled out.
 [[nodiscard]] std::vector<RecomputePolicy> policies_of(const RecomputeChoices& choices,
                                                        std::int64_t layers,
                                                        const ParallelLayout& layout);
+
+/// How many ways of recomputation one layout has: its policies, and the least by stage.
+[[nodiscard]] std::int64_t recomputations_of(const RecomputeChoices& choices,
+                                             std::int64_t layers,
+                                             const ParallelLayout& layout);
 
 /// How many candidates the space has: for every layout the product of its choices.
 [[nodiscard]] std::int64_t size_of(const SearchSpace& space, std::int64_t layers);

@@ -3,19 +3,14 @@
 #include <algorithm>
 
 #include "estimator/step/part_work.hpp"
-#include "jobs/chunk_placement.hpp"
 
 namespace forerun {
 namespace {
 
-bool are_alike(const ModelShape& model) {
-  const PartKey first = part_key(model, PartKind::layer, 0);
-  for (std::int64_t layer = 1; layer < model.layers; ++layer) {
-    if (part_key(model, PartKind::layer, layer) != first) {
-      return false;
-    }
-  }
-  return true;
+// Of chunks of one model: whether what differs is only where its layers lie.
+bool is_same(const ChunkContent& a, const ChunkContent& b, bool layers_are_alike) {
+  return a.layers.count == b.layers.count && a.embedding == b.embedding && a.head == b.head &&
+         (layers_are_alike || a.layers.first == b.layers.first);
 }
 
 }  // namespace
@@ -26,32 +21,39 @@ StageTables::StageTables(const Job& job,
     : job_(job),
       subject_(subject),
       shardings_(shardings.begin(), shardings.end()),
-      layers_are_alike_(are_alike(job.model)),
+      layers_are_alike_(layers_are_alike(job.model) &&
+                        (!job.teacher || layers_are_alike(*job.teacher))),
       by_sharding_(shardings.size()) {
-  const auto chunks = chunk_layers(job_);
+  job_.recipe.recompute = {};
   for (std::int64_t stage = 0; stage < job_.layout.pipeline; ++stage) {
+    const auto held = contents_of_stage(job_, stage);
+    const auto taught =
+        job_.teacher ? contents_of_stage(teacher_job(job_), stage) : std::vector<ChunkContent>();
     std::vector<std::uint32_t> content;
-    for (const std::int64_t chunk : chunks_of_stage(job_, stage)) {
-      content.push_back(content_index(
-          {chunks[static_cast<std::size_t>(chunk)], chunk == 0, chunk == std::ssize(chunks) - 1}));
+    for (std::size_t local = 0; local < held.size(); ++local) {
+      content.push_back(
+          content_index(held[local], taught.empty() ? std::nullopt : std::optional(taught[local])));
     }
     seats_.insert(seats_.end(), content.begin(), content.end());
     add_stage(stage, std::move(content));
   }
 }
 
-std::uint32_t StageTables::content_index(const ChunkContent& content) {
-  const auto same = [&](const ChunkContent& other) {
-    return other.layers.count == content.layers.count && other.embedding == content.embedding &&
-           other.head == content.head &&
-           (layers_are_alike_ || other.layers.first == content.layers.first);
-  };
-  const auto found = std::ranges::find_if(contents_, same);
-  const auto index = static_cast<std::uint32_t>(found - contents_.begin());
-  if (found == contents_.end()) {
-    contents_.push_back(content);
+std::uint32_t StageTables::content_index(const ChunkContent& content,
+                                         const std::optional<ChunkContent>& taught) {
+  std::size_t index = 0;
+  while (index < contents_.size() &&
+         !(is_same(contents_[index], content, layers_are_alike_) &&
+           (!taught || is_same(taught_[index], *taught, layers_are_alike_)))) {
+    ++index;
   }
-  return index;
+  if (index == contents_.size()) {
+    contents_.push_back(content);
+    if (taught) {
+      taught_.push_back(*taught);
+    }
+  }
+  return static_cast<std::uint32_t>(index);
 }
 
 void StageTables::add_stage(std::int64_t stage, std::vector<std::uint32_t> content) {
@@ -65,7 +67,10 @@ void StageTables::add_stage(std::int64_t stage, std::vector<std::uint32_t> conte
   const auto found = std::ranges::find_if(classes_, same);
   class_of_.push_back(static_cast<std::uint32_t>(found - classes_.begin()));
   if (found == classes_.end()) {
-    classes_.push_back({stage, std::move(content), stage_weights(job_, stage)});
+    classes_.push_back({stage, std::move(content), stage_weights(job_, stage), {}});
+    if (job_.teacher) {
+      classes_.back().teacher = teacher_memory(job_, subject_.placement, stage);
+    }
   }
 }
 
@@ -80,6 +85,10 @@ const std::vector<StageMemory>& StageTables::states(std::size_t sharding) {
     choose(sharding);
     for (const StageClass& one : classes_) {
       states.push_back(state_memory(job_, one.weights));
+      if (job_.teacher) {
+        const Job teacher = teacher_job(job_);
+        states.back().weights += state_memory(teacher, stage_weights(teacher, one.stage)).weights;
+      }
     }
   }
   return states;

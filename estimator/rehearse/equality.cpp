@@ -159,10 +159,19 @@ double mean_loss(double loss_sum, const Job& job, Communicator& world) {
          static_cast<double>(job.layout.tensor * job.recipe.global_batch * job.recipe.sequence);
 }
 
+Job unsplit(Job job) {
+  job.layout = {};
+  job.recipe.schedule.reset();
+  job.recipe.stage_split = {};
+  RecomputePolicy& recompute = job.recipe.recompute;
+  if (!recompute.by_stage.empty()) {
+    recompute = {Recompute::block, {}, std::ranges::max(recompute.by_stage)};
+  }
+  return job;
+}
+
 ReferenceStep reference_step(const Job& job, Device& device, std::uint64_t seed) {
-  Job whole = job;
-  whole.layout = {};
-  whole.recipe.schedule.reset();
+  const Job whole = unsplit(job);
   SerialCommunicator world;
   GridCommunicators groups(world, whole.layout, megatron_order, experts_of(job.model));
   Executor executor(whole, {1}, device, groups);

@@ -17,6 +17,9 @@ struct ReferenceStep {
   std::vector<float> gradients;
 };
 
+/// The job as one rank runs it.
+[[nodiscard]] Job unsplit(Job job);
+
 /// Runs the job unsplit on this rank's device; not collective. Needs memory for the whole model.
 [[nodiscard]] ReferenceStep reference_step(const Job& job, Device& device, std::uint64_t seed);
 

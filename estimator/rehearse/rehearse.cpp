@@ -56,9 +56,7 @@ std::vector<std::vector<double>> gather(Communicator& world, const std::vector<d
 
 // Weights and state of the whole model on one rank, and one micro-batch beside them.
 Bytes reference_memory(const Job& job) {
-  Job whole = job;
-  whole.layout = {};
-  whole.recipe.schedule.reset();
+  const Job whole = unsplit(job);
   return total_of(stage_memory(whole, stage_work(whole, {1}, 0), host_overheads()));
 }
 

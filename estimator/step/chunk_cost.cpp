@@ -59,8 +59,8 @@ ChunkPass operator*(double count, ChunkPass pass) {
   return pass;
 }
 
-ChunkCosts::ChunkCosts(const Job& job, const Placement& placement, Pricing& pricing, HostCost host)
-    : job_(job), builder_(job, placement), pricing_(pricing), host_(host) {}
+ChunkCosts::ChunkCosts(const Job& job, PartWorks& works, Pricing& pricing, HostCost host)
+    : job_(job), works_(works), pricing_(pricing), host_(host) {}
 
 const ChunkCosts::PricedPart& ChunkCosts::part(PartKind kind, std::int64_t layer) {
   const bool is_layer = kind == PartKind::layer || kind == PartKind::recomputed_layer;
@@ -82,7 +82,7 @@ const ChunkCosts::PricedPart& ChunkCosts::priced(PartKind kind, std::int64_t lay
   if (found != parts_.end()) {
     return found->second;
   }
-  const PartWork work = part_work(job_, builder_, kind, layer);
+  const PartWork& work = works_.of(kind, layer);
   PricedPart priced{pricing_.part(work), {}};
   const bool is_layer = kind == PartKind::layer || kind == PartKind::recomputed_layer;
   if (is_layer && job_.recipe.offload.any()) {
@@ -180,9 +180,9 @@ void ChunkCosts::finish(ChunkPass& pass, Seconds collectives, Seconds elapsed) c
   pass.host = std::max(Seconds(), launches - pass.cost.total() - pass.data_parallel);
 }
 
-ChunkCost ChunkCosts::chunk(ChunkLayers layers, bool holds_embedding, bool holds_head) {
+ChunkCost ChunkCosts::chunk(const ChunkContent& content) {
   std::vector<Run> runs;
-  for (const PartRun& run : parts_of(job_, layers, holds_embedding, holds_head)) {
+  for (const PartRun& run : parts_of(job_, content)) {
     // Neighbours that are alike join one run.
     for (std::int64_t i = 0; i < run.count; ++i) {
       const PricedPart* priced = &part(run.kind, run.first_layer + i);

@@ -37,12 +37,12 @@ struct HostCost {
   HostLink link = {};
 };
 
-/// Prices the distinct parts of a job once; chunks are sums of them.
+/// Prices the distinct parts of a job once; chunks are sums of them. Job and works must outlive it.
 class ChunkCosts {
  public:
-  ChunkCosts(const Job& job, const Placement& placement, Pricing& pricing, HostCost host);
+  ChunkCosts(const Job& job, PartWorks& works, Pricing& pricing, HostCost host);
 
-  [[nodiscard]] ChunkCost chunk(ChunkLayers layers, bool holds_embedding, bool holds_head);
+  [[nodiscard]] ChunkCost chunk(const ChunkContent& content);
 
   [[nodiscard]] const HostLink& link() const { return host_.link; }
 
@@ -77,7 +77,7 @@ class ChunkCosts {
                      const Direction& direction) const;
 
   const Job& job_;
-  WorkBuilder builder_;
+  PartWorks& works_;
   Pricing& pricing_;
   HostCost host_;
   std::map<PartKey, PricedPart> parts_;

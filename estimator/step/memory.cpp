@@ -195,10 +195,10 @@ ChunkMemory memory_of(const std::vector<WorkItem>& forward,
 
 }  // namespace
 
-ChunkMemory ChunkMemories::chunk(ChunkLayers layers, bool holds_embedding, bool holds_head) {
+ChunkMemory ChunkMemories::chunk(const ChunkContent& content) {
   ChunkMemory sum;
   Bytes largest;  // of what single layers leave to the host
-  for (const PartRun& run : parts_of(job_, layers, holds_embedding, holds_head)) {
+  for (const PartRun& run : parts_of(job_, content)) {
     for (std::int64_t i = 0; i < run.count; ++i) {
       const ChunkMemory& part = of(run.kind, run.first_layer + i);
       sum.kept_for_input += part.kept_for_input;
@@ -237,7 +237,7 @@ const ChunkMemory& ChunkMemories::alike(PartKind kind, std::int64_t layer) {
   if (found != parts_.end()) {
     return found->second;
   }
-  PartWork part = part_work(job_, builder_, kind, layer);
+  PartWork part = works_.of(kind, layer);
   std::vector<TensorId> spared = part.kept;
   mark_releases(part.forward, spared);
   mark_releases(part.backward, {});
@@ -449,13 +449,12 @@ StageMemory stage_memory(const Job& job, const StageWork& work, const MemoryOver
 std::vector<StageMemory> step_memory(const Job& job,
                                      const WorkBuilder& builder,
                                      const MemoryOverheads& overheads) {
-  ChunkMemories sizes(job, builder);
-  const auto layers = chunk_layers(job);
+  PartWorks works(job, builder);
+  ChunkMemories sizes(job, works);
   std::vector<ChunkMemory> chunks;
   for (std::int64_t stage = 0; stage < job.layout.pipeline; ++stage) {
-    for (const std::int64_t index : chunks_of_stage(job, stage)) {
-      chunks.push_back(sizes.chunk(
-          layers[static_cast<std::size_t>(index)], index == 0, index == std::ssize(layers) - 1));
+    for (const ChunkContent& content : contents_of_stage(job, stage)) {
+      chunks.push_back(sizes.chunk(content));
     }
   }
   const auto peaks =

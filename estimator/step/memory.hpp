@@ -55,19 +55,19 @@ struct StageMemory {
                                        const MemoryOverheads& overheads);
 
 /// What chunks hold, from the distinct parts of a job: a chunk keeps their sum and needs the
-/// largest transient. Job and builder must outlive it.
+/// largest transient. Job and works must outlive it.
 class ChunkMemories {
  public:
-  ChunkMemories(const Job& job, const WorkBuilder& builder) : job_(job), builder_(builder) {}
+  ChunkMemories(const Job& job, PartWorks& works) : job_(job), works_(works) {}
 
-  [[nodiscard]] ChunkMemory chunk(ChunkLayers layers, bool holds_embedding, bool holds_head);
+  [[nodiscard]] ChunkMemory chunk(const ChunkContent& content);
 
  private:
   const ChunkMemory& of(PartKind kind, std::int64_t layer);
   const ChunkMemory& alike(PartKind kind, std::int64_t layer);
 
   const Job& job_;
-  const WorkBuilder& builder_;
+  PartWorks& works_;
   std::map<PartKey, ChunkMemory> parts_;
   std::array<std::vector<const ChunkMemory*>, 2> by_layer_;  ///< of `parts_`: [recomputed][layer]
 };

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "estimator/step/adapter_work.hpp"
+#include "jobs/chunk_placement.hpp"
 #include "kernels/operands.hpp"
 
 namespace forerun {
@@ -196,35 +197,51 @@ PartKey part_key(const ModelShape& model, PartKind kind, std::int64_t layer) {
   return {kind, is_layer ? alike_layer(model, layer) : 0};
 }
 
-std::int64_t recomputed_layers(const Recipe& recipe, std::int64_t layers) {
-  switch (recipe.recompute.kind) {
-    case Recompute::full:
-      return layers;
-    case Recompute::block:
-      return std::min(layers, recipe.recompute.layers);
-    case Recompute::none:
-    case Recompute::selective:
-      return 0;
+bool layers_are_alike(const ModelShape& model) {
+  const PartKey first = part_key(model, PartKind::layer, 0);
+  for (std::int64_t layer = 1; layer < model.layers; ++layer) {
+    if (part_key(model, PartKind::layer, layer) != first) {
+      return false;
+    }
   }
-  return 0;
+  return true;
 }
 
-std::vector<PartRun> parts_of(const Job& job,
-                              ChunkLayers layers,
-                              bool holds_embedding,
-                              bool holds_head) {
+const PartWork& PartWorks::of(PartKind kind, std::int64_t layer) {
+  const PartKey key = part_key(job_.model, kind, layer);
+  const auto found = works_.find(key);
+  return found != works_.end()
+             ? found->second
+             : works_.emplace(key, part_work(job_, builder_, kind, layer)).first->second;
+}
+
+std::vector<ChunkContent> contents_of_stage(const Job& job, std::int64_t stage) {
+  const auto chunks = chunk_layers(job);
+  std::vector<ChunkContent> contents;
+  for (const std::int64_t index : chunks_of_stage(job, stage)) {
+    const ChunkLayers layers = chunks[static_cast<std::size_t>(index)];
+    contents.push_back({layers,
+                        index == 0,
+                        index == std::ssize(chunks) - 1,
+                        recomputed_layers(job.recipe.recompute, stage, layers.count)});
+  }
+  return contents;
+}
+
+std::vector<PartRun> parts_of(const Job& job, const ChunkContent& chunk) {
+  const ChunkLayers& layers = chunk.layers;
   std::vector<PartRun> runs;
-  if (holds_embedding) {
+  if (chunk.embedding) {
     runs.push_back({PartKind::embedding, 0, 1});
   }
-  const std::int64_t repeated = recomputed_layers(job.recipe, layers.count);
-  if (repeated > 0) {
-    runs.push_back({PartKind::recomputed_layer, layers.first, repeated});
+  if (chunk.recomputed > 0) {
+    runs.push_back({PartKind::recomputed_layer, layers.first, chunk.recomputed});
   }
-  if (layers.count > repeated) {
-    runs.push_back({PartKind::layer, layers.first + repeated, layers.count - repeated});
+  if (layers.count > chunk.recomputed) {
+    runs.push_back(
+        {PartKind::layer, layers.first + chunk.recomputed, layers.count - chunk.recomputed});
   }
-  if (holds_head) {
+  if (chunk.head) {
     runs.push_back({PartKind::head, job.model.layers, 1});
   }
   return runs;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <utility>
 #include <vector>
@@ -29,6 +30,19 @@ struct PartWork {
                                  PartKind kind,
                                  std::int64_t layer);
 
+/// Keeps the work of a job's distinct parts. Job and builder must outlive it.
+class PartWorks {
+ public:
+  PartWorks(const Job& job, const WorkBuilder& builder) : job_(job), builder_(builder) {}
+
+  [[nodiscard]] const PartWork& of(PartKind kind, std::int64_t layer);
+
+ private:
+  const Job& job_;
+  const WorkBuilder& builder_;
+  std::map<std::pair<PartKind, std::int64_t>, PartWork> works_;  ///< by PartKey
+};
+
 struct Touched {
   std::vector<TensorId> read;
   std::vector<TensorId> written;
@@ -46,13 +60,24 @@ struct Touched {
 /// Marks each activation for release after the last item that touches it, unless it is spared.
 void mark_releases(std::vector<WorkItem>& items, const std::vector<TensorId>& spared);
 
-/// How many of the first layers of a chunk of `layers` are recomputed.
-[[nodiscard]] std::int64_t recomputed_layers(const Recipe& recipe, std::int64_t layers);
+/// What a chunk consists of, as far as its work depends on it.
+struct ChunkContent {
+  ChunkLayers layers;
+  bool embedding = false;
+  bool head = false;
+  std::int64_t recomputed = 0;  ///< of the layers, the first ones
+};
+
+/// The chunks of a job's stage, by local chunk.
+[[nodiscard]] std::vector<ChunkContent> contents_of_stage(const Job& job, std::int64_t stage);
 
 /// Parts with equal keys have equal work: the kind, and of layers the first that is alike.
 using PartKey = std::pair<PartKind, std::int64_t>;
 
 [[nodiscard]] PartKey part_key(const ModelShape& model, PartKind kind, std::int64_t layer);
+
+/// Whether all layers of a model have equal work.
+[[nodiscard]] bool layers_are_alike(const ModelShape& model);
 
 /// A run of equal parts of a chunk, in model order.
 struct PartRun {
@@ -61,9 +86,6 @@ struct PartRun {
   std::int64_t count = 1;
 };
 
-[[nodiscard]] std::vector<PartRun> parts_of(const Job& job,
-                                            ChunkLayers layers,
-                                            bool holds_embedding,
-                                            bool holds_head);
+[[nodiscard]] std::vector<PartRun> parts_of(const Job& job, const ChunkContent& chunk);
 
 }  // namespace forerun

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <utility>
 
+#include "estimator/step/part_work.hpp"
 #include "estimator/step/pipeline_simulation.hpp"
 #include "estimator/step/step_pieces.hpp"
 #include "estimator/step/tail_cost.hpp"
@@ -30,11 +31,9 @@ StageCost price_stage(const Job& job,
                       std::int64_t stage,
                       Pricing& pricing,
                       ChunkCosts& costs) {
-  const auto chunks = chunk_layers(job);
   StageCost cost;
-  for (const std::int64_t index : chunks_of_stage(job, stage)) {
-    cost.chunks.push_back(costs.chunk(
-        chunks[static_cast<std::size_t>(index)], index == 0, index == std::ssize(chunks) - 1));
+  for (const ChunkContent& content : contents_of_stage(job, stage)) {
+    cost.chunks.push_back(costs.chunk(content));
   }
   const StageWeights weights = stage_weights(job, stage);
   cost.tail = tail_cost(pricing,
@@ -238,7 +237,8 @@ StepEstimate estimate_step(const Job& job,
                            const StepSettings& settings) {
   Pricing pricing(prices, job.recipe.software, settings.overlap);
   const WorkBuilder builder(job, placement);
-  ChunkCosts costs(job, placement, pricing, settings.host);
+  PartWorks works(job, builder);
+  ChunkCosts costs(job, works, pricing, settings.host);
   PricedStages priced;
   StepEstimate estimate;
   estimate.memory = step_memory(job, builder, settings.overheads);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "jobs/chunk_placement.hpp"
+#include "estimator/step/part_work.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -38,63 +38,89 @@ PartWork divergence(const Job& job) {
 
 }  // namespace
 
+TeacherCosts::TeacherCosts(const Job& job,
+                           const Placement& placement,
+                           Pricing& pricing,
+                           HostCost host)
+    : teacher_(teacher_job(job)),
+      builder_(teacher_, placement),
+      works_(teacher_, builder_),
+      pricing_(pricing),
+      costs_(teacher_, works_, pricing, host),
+      loss_(divergence(job)) {}
+
+ChunkPass TeacherCosts::forward(const ChunkContent& content) {
+  ChunkPass forward = costs_.chunk(content).forward;
+  if (content.head) {
+    forward.cost += pricing_.part(loss_).forward;
+  }
+  return forward;
+}
+
+// Its activations travel one way, where messages are priced both ways.
+void add_teacher_messages(const Job& job,
+                          const Placement& placement,
+                          Pricing& pricing,
+                          std::vector<Seconds>& messages) {
+  const Job teacher = teacher_job(job);
+  PricedStages priced;
+  price_messages(WorkBuilder(teacher, placement), pricing, priced);
+  for (std::size_t i = 0; i < priced.messages.size(); ++i) {
+    messages[i] += 0.5 * priced.messages[i];
+  }
+}
+
 void add_teacher(const Job& job,
                  const Placement& placement,
                  Pricing& pricing,
                  HostCost host,
                  PricedStages& priced) {
   const Job teacher = teacher_job(job);
-  ChunkCosts costs(teacher, placement, pricing, host);
-  const auto layers = chunk_layers(teacher);
-  const std::int64_t last = std::ssize(layers) - 1;
+  TeacherCosts costs(job, placement, pricing, host);
   for (std::size_t stage = 0; stage < priced.stages.size(); ++stage) {
-    const auto held = chunks_of_stage(job, static_cast<std::int64_t>(stage));
+    const auto held = contents_of_stage(teacher, static_cast<std::int64_t>(stage));
     for (std::size_t local = 0; local < held.size(); ++local) {
-      ChunkPass& forward = priced.stages[stage].chunks[local].forward;
-      const std::int64_t index = held[local];
-      forward +=
-          costs.chunk(layers[static_cast<std::size_t>(index)], index == 0, index == last).forward;
-      if (index == last) {
-        forward.cost += pricing.part(divergence(job)).forward;
-      }
+      priced.stages[stage].chunks[local].forward += costs.forward(held[local]);
     }
   }
-  // Its activations travel one way, where messages are priced both ways.
-  PricedStages messages;
-  price_messages(WorkBuilder(teacher, placement), pricing, messages);
-  for (std::size_t i = 0; i < messages.messages.size(); ++i) {
-    priced.messages[i] += 0.5 * messages.messages[i];
+  add_teacher_messages(job, placement, pricing, priced.messages);
+}
+
+TeacherMemory teacher_memory(const Job& job, const Placement& placement, std::int64_t stage) {
+  const Job teacher = teacher_job(job);
+  const WorkBuilder builder(teacher, placement);
+  PartWorks works(teacher, builder);
+  ChunkMemories sizes(teacher, works);
+  const RowsShape scores = scores_of(job);
+  TeacherMemory memory;
+  memory.weights = state_memory(teacher, stage_weights(teacher, stage)).weights;
+  for (const ChunkContent& content : contents_of_stage(teacher, stage)) {
+    memory.transient = std::max(memory.transient, sizes.chunk(content).forward_transient);
+    if (content.head) {
+      memory.logits = static_cast<double>(scores.rows * scores.columns) *
+                      size_of(data_type_of(job.recipe.precision));
+    }
   }
+  return memory;
+}
+
+ActivationPeak peak_beside(const TeacherMemory& teacher, ActivationPeak peak) {
+  peak.transient = std::max(peak.transient, teacher.transient) + teacher.logits;
+  return peak;
 }
 
 void add_teacher(const Job& job,
                  const Placement& placement,
                  const MemoryOverheads& overheads,
                  std::vector<StageMemory>& stages) {
-  const Job teacher = teacher_job(job);
-  const WorkBuilder builder(teacher, placement);
-  ChunkMemories sizes(teacher, builder);
-  const auto layers = chunk_layers(teacher);
-  const std::int64_t last = std::ssize(layers) - 1;
-  const RowsShape scores = scores_of(job);
-  const Bytes logits = static_cast<double>(scores.rows * scores.columns) *
-                       size_of(data_type_of(job.recipe.precision));
   for (std::size_t stage = 0; stage < stages.size(); ++stage) {
-    const auto number = static_cast<std::int64_t>(stage);
-    const Bytes weights = state_memory(teacher, stage_weights(teacher, number)).weights;
-    Bytes transient = stages[stage].transient;
-    Bytes compared;
-    for (const std::int64_t index : chunks_of_stage(job, number)) {
-      const bool ends = index == last;
-      transient = std::max(
-          transient,
-          sizes.chunk(layers[static_cast<std::size_t>(index)], index == 0, ends).forward_transient);
-      compared = ends ? logits : compared;
-    }
-    const Bytes added = weights + (transient + compared - stages[stage].transient);
-    stages[stage].weights += weights;
-    stages[stage].transient = transient + compared;
-    stages[stage].fragmentation += overheads.fragmentation_fraction * added;
+    StageMemory& memory = stages[stage];
+    const TeacherMemory teacher = teacher_memory(job, placement, static_cast<std::int64_t>(stage));
+    const Bytes transient = peak_beside(teacher, {{}, memory.transient, {}}).transient;
+    const Bytes added = teacher.weights + (transient - memory.transient);
+    memory.weights += teacher.weights;
+    memory.transient = transient;
+    memory.fragmentation += overheads.fragmentation_fraction * added;
   }
 }
 

@@ -19,17 +19,17 @@ void append(std::vector<WorkItem>& items, const std::vector<WorkItem>& more) {
 ChunkWork chunk_work(const Job& job,
                      const WorkBuilder& builder,
                      std::int64_t index,
-                     ChunkLayers layers) {
-  const std::int64_t chunks = model_chunks(job);
+                     const ChunkContent& content) {
+  const ChunkLayers& layers = content.layers;
   const std::int64_t end = layers.first + layers.count;
   ChunkWork chunk;
   chunk.chunk = index;
   chunk.layers = layers;
-  chunk.holds_embedding = index == 0;
-  chunk.holds_head = index == chunks - 1;
+  chunk.holds_embedding = content.embedding;
+  chunk.holds_head = content.head;
   chunk.input = {TensorName::hidden, layers.first};
   chunk.output = {TensorName::hidden, end};
-  const auto runs = parts_of(job, layers, chunk.holds_embedding, chunk.holds_head);
+  const auto runs = parts_of(job, content);
   std::vector<std::vector<WorkItem>> backward;
   for (const PartRun& run : runs) {
     for (std::int64_t i = 0; i < run.count; ++i) {
@@ -86,11 +86,12 @@ DataType data_type_of(Precision precision) {
 StageWork stage_work(const Job& job, const Placement& placement, std::int64_t stage) {
   const WorkBuilder builder(job, placement);
   const std::int64_t stages = job.layout.pipeline;
-  const auto chunks = chunk_layers(job);
+  const auto held = chunks_of_stage(job, stage);
+  const auto contents = contents_of_stage(job, stage);
   StageWork work;
   work.stage = stage;
-  for (const std::int64_t index : chunks_of_stage(job, stage)) {
-    work.chunks.push_back(chunk_work(job, builder, index, chunks[static_cast<std::size_t>(index)]));
+  for (std::size_t local = 0; local < held.size(); ++local) {
+    work.chunks.push_back(chunk_work(job, builder, held[local], contents[local]));
   }
   work.weights = stage_weights(job, stage);
   if (stages > 1) {

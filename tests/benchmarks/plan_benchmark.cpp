@@ -15,8 +15,11 @@ namespace {
 void search(benchmark::State& state, SmallPlan plan, std::size_t top) {
   SearchResult result;
   for (auto _ : state) {
-    const Seconds bound = top > 0 ? bound_of(plan.subject, plan.space, top) : Seconds::infinite();
-    LayoutSearch search(plan.subject, plan.space);
+    ThreadTables tables(plan.subject);
+    tables.prepare(1);
+    const Seconds bound =
+        top > 0 ? bound_of(plan.subject, plan.space, top, 1, &tables) : Seconds::infinite();
+    LayoutSearch search(plan.subject, plan.space, tables.of(0));
     result = SearchResult();
     for (const ParallelLayout& layout : plan.space.layouts) {
       search.walk(layout, bound, result);

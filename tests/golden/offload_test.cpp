@@ -101,10 +101,10 @@ TEST(OffloadVerb, RefusesInOneSentence) {
                       "optimizer",
                       folder),
               HasSubstr("--offload optimizer is estimated only"));
-  EXPECT_THAT(refusal("plan --model gpt2 --cluster dgx-a100 --devices 8 --batch 8 --offload any "
+  EXPECT_THAT(refusal("plan --model gpt2 --cluster dgx-a100 --devices 8 --batch 8 --tuning lora "
                       "--emit megatron",
                       folder),
-              HasSubstr("--emit"));
+              HasSubstr("expected --emit nemo"));
 }
 
 TEST(OffloadVerb, PlanChoosesItWhereNothingElseFits) {

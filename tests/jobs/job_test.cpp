@@ -206,6 +206,20 @@ TEST(IllegalBecause, NoMoreLayersAreRecomputedThanAChunkHas) {
   EXPECT_THAT(reason(job), testing::HasSubstr("is more than the"));
 }
 
+TEST(IllegalBecause, EachStageRecomputesNoMoreThanItsChunksHold) {
+  Job job = dense_job();
+  job.layout.pipeline = 2;
+  job.recipe.stage_split = *stage_split_from("3+" + std::to_string(job.model.layers - 3));
+  job.recipe.recompute = *recompute_policy_from("block:3+0");
+  EXPECT_EQ(reason(job), "legal");
+  job.recipe.recompute = *recompute_policy_from("block:4+0");
+  EXPECT_EQ(reason(job),
+            "--recompute block:4+0 recomputes 4 layers of each chunk of stage 0, which hold 3 "
+            "(expected at most 3)");
+  job.recipe.recompute = *recompute_policy_from("block:1+1+1");
+  EXPECT_EQ(reason(job), "--recompute block:1+1+1 names 3 stages, the pipeline has 2");
+}
+
 TEST(IllegalBecause, ABatchSmallerThanDataParallelismIsRefused) {
   Job job = dense_job();
   job.layout.data = 32;

@@ -16,12 +16,19 @@ TEST(Recipe, SpellsEveryPrecision) {
 }
 
 TEST(Recipe, SpellsEveryRecomputation) {
-  for (const std::string text :
-       {"none", "selective", "full", "block:3", "layernorm+mlp_act", "core_attn+mlp"}) {
+  for (const std::string text : {"none",
+                                 "selective",
+                                 "full",
+                                 "block:3",
+                                 "block:3+2+0+1",
+                                 "layernorm+mlp_act",
+                                 "core_attn+mlp"}) {
     const auto policy = recompute_policy_from(text);
     ASSERT_TRUE(policy) << text;
     EXPECT_EQ(text_of(*policy), text);
   }
+  EXPECT_EQ(recompute_policy_from("block:3")->layers, 3);
+  EXPECT_EQ(recompute_policy_from("block:3+0")->by_stage, (std::vector<std::int64_t>{3, 0}));
   EXPECT_TRUE(recompute_policy_from("mlp")->modules.mlp);
   EXPECT_FALSE(recompute_policy_from("mlp")->modules.core_attention);
 }
@@ -44,9 +51,28 @@ TEST(Recipe, ReadsItsOwnSpellings) {
   EXPECT_EQ(schedule_from("zb-v"), Schedule::zb_v);
 }
 
+TEST(Recipe, CountsTheLayersThatAreRecomputed) {
+  EXPECT_EQ(recomputed_layers({Recompute::none}, 0, 4), 0);
+  EXPECT_EQ(recomputed_layers({Recompute::selective}, 0, 4), 0);
+  EXPECT_EQ(recomputed_layers({Recompute::full}, 0, 4), 4);
+  EXPECT_EQ(recomputed_layers({Recompute::block, {}, 3}, 1, 4), 3);
+  EXPECT_EQ(recomputed_layers({Recompute::block, {}, 3}, 1, 2), 2);
+  EXPECT_EQ(recomputed_layers({Recompute::block, {}, 0, {3, 0}}, 0, 4), 3);
+  EXPECT_EQ(recomputed_layers({Recompute::block, {}, 0, {3, 0}}, 1, 4), 0);
+}
+
 TEST(Recipe, ReadsNothingElse) {
   EXPECT_EQ(precision_from("BF16"), std::nullopt);
-  for (const std::string text : {"", "block:", "block:0", "block:x", "mlp+", "attention"}) {
+  for (const std::string text : {"",
+                                 "block:",
+                                 "block:0",
+                                 "block:x",
+                                 "block:1+",
+                                 "block:+1",
+                                 "block:2+-1",
+                                 "block:1,2",
+                                 "mlp+",
+                                 "attention"}) {
     EXPECT_FALSE(recompute_policy_from(text)) << text;
   }
   EXPECT_EQ(schedule_from("zb-h3"), std::nullopt);

@@ -51,8 +51,9 @@ TEST(Help, ListsTheVerbsThatExist) {
 
 TEST(Help, OfAVerbListsItsOptionsWithDefaults) {
   const std::string text = shown({"estimate", "--help"});
-  EXPECT_THAT(text, ContainsRegex("--recompute none.selective.full.MODULE.MODULE.block:N\n"));
-  EXPECT_THAT(text, ContainsRegex("mlp_act, mlp, moe_act .default:[ \n]+none."));
+  EXPECT_THAT(text,
+              HasSubstr("--recompute none|selective|full|MODULE+MODULE|block:N|block:N+N+...\n"));
+  EXPECT_THAT(text, ContainsRegex("one N for every stage .default:[ \n]+none."));
 }
 
 TEST(Help, OfAVerbLeavesOutOptionsOfOthers) {

@@ -14,15 +14,6 @@
 namespace forerun {
 namespace {
 
-SearchResult walk_all(const SmallPlan& plan, Seconds give_up_at = Seconds::infinite()) {
-  LayoutSearch search(plan.subject, plan.space);
-  SearchResult result;
-  for (const ParallelLayout& layout : plan.space.layouts) {
-    search.walk(layout, give_up_at, result);
-  }
-  return result;
-}
-
 // The other way to price a candidate: the whole of `estimate`, from nothing.
 StepEstimate estimate_of(const SmallPlan& plan, const Job& job, Overlap overlap) {
   return estimate_step(job,
@@ -125,7 +116,7 @@ void expect_random_layouts_as_estimated(const SmallPlan& plan, int wanted) {
     alone.space.schedules = {one.schedule};
     alone.space.sequence_parallel = {one.sequence_parallel};
     alone.space.shardings = {one.sharding};
-    alone.space.recompute = {{job.recipe.recompute}, false};
+    alone.space.recompute = {{job.recipe.recompute}};
     alone.space.overlaps = {one.overlap};
     alone.space.stage_splits = {job.recipe.stage_split};
     alone.space.offloads = {one.offload};
@@ -147,6 +138,13 @@ TEST(LayoutSearch, PricesRandomLayoutsAsEstimateDoes) {
 
 TEST(LayoutSearch, PricesLayoutsOfExpertsAsEstimateDoes) {
   expect_random_layouts_as_estimated(small_plan("mixtral-8x7b", "dgx-h100", 64, 64, 4096), 60);
+}
+
+// A teacher of another depth, so that its chunks are cut elsewhere than the student's.
+TEST(LayoutSearch, PricesDistillationAsEstimateDoes) {
+  SmallPlan plan = small_plan("llama-3.2-1b", "dgx-h100", 16, 64, 4096);
+  plan.subject.teacher = read_model("llama-3-8b");
+  expect_random_layouts_as_estimated(plan, 60);
 }
 
 // With a link so slow that it decides, whichever way the software updates.
@@ -224,6 +222,7 @@ TEST(LayoutSearch, LightensTheStageOfAHeavyHead) {
 
 SmallPlan with_few_layouts(SmallPlan plan) {
   plan.space.recompute.every_block = false;
+  plan.space.recompute.least_by_stage = false;
   plan.space.layouts = parse_layouts("tp=1|2,pp=1|2|4,vp=1..3", 8);
   plan.space.micro_batches = {1, 4};
   return plan;
@@ -255,9 +254,10 @@ TEST(LayoutSearch, EnumeratesWhatCanBeCountedByHand) {
   EXPECT_EQ(plan.space.micro_batches.size(), 5U);  // 1, 2, 4, 8, 16
   // Others: 5 micro-batches, 6 schedules, sp on and off, 5 shardings, overlap on and off: 600.
   // Recomputations: none, selective, full and one less than the layers of a chunk: pp=1 14; pp=2 8,
-  // 5, 4, 4, 4, 3, 3 for vp 1 to 7 (6, 3, 2, 2, 2, 1, 1 layers); pp=4 5, 4, 3; pp=8 4.
+  // 5, 4, 4, 4, 3, 3 for vp 1 to 7 (6, 3, 2, 2, 2, 1, 1 layers); pp=4 5, 4, 3; pp=8 4. With a
+  // pipeline the least by stage is one more.
   const std::int64_t recomputations =
-      4 * 14 + 3 * (8 + 5 + 4 + 4 + 4 + 3 + 3) + 2 * (5 + 4 + 3) + 4;
+      4 * 14 + 3 * (9 + 6 + 5 + 5 + 5 + 4 + 4) + 2 * (6 + 5 + 4) + 5;
   EXPECT_EQ(size_of(plan.space, plan.subject.model.layers), 600 * recomputations);
   const SearchResult result = walk_all(plan);
   EXPECT_EQ(result.enumerated, 600 * recomputations);

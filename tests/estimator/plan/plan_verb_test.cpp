@@ -14,7 +14,9 @@
 namespace forerun {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 PlanRequest request(const std::string& model, std::vector<std::int64_t> devices) {
   PlanRequest request;
@@ -178,6 +180,85 @@ TEST(LaunchText, SpellsTheLayoutForEachFramework) {
   const std::string nemo = launch_text(job, Overlap::on, LaunchFormat::nemo);
   EXPECT_THAT(nemo, HasSubstr("  virtual_pipeline_model_parallel_size: 8\n"));
   EXPECT_THAT(nemo, HasSubstr("  activations_checkpoint_method: block\n"));
+}
+
+Job tuned_job() {
+  Job job{read_model("llama-3-8b"), {}, {}};
+  job.layout = {.tensor = 2, .pipeline = 2, .data = 4};
+  job.recipe.global_batch = 64;
+  job.recipe.sequence = 4096;
+  job.recipe.software = *software_preset("megatron-core");
+  return job;
+}
+
+TEST(LaunchText, SaysThatRecomputationByStageHasNoSetting) {
+  Job job = tuned_job();
+  job.recipe.recompute = {Recompute::block, {}, 0, {5, 2}};
+  EXPECT_THAT(launch_text(job, Overlap::on, LaunchFormat::megatron),
+              AllOf(HasSubstr("# no setting for recompute block:5+2: --recompute-num-layers"),
+                    Not(HasSubstr("--recompute-granularity"))));
+  EXPECT_THAT(launch_text(job, Overlap::on, LaunchFormat::nemo),
+              HasSubstr("# no setting for recompute block:5+2"));
+  EXPECT_THAT(launch_text(job, Overlap::on, LaunchFormat::torchtitan),
+              HasSubstr("# no setting for recompute block:5+2"));
+}
+
+// By the names of NeMo 1's megatron_gpt_finetuning_config.yaml.
+TEST(LaunchText, SpellsAdaptersForNemo) {
+  Job job = tuned_job();
+  job.recipe.tuning = Tuning::qlora;
+  job.recipe.adapters.rank = 64;
+  const std::string all = launch_text(job, Overlap::on, LaunchFormat::nemo);
+  EXPECT_THAT(all,
+              HasSubstr("  peft:\n"
+                        "    peft_scheme: qlora\n"
+                        "    lora_tuning:\n"
+                        "      variant: canonical\n"
+                        "      target_modules: [attention_qkv, attention_dense, mlp_fc1, mlp_fc2]\n"
+                        "      adapter_dim: 64\n"));
+  EXPECT_THAT(all, Not(HasSubstr("adapters of a part")));
+  job.recipe.tuning = Tuning::lora;
+  job.recipe.adapters.targets = *lora_targets_from("q_proj+v_proj");
+  const std::string some = launch_text(job, Overlap::on, LaunchFormat::nemo);
+  EXPECT_THAT(some, HasSubstr("target_modules: [attention_qkv]\n"));
+  EXPECT_THAT(some, HasSubstr("# no setting for adapters of a part of attention_qkv\n"));
+  EXPECT_THAT(launch_text(job, Overlap::on, LaunchFormat::megatron),
+              HasSubstr("# no setting for adapters\n"));
+}
+
+TEST(LaunchText, SpellsWhatIsOffloadedAsFarAsTheFrameworkCan) {
+  Job job = tuned_job();
+  job.recipe.offload = {.activations = true, .optimizer = true, .weights = false};
+  const std::string megatron = launch_text(job, Overlap::on, LaunchFormat::megatron);
+  EXPECT_THAT(megatron, HasSubstr("--optimizer-cpu-offload\n--optimizer-offload-fraction 1.0\n"));
+  EXPECT_THAT(megatron, HasSubstr("--use-precision-aware-optimizer\n"));
+  EXPECT_THAT(megatron, HasSubstr("# no setting for offloading all activations\n"));
+  job.recipe.offload = {.activations = false, .optimizer = true, .weights = true};
+  EXPECT_THAT(launch_text(job, Overlap::on, LaunchFormat::torchtitan),
+              HasSubstr("# no setting for offloading all optimizer,weights\n"));
+  job.recipe.zero = ZeroStage::parameters;
+  const std::string titan = launch_text(job, Overlap::on, LaunchFormat::torchtitan);
+  EXPECT_THAT(titan, HasSubstr("enable_cpu_offload = true\n"));
+  EXPECT_THAT(titan, Not(HasSubstr("offloading")));
+  EXPECT_THAT(launch_text(job, Overlap::on, LaunchFormat::nemo),
+              HasSubstr("# no setting for offloading all optimizer,weights\n"));
+}
+
+TEST(LaunchText, SpellsUnevenStages) {
+  Job job = tuned_job();
+  job.recipe.stage_split = *stage_split_from("17+15");
+  const std::string titan = launch_text(job, Overlap::on, LaunchFormat::torchtitan);
+  EXPECT_THAT(titan,
+              HasSubstr("module_fqns_per_model_part = [[\"tok_embeddings\", \"layers.0\", "));
+  EXPECT_THAT(titan, HasSubstr("\"layers.16\"], [\"layers.17\", "));
+  EXPECT_THAT(titan, HasSubstr("\"layers.31\", \"norm\", \"output\"]]\n"));
+  EXPECT_THAT(titan, Not(HasSubstr("layers_per_stage")));
+  EXPECT_THAT(launch_text(job, Overlap::on, LaunchFormat::nemo),
+              HasSubstr("# no setting for layers by stage, 17+15\n"));
+  job.recipe.stage_split = *stage_split_from("ends:1+1");
+  EXPECT_THAT(launch_text(job, Overlap::on, LaunchFormat::nemo),
+              HasSubstr("  account_for_embedding_in_pipeline_split: true\n"
+                        "  account_for_loss_in_pipeline_split: true\n"));
 }
 
 }  // namespace

@@ -42,4 +42,13 @@ inline SmallPlan small_plan(const std::string& model,
   return plan;
 }
 
+inline SearchResult walk_all(const SmallPlan& plan, Seconds give_up_at = Seconds::infinite()) {
+  LayoutSearch search(plan.subject, plan.space);
+  SearchResult result;
+  for (const ParallelLayout& layout : plan.space.layouts) {
+    search.walk(layout, give_up_at, result);
+  }
+  return result;
+}
+
 }  // namespace forerun

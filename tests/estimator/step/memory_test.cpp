@@ -56,6 +56,51 @@ TEST(Memory, FullRecomputationKeepsTheInputOfALayer) {
   EXPECT_DOUBLE_EQ(kept_per_token_and_layer(job), 2.0 * 4096);
 }
 
+// What a stage holds follows from what it recomputes itself: under 1F1B with plenty of
+// micro-batches stage r keeps p - r of them.
+TEST(Memory, EachStageHoldsWhatItsOwnRecomputationLeaves) {
+  for (const Schedule schedule :
+       {Schedule::one_f_one_b, Schedule::interleaved, Schedule::zb_v, Schedule::dualpipe}) {
+    Job job = llama_3_8b_layer_sizes({.pipeline = 2});
+    job.model.layers = 8;
+    job.recipe.schedule = schedule;
+    job.layout.virtual_pipeline =
+        schedule == Schedule::interleaved || schedule == Schedule::zb_v ? 2 : 1;
+    const WorkBuilder builder(job, {8});
+    const auto memory_with = [&](const char* recompute) {
+      job.recipe.recompute = *recompute_policy_from(recompute);
+      EXPECT_FALSE(illegal_because(job)) << recompute;
+      return step_memory(job, builder, host_overheads());
+    };
+    const auto mixed = memory_with("block:2+1");
+    EXPECT_EQ(total_of(mixed[0]), total_of(memory_with("block:2")[0]));
+    EXPECT_EQ(total_of(mixed[1]), total_of(memory_with("block:1")[1]));
+    EXPECT_LT(total_of(mixed[0]), total_of(memory_with("block:1")[0]));
+    // What is counted from the whole work list of a stage is the same.
+    job.recipe.recompute = *recompute_policy_from("block:2+1");
+    for (std::int64_t stage = 0; stage < 2; ++stage) {
+      EXPECT_EQ(total_of(stage_memory(job, stage_work(job, {8}, stage), host_overheads())),
+                total_of(mixed[static_cast<std::size_t>(stage)]));
+    }
+  }
+}
+
+// By hand: stage 0 of two keeps two micro-batches, stage 1 one. Four layers are two a stage, of
+// 34 h + 4a + 8 bytes a token (above), 2 h where they are recomputed.
+TEST(Memory, KeepsWhatEveryStageDoesNotRepeat) {
+  Job job = llama_3_8b_layer_sizes({.pipeline = 2});
+  job.recipe.recompute = *recompute_policy_from("block:1+0");
+  const double layer = 34.0 * 4096 + 4 * 32 + 8;
+  const auto kept = [&](std::int64_t stage) {
+    return kept_bytes(stage_work(job, {8}, stage).chunks[0]).in(unit::byte) / 1024.0;
+  };
+  const double mixed_0 = kept(0);
+  const double mixed_1 = kept(1);
+  job.recipe.recompute = {};
+  EXPECT_DOUBLE_EQ(mixed_0 - kept(0), 2.0 * 4096 - layer);
+  EXPECT_DOUBLE_EQ(mixed_1, kept(1));
+}
+
 // Modelling notes 5.1, first row: 18 bytes a parameter, 6 + 12 / n with the distributed optimizer.
 TEST(Memory, CountsMegatronsBytesPerParameter) {
   for (const std::int64_t data : {std::int64_t{1}, std::int64_t{4}}) {

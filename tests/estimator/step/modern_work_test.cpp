@@ -133,7 +133,8 @@ TEST(ModernWork, KeepsOfARecomputedLayerItsInputAlone) {
           EXPECT_EQ(part.kept, (std::vector<TensorId>{{TensorName::hidden, layer}}))
               << job.model.name << " layer " << layer << ", " << software;
         }
-        ChunkMemories memories(job, builder);
+        PartWorks works(job, builder);
+        ChunkMemories memories(job, works);
         EXPECT_GT(memories.chunk({0, 1}, false, false).kept_for_input, Bytes());
       }
     }

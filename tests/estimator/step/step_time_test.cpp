@@ -97,6 +97,25 @@ TEST(StepTime, RecomputationCostsItsForward) {
   EXPECT_NEAR(total_of(b).in(unit::second), without + b.recompute.in(unit::second), 1e-12);
 }
 
+// One micro-batch runs through the stages one after the other: each layer that one of them repeats
+// costs its forward pass, whichever stage it is on.
+TEST(StepTime, RecomputationByStageCostsTheLayersThatEachRepeats) {
+  Job job = small_llama({.pipeline = 2});
+  job.recipe.global_batch = 1;
+  const auto with = [&](const char* recompute) {
+    job.recipe.recompute = *recompute_policy_from(recompute);
+    return step_seconds(job);
+  };
+  const double none = with("none");
+  const double layer = with("block:1+0") - none;
+  EXPECT_GT(layer, 0.0);
+  EXPECT_NEAR(with("block:0+1") - none, layer, 1e-12);
+  EXPECT_NEAR(with("block:2+1") - none, 3.0 * layer, 1e-12);
+  EXPECT_EQ(with("block:1+1"), with("block:1"));
+  EXPECT_EQ(with("block:2+2"), with("full"));
+  EXPECT_EQ(with("block:0+0"), none);
+}
+
 TEST(StepTime, OverlapNeverCosts) {
   const Job job = small_llama({.tensor = 2, .pipeline = 2, .virtual_pipeline = 2, .data = 2});
   EXPECT_LE(step_seconds(job, 1e12, 1e9, Overlap::on), step_seconds(job, 1e12, 1e9, Overlap::off));
