@@ -1,6 +1,7 @@
 // How a layout search prices what its walk finds legal: memory first, then the bound, then the
 // step.
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "estimator/plan/layout_search.hpp"
@@ -130,16 +131,31 @@ std::vector<ActivationPeak> LayoutSearch::peaks_of(const Cell& cell,
   return activation_peaks(*cell.program, seats);
 }
 
-// What fits of one recomputation policy, and its passes with each overlap.
-void LayoutSearch::walk_policy(Cell& cell, StageTables& stages) {
-  const RecomputePolicy policy = job_.recipe.recompute;
-  const RecomputedStages chunks = recomputed_stages(stages, policy);
-  choose(cell.shardings.front());
-  if (least_step(cell, chunks) > cell.give_up_at) {
-    cell.result->reject(Reject::lower_bound,
-                        as_count(cell.shardings.size() * space_.overlaps.size()));
-    return;
+// Where so many layers of each chunk take too long, more of them do too.
+void LayoutSearch::walk_policies(Cell& cell, StageTables& stages) {
+  const std::int64_t each = as_count(cell.shardings.size() * space_.overlaps.size());
+  std::int64_t too_many = std::numeric_limits<std::int64_t>::max();
+  for (const RecomputePolicy& policy : cell.policies) {
+    const bool is_block = policy.kind == Recompute::block && policy.by_stage.empty();
+    if (is_block && policy.layers >= too_many) {
+      cell.result->reject(Reject::lower_bound, each);
+      continue;
+    }
+    job_.recipe.recompute = policy;
+    const RecomputedStages chunks = recomputed_stages(stages, policy);
+    choose(cell.shardings.front());
+    if (least_step(cell, chunks) > cell.give_up_at) {
+      too_many = is_block ? policy.layers : too_many;
+      cell.result->reject(Reject::lower_bound, each);
+      continue;
+    }
+    walk_policy(cell, stages, chunks);
   }
+}
+
+// What fits of one recomputation policy, and its passes with each overlap.
+void LayoutSearch::walk_policy(Cell& cell, StageTables& stages, const RecomputedStages& chunks) {
+  const RecomputePolicy& policy = job_.recipe.recompute;
   const bool is_block = policy.kind != Recompute::selective && policy.by_stage.empty();
   const std::vector<ActivationPeak> peaks =
       is_block ? block_peaks(cell, stages, most_recomputed(chunks)) : peaks_of(cell, chunks);

@@ -262,10 +262,7 @@ void LayoutSearch::walk_passes(Cell& cell) {
   if (cell.program == nullptr) {
     cell.program = &programs_.of(*job_.recipe.schedule, pipeline_shape(job_));
   }
-  for (const RecomputePolicy& policy : cell.policies) {
-    job_.recipe.recompute = policy;
-    walk_policy(cell, tables);
-  }
+  walk_policies(cell, tables);
   if (cell.chooses_by_stage) {
     walk_by_stage(cell, tables);
   }

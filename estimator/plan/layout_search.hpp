@@ -101,7 +101,8 @@ class LayoutSearch {
   void walk_cell(Cell& cell);
   void walk_passes(Cell& cell);
   [[nodiscard]] std::vector<std::size_t> legal_shardings(const Cell& cell);
-  void walk_policy(Cell& cell, StageTables& stages);
+  void walk_policies(Cell& cell, StageTables& stages);
+  void walk_policy(Cell& cell, StageTables& stages, const RecomputedStages& chunks);
   void walk_by_stage(Cell& cell, StageTables& stages);
   [[nodiscard]] StageBlocks least_blocks(Cell& cell, StageTables& stages, std::size_t sharding);
   [[nodiscard]] bool is_too_slow(const Cell& cell,

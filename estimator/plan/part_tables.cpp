@@ -33,22 +33,23 @@ void PartTable::take(const Job& job) {
   job_.recipe.schedule = job.recipe.schedule;
 }
 
-// Model files have far fewer layers than 2^20 (model_shape.hpp).
+constexpr unsigned key_bits = 20;  // of a number of layers
+
 std::uint64_t PartTable::key_of(const ChunkContent& content) const {
-  constexpr unsigned bits = 20;
   const auto first = layers_are_alike_ ? 0 : static_cast<std::uint64_t>(content.layers.first);
   const auto count = static_cast<std::uint64_t>(content.layers.count);
   const auto recomputed = static_cast<std::uint64_t>(content.recomputed);
   const std::uint64_t flags = (content.embedding ? 1U : 0U) + (content.head ? 2U : 0U) +
                               (splits_backward(schedule_of(job_)) ? 4U : 0U);
-  return (flags << (3 * bits)) + (recomputed << (2 * bits)) + (count << bits) + first;
+  return (flags << (3 * key_bits)) + (recomputed << (2 * key_bits)) + (count << key_bits) + first;
 }
 
 // What is offloaded depends on how many micro-batches the layout at hand leaves.
 const ChunkCost& PartTable::cost(const ChunkContent& content, Overlap overlap) {
   constexpr std::size_t most_known = 512;
   Known& known = known_.at(overlap == Overlap::on ? 1 : 0);
-  if (known.size() == most_known || job_.recipe.offload.any()) {
+  const bool remembers = !job_.recipe.offload.any() && job_.model.layers < (1 << key_bits);
+  if (!remembers || known.size() == most_known) {
     known.clear();
   }
   const std::uint64_t key = key_of(content);
