@@ -51,22 +51,22 @@ ModelShape read_model_text(std::string_view text, const std::string& where) {
   return model;
 }
 
-ModelShape read_model(const std::string& name, const std::string& option) {
+ModelText model_text(const std::string& name, const std::string& option) {
   if (const auto own = own_catalog_file("models", name, ".json")) {
-    ModelShape model = read_model_text(text_of_file(*own, largest::config, "a config.json"), *own);
-    model.name = name;
-    return model;
+    return {text_of_file(*own, largest::config, "a config.json"), *own};
   }
   const auto files = catalog_model_files();
   const auto file = std::ranges::find(files, name, &CatalogFile::name);
   if (file != files.end()) {
-    ModelShape model = read_model_text(file->text, fmt::format("catalog/{}.json", name));
-    model.name = name;
-    return model;
+    return {std::string(file->text), fmt::format("catalog/{}.json", name)};
   }
-  const std::filesystem::path path = config_path(name, option);
-  ModelShape model =
-      read_model_text(text_of_file(path.string(), largest::config, "a config.json"), path.string());
+  const std::string path = config_path(name, option).string();
+  return {text_of_file(path, largest::config, "a config.json"), path};
+}
+
+ModelShape read_model(const std::string& name, const std::string& option) {
+  const ModelText found = model_text(name, option);
+  ModelShape model = read_model_text(found.text, found.where);
   model.name = name;
   return model;
 }

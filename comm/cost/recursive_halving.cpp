@@ -1,8 +1,10 @@
 #include "comm/cost/recursive_halving.hpp"
 
+#include <algorithm>
 #include <bit>
 
 #include "comm/cost/group_placement.hpp"
+#include "units/integer.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -20,6 +22,18 @@ Traffic folding_traffic(Collective op, Bytes payload, std::int64_t ranks) {
              : Traffic{2.0, (1.0 + 1.0 / static_cast<double>(ranks)) * payload};
 }
 
+// Those that halve: the last power of two. Over nodes, where the others do not leave as many on
+// each, all of them are counted.
+GroupShape halving_group(GroupShape group) {
+  const auto power =
+      static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(group.ranks)));
+  const std::int64_t nodes = ceil_div(group.ranks, std::min(group.ranks, group.ranks_per_node));
+  if (power % nodes == 0) {
+    group = {power, power / nodes, group.concurrent};
+  }
+  return group;
+}
+
 }  // namespace
 
 Traffic recursive_halving_traffic(Collective op, Bytes payload, std::int64_t ranks) {
@@ -35,7 +49,7 @@ Seconds recursive_halving_time(const CollectiveKey& key, std::span<const LinkLev
   const Traffic folding = folding_traffic(key.op, payload, key.group.ranks);
   Seconds time;
   Seconds folded;  // between neighbours, over the links that they have
-  for_each_crossing(key.group, levels, [&](const Crossing& level) {
+  for_each_crossing(halving_group(key.group), levels, [&](const Crossing& level) {
     const double steps = ceil_log2(ceil_div(level.joined, level.left));
     const Bytes wire = payload / level.members * (1.0 - 1.0 / fan_in(level));
     time += steps * level.latency + wire / level.rank_bandwidth;

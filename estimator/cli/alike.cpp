@@ -1,6 +1,7 @@
 #include "estimator/cli/alike.hpp"
 
 #include <array>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <utility>
@@ -10,25 +11,62 @@
 #include <fmt/ranges.h>
 
 #include "estimator/profile/build_info.hpp"
+#include "jobs/read_model.hpp"
 #include "units/input_error.hpp"
 #include "units/quantity_text.hpp"
 
 namespace forerun {
 namespace {
 
-// FNV-1a of the program file: two builds of one revision differ too.
-std::uint64_t program_hash() {
-  constexpr std::uint64_t basis = 14695981039346656037ULL;
-  constexpr std::uint64_t prime = 1099511628211ULL;
-  std::ifstream program("/proc/self/exe", std::ios::binary);
-  std::uint64_t hash = basis;
-  std::array<char, 65536> piece{};
-  while (program.read(piece.data(), piece.size()) || program.gcount() > 0) {
-    for (std::streamsize i = 0; i < program.gcount(); ++i) {
-      hash = (hash ^ static_cast<unsigned char>(piece.at(static_cast<std::size_t>(i)))) * prime;
+// FNV-1a.
+class Hash {
+ public:
+  void add(std::string_view bytes) {
+    constexpr std::uint64_t prime = 1099511628211ULL;
+    for (const char byte : bytes) {
+      hash_ = (hash_ ^ static_cast<unsigned char>(byte)) * prime;
     }
   }
-  return hash;
+
+  void add_file(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::array<char, 65536> piece{};
+    while (file.read(piece.data(), piece.size()) || file.gcount() > 0) {
+      add({piece.data(), static_cast<std::size_t>(file.gcount())});
+    }
+  }
+
+  [[nodiscard]] std::string text() const { return fmt::format("{:016x}", hash_); }
+
+ private:
+  std::uint64_t hash_ = 14695981039346656037ULL;
+};
+
+// Of the program and the modules beside it: two builds of one revision differ too.
+std::string program_hash() {
+  Hash hash;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe");
+  hash.add_file(program);
+  for (const char* const module :
+       {"forerun_mpi.so", "forerun_nccl.so", "forerun_host.so", "forerun_cuda.so"}) {
+    hash.add_file(program.parent_path() / module);
+  }
+  return hash.text();
+}
+
+// Names with what stands behind them: a file of one name may differ from node to node.
+std::string models_of(const Options& options) {
+  std::vector<std::string> models;
+  for (const std::string& name : options.models) {
+    if (options.stated_model && options.stated_model->name == name) {
+      models.push_back(name);
+      continue;
+    }
+    Hash hash;
+    hash.add(model_text(name).text);
+    models.push_back(fmt::format("{} (content {})", name, hash.text()));
+  }
+  return fmt::format("{}", fmt::join(models, " "));
 }
 
 std::string text_of(const std::string& value) {
@@ -62,7 +100,7 @@ Fields fields_of(const Options& options) {
   }
   return {{"the verb", std::string(name_of(options.verb))},
           {"--layout", shown(options.layout)},
-          {"--model", fmt::format("{}", fmt::join(options.models, " "))},
+          {"--model", models_of(options)},
           {"--device", shown(options.device)},
           {"--devices", shown(options.devices)},
           {"--cluster", shown(options.cluster)},
@@ -82,6 +120,9 @@ Fields fields_of(const Options& options) {
           {"--schedule", shown(options.schedule)},
           {"--sp", shown(options.sequence_parallel)},
           {"--zero", shown(options.zero)},
+          {"--fsdp", shown(options.shard_group)},
+          {"--overlap", shown(options.overlap)},
+          {"--decode", options.decode ? "on" : "off"},
           {"--steps", std::to_string(options.steps)},
           {"--layers", shown(options.layers)},
           {"--hold-out", std::to_string(options.hold_out)},
@@ -126,11 +167,10 @@ std::vector<std::string> lines_of(const std::string& text) {
 
 void require_alike(Communicator& world, const std::string& host, const Options& options) {
   const auto hosts = world.all_gather_text(host);
-  require_equal(
-      "forerun",
-      world.all_gather_text(fmt::format("{} file {:016x}", version_text(), program_hash())),
-      hosts,
-      "start the same file on every rank");
+  require_equal("forerun",
+                world.all_gather_text(fmt::format("{} file {}", version_text(), program_hash())),
+                hosts,
+                "start the same file on every rank");
   const Fields fields = fields_of(options);
   std::string mine;
   for (const auto& [name, value] : fields) {

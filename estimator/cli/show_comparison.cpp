@@ -85,6 +85,13 @@ std::vector<Comparison> compare(const std::vector<std::string>& names, double to
 
 Json comparison_document(const std::vector<std::string>& names, double tolerance) {
   const auto comparisons = compare(names, tolerance);
+  if (comparisons.empty()) {
+    throw InputError("--compare",
+                     fmt::format("'{}' and '{}' have no kernel, collective or link in common "
+                                 "(expected two profiles of one cluster)",
+                                 names.at(0),
+                                 names.at(1)));
+  }
   Json document = document_head();
   document["inputs"] = {{"compare", names}, {"tolerance", tolerance}};
   document["compared"] = comparisons.size();

@@ -109,7 +109,7 @@ JobEstimate estimate_job(const EstimateRequest& request, const PriceList& prices
   host.link = host_link_for(job.recipe.offload, cluster);
   estimate.step =
       estimate_step(job,
-                    {cluster.devices_per_node, request.rank_order, cluster.devices_per_host},
+                    placement_on(cluster, request.rank_order),
                     prices_for(prices, job.recipe.precision, cluster.device),
                     {request.overlap,
                      cluster.device.is_gpu() ? gpu_overheads(job.layout) : host_overheads(),

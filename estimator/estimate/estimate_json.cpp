@@ -118,9 +118,8 @@ Json notes_of(const JobEstimate& estimate) {
   if (job.recipe.offload.any()) {
     notes.push_back(offload_note(job, cluster));
   }
-  const std::int64_t used = ranks_per_node(
-      {cluster.devices_per_node, estimate.request.rank_order, cluster.devices_per_host},
-      job.layout);
+  const std::int64_t used =
+      ranks_per_node(placement_on(cluster, estimate.request.rank_order), job.layout);
   if (used < cluster.devices_per_node) {
     notes.push_back(fmt::format(
         "ranks are on {} of a node's {} devices, so that inner groups stay inside a node: ask the "

@@ -38,8 +38,7 @@ class Scale {
     subject_.recipe = request.recipe;
     subject_.teacher = request.teacher;
     subject_.recipe.global_batch = batch;
-    subject_.placement = {
-        hardware_.cluster.devices_per_node, request.rank_order, hardware_.cluster.devices_per_host};
+    subject_.placement = placement_on(hardware_.cluster, request.rank_order);
     subject_.prices = prices_for(prices_, request.recipe.precision, hardware_.cluster.device);
     subject_.host = request.host;
     for (const Offload& offload : request.choices.offloads) {

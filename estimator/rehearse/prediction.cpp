@@ -12,9 +12,7 @@ namespace {
 Seconds forward_kernels(const EstimateRequest& request,
                         const StepEstimate& estimate,
                         const PriceList& prices) {
-  const Placement placement{request.hardware.cluster.devices_per_node,
-                            request.rank_order,
-                            request.hardware.cluster.devices_per_host};
+  const Placement placement = placement_on(request.hardware.cluster, request.rank_order);
   Pricing pricing(prices, request.job.recipe.software, request.overlap);
   const StageWork work = stage_work(request.job, placement, estimate.slowest_stage);
   Seconds sum;

@@ -8,6 +8,7 @@
 #include "estimator/step/part_work.hpp"
 #include "estimator/step/work_builder.hpp"
 #include "jobs/chunk_placement.hpp"
+#include "units/integer.hpp"
 
 namespace forerun {
 namespace {
@@ -58,14 +59,26 @@ ChunkWork chunk_work(const Job& job,
 
 }  // namespace
 
+Placement placement_on(const Cluster& cluster, const RankOrder& order) {
+  return {cluster.devices_per_node, order, cluster.devices_per_host, cluster.max_devices};
+}
+
 std::int64_t ranks_per_node(const Placement& placement, const ParallelLayout& layout) {
-  if (world_size(layout) <= placement.devices_per_node || placement.rank_order != megatron_order) {
-    return placement.devices_per_node;
+  const std::int64_t node = placement.devices_per_node;
+  constexpr std::ptrdiff_t inner = 3;  // tensor, context, expert
+  const bool are_neighbours = std::equal(
+      megatron_order.begin(), megatron_order.begin() + inner, placement.rank_order.begin());
+  if (world_size(layout) <= node || !are_neighbours) {
+    return node;
   }
   const std::int64_t replica = layout.tensor * layout.context;
-  return segmented_node(placement.devices_per_node,
-                        placement.devices_per_host,
-                        {layout.tensor, replica, layout.expert_tensor * layout.expert});
+  const std::int64_t used =
+      segmented_node(node,
+                     placement.devices_per_host,
+                     {layout.tensor, replica, layout.expert_tensor * layout.expert});
+  const bool has_nodes = placement.max_devices == 0 ||
+                         ceil_div(world_size(layout), used) * node <= placement.max_devices;
+  return has_nodes ? used : node;
 }
 
 DataType data_type_of(Precision precision) {

@@ -14,6 +14,7 @@
 #include "estimator/step/tensor.hpp"
 #include "jobs/job.hpp"
 #include "kernels/kernel_key.hpp"
+#include "topologies/cluster.hpp"
 
 namespace forerun {
 
@@ -83,10 +84,14 @@ struct Placement {
   std::int64_t devices_per_node = 1;
   RankOrder rank_order = megatron_order;
   std::int64_t devices_per_host = 0;  ///< of a node that is several hosts; 0: it is one
+  std::int64_t max_devices = 0;       ///< of the fabric; 0: as many as it takes
 };
 
+[[nodiscard]] Placement placement_on(const Cluster& cluster, const RankOrder& order);
+
 /// Ranks that the job puts on a node: all its devices, or what is left when inner groups are kept
-/// whole (comm/node_segment.hpp), in Megatron's order of ranks and on more than one node.
+/// whole (comm/node_segment.hpp): on more than one node, of which there are enough, with tensor,
+/// context and expert ranks as neighbours.
 [[nodiscard]] std::int64_t ranks_per_node(const Placement& placement, const ParallelLayout& layout);
 
 /// Why this build cannot lay out the job's work; empty when it can.

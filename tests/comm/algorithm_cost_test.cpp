@@ -96,17 +96,21 @@ TEST(RecursiveHalving, LeavesTheNetworkAnEighth) {
               1e-9);
 }
 
-// Six ranks of a node, 80 MB at 400 GB/s: 5/6 of it twice in 6 steps as if there were eight, and of
-// the two too many a half to and fro and all at the end, 400 us in 3 steps; of parts all and a
-// sixth in 2.
+// Six ranks of a node, 80 MB at 400 GB/s: four halve and double, 3/4 of it twice in 4 steps; the
+// two too many give a half to and fro and get all at the end, 400 us in 3 steps; of parts all and a
+// sixth in 2. Of three ranks two halve.
 TEST(RecursiveHalving, FoldsRanksBeyondAPowerOfTwo) {
   EXPECT_NEAR(us(recursive_halving_time(key_of(Collective::all_reduce, 80'000'000, {6, 6, 1}),
                                         two_levels())),
-              12.0 + 2.0 * 500.0 / 3.0 + 6.0 + 400.0,
+              8.0 + 300.0 + 6.0 + 400.0,
               1e-9);
   EXPECT_NEAR(us(recursive_halving_time(key_of(Collective::reduce_scatter, 60'000'000, {6, 6, 1}),
                                         two_levels())),
-              6.0 + 125.0 + 4.0 + 175.0,
+              4.0 + 112.5 + 4.0 + 175.0,
+              1e-9);
+  EXPECT_NEAR(us(recursive_halving_time(key_of(Collective::all_reduce, 80'000'000, {3, 3, 1}),
+                                        two_levels())),
+              4.0 + 200.0 + 6.0 + 400.0,
               1e-9);
 }
 

@@ -135,7 +135,7 @@ TEST(ModernWork, KeepsOfARecomputedLayerItsInputAlone) {
         }
         PartWorks works(job, builder);
         ChunkMemories memories(job, works);
-        EXPECT_GT(memories.chunk({0, 1}, false, false).kept_for_input, Bytes());
+        EXPECT_GT(memories.chunk({.layers = {0, 1}, .recomputed = 1}).kept_for_input, Bytes());
       }
     }
   }

@@ -347,7 +347,11 @@ TEST(RanksPerNode, KeepGroupsInsideARackOfSeveralHosts) {
   EXPECT_EQ(ranks_per_node(rack, layout), 64);
   EXPECT_EQ(ranks_per_node(rack, in_one), 72);
   EXPECT_EQ(ranks_per_node({72, rank_order_from("dp-tp-cp-ep-pp"), 4}, layout), 72);
+  EXPECT_EQ(ranks_per_node({72, rank_order_from("tp-cp-ep-pp-dp"), 4}, layout), 64);
   EXPECT_EQ(ranks_per_node({72}, layout), 72);
+  // Four racks hold 256 ranks of 64 each; with less than that the groups straddle.
+  EXPECT_EQ(ranks_per_node({72, megatron_order, 4, 288}, layout), 64);
+  EXPECT_EQ(ranks_per_node({72, megatron_order, 4, 287}, layout), 72);
 }
 
 }  // namespace
