@@ -189,7 +189,7 @@ TEST_F(Terminal, APipeHasARowALine) {
 TEST_F(Terminal, LinesFitTheTerminal) {
   const std::string call = "show --model llama-3.1-405b";
   bool is_any_wider = false;
-  for (const unsigned short columns : {70, 110}) {
+  for (const unsigned short columns : std::array<unsigned short, 2>{70, 110}) {
     const std::string text = shown_on_terminal(call, folder(), columns);
     ASSERT_THAT(text, HasSubstr("llama-3.1-405b"));
     for (const std::string& line : lines_of(text)) {

@@ -43,7 +43,7 @@ TEST(TextTable, MovesColumnsTogetherBeforeItBreaksThem) {
 TEST(TextTable, DoesNotWrapAWordThatIsTooLong) {
   TextTable table({{"", Align::left}, {"p5"}, {"p50"}});
   table.add({"learning_years_per_day", "4.42K", "12.2K"});
-  EXPECT_EQ(printed(table, 32), "  p5    p50\nlearning_years_per_day\n  4.42K  12.2K\n");
+  EXPECT_EQ(printed(table, 32), "     p5    p50\nlearning_years_per_day\n  4.42K  12.2K\n");
 }
 
 TEST(TextTable, WrapsWordsWhereTheyDoNotFit) {
