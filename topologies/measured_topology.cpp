@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <stdexcept>
 
@@ -180,6 +181,28 @@ std::vector<std::vector<std::int64_t>> members(const Partition& partition) {
   return groups;
 }
 
+// The pairs that say what a level is like: without those of stragglers, unless it has no others.
+std::vector<PairDistance> typical_pairs(const Chain& chain,
+                                        const std::vector<PairDistance>& pairs,
+                                        const std::vector<Straggler>& stragglers) {
+  const auto is_sound = [&](const PairDistance& pair) {
+    return std::ranges::none_of(stragglers, [&](const Straggler& straggler) {
+      return straggler.rank == pair.first || straggler.rank == pair.second;
+    });
+  };
+  std::vector<bool> has_sound(chain.size(), false);
+  for (const PairDistance& pair : pairs) {
+    if (is_sound(pair)) {
+      has_sound[level_of(chain, pair.first, pair.second)] = true;
+    }
+  }
+  std::vector<PairDistance> typical;
+  std::ranges::copy_if(pairs, std::back_inserter(typical), [&](const PairDistance& pair) {
+    return is_sound(pair) || !has_sound[level_of(chain, pair.first, pair.second)];
+  });
+  return typical;
+}
+
 // Share of comparisons in order between two neighbouring levels, by the metric that tells them
 // apart best, half a comparison lost.
 double confidence_between(const Chain& chain,
@@ -202,7 +225,7 @@ double confidence_alone(const std::vector<double>& distances) {
   const auto near = std::ranges::count_if(distances, [&](double distance) {
     return std::abs(distance - centre) <= std::log(least_factor);
   });
-  return (static_cast<double>(near) - 0.5) / static_cast<double>(distances.size());
+  return std::max(static_cast<double>(near) - 0.5, 0.0) / static_cast<double>(distances.size());
 }
 
 MeasuredLevel describe_level(const Partition& groups,
@@ -211,7 +234,6 @@ MeasuredLevel describe_level(const Partition& groups,
   MeasuredLevel level;
   level.groups = members(groups);
   level.devices = static_cast<std::int64_t>(std::ranges::max(group_sizes(groups)));
-  level.pairs = std::ssize(latencies);
   const double latency = median_of(latencies);
   const double bandwidth = median_of(bandwidths);
   level.latency = std::exp(latency) * unit::second;
@@ -222,12 +244,16 @@ MeasuredLevel describe_level(const Partition& groups,
 }
 
 std::vector<MeasuredLevel> describe_levels(const Chain& chain,
-                                           const std::vector<PairDistance>& pairs) {
+                                           const std::vector<PairDistance>& measured,
+                                           const std::vector<Straggler>& stragglers) {
+  const auto all = distances_by_level(chain, edges_of(measured, by_both));
+  const auto pairs = typical_pairs(chain, measured, stragglers);
   const auto latencies = distances_by_level(chain, edges_of(pairs, by_latency));
   const auto bandwidths = distances_by_level(chain, edges_of(pairs, by_bandwidth));
   std::vector<MeasuredLevel> levels;
   for (std::size_t i = 0; i < chain.size(); ++i) {
     levels.push_back(describe_level(chain[i], latencies[i], bandwidths[i]));
+    levels.back().pairs = std::ssize(all[i]);
     levels.back().confidence = 1.0;
   }
   for (std::size_t i = 0; i + 1 < levels.size(); ++i) {
@@ -282,7 +308,8 @@ MeasuredTopology find_levels(std::vector<PairDistance> pairs,
   const Partition host_groups = partition_of(hosts);
   Chain chain = find_chain(pairs, host_groups);
   drop_empty_levels(chain, pairs);
-  topology.levels = describe_levels(chain, pairs);
+  topology.stragglers = find_stragglers(pairs, chain, hosts);
+  topology.levels = describe_levels(chain, pairs, topology.stragglers);
   topology.pairs = std::move(pairs);
   compare_with_hosts(topology, chain, host_groups, hosts);
   name_odd_ranks(topology, chain, hosts);

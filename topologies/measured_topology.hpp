@@ -22,9 +22,9 @@ struct MeasuredLevel {
   std::int64_t devices = 0;                       ///< ranks of its largest group
   std::vector<std::vector<std::int64_t>> groups;  ///< ranks, ascending; each rank in one group
   std::int64_t pairs = 0;                         ///< that were measured on it
-  Seconds latency;                                ///< median over its pairs
+  Seconds latency;  ///< median over its pairs, without those of stragglers where it has others
   /// With every rank busy, a device's share (device_share.hpp), the median over hosts and turns;
-  /// where that was not measured, the median over its pairs.
+  /// where that was not measured, the median over the same pairs as of the latency.
   BytesPerSecond bandwidth;
   double latency_spread = 0.0;  ///< 1.4826 times the median absolute deviation of its logarithm
   double bandwidth_spread = 0.0;
@@ -51,7 +51,7 @@ struct SlowLink {
 struct Straggler {
   std::int64_t rank = 0;
   std::string host;
-  double latency_factor = 1.0;  ///< median over its pairs, relative to their levels
+  double latency_factor = 1.0;  ///< median over its pairs, relative to those of sound ranks
   double bandwidth_factor = 1.0;
 };
 

@@ -1,6 +1,7 @@
 // Levels found in made matrices whose structure is known, with noise as clusters have it.
 #include "topologies/measured_topology.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -172,6 +173,53 @@ TEST(FindLevels, NamesAStragglerAndKeepsItsHost) {
   EXPECT_NEAR(topology.stragglers[0].latency_factor, 1.0, 0.1);
   EXPECT_TRUE(topology.slow_links.empty());
   EXPECT_THAT(topology.findings, testing::Contains(HasSubstr("rank 5 (h1) is a straggler")));
+}
+
+// Four hosts, the link of the third ten times slower: three of the six pairs are its own, and a
+// level's median over all of them lies between both kinds. Made without noise, so ten is ten.
+TEST(FindLevels, ComparesAStragglerWithPairsThatDoNotTouchIt) {
+  const auto link = [](std::int64_t a, std::int64_t b) {
+    return a == 2 || b == 2 ? Link{30.0, 0.00125} : Link{30.0, 0.0125};
+  };
+  const auto topology = find_levels(made(4, 0.0, link), hosts_of(4, 1));
+  ASSERT_EQ(topology.stragglers.size(), 1U);
+  EXPECT_EQ(topology.stragglers[0].rank, 2);
+  EXPECT_NEAR(topology.stragglers[0].bandwidth_factor, 10.0, 1e-9);
+  EXPECT_NEAR(topology.stragglers[0].latency_factor, 1.0, 1e-9);
+  ASSERT_EQ(topology.levels.size(), 1U);
+  // What the links of sound ranks are like: three pairs alike, half of one lost.
+  EXPECT_NEAR(topology.levels[0].bandwidth.in(gigabyte_rate), 0.0125, 1e-12);
+  EXPECT_EQ(topology.levels[0].pairs, 6);
+  EXPECT_DOUBLE_EQ(topology.levels[0].confidence, 2.5 / 3.0);
+  EXPECT_TRUE(topology.slow_links.empty());
+}
+
+// Two of eight: each is compared with the fifteen pairs of the other six, not with the other one.
+TEST(FindLevels, ComparesTwoStragglersWithTheSoundRanks) {
+  const auto link = [](std::int64_t a, std::int64_t b) {
+    const auto slowness = [](std::int64_t rank) { return rank == 1 ? 4.0 : rank == 6 ? 2.0 : 1.0; };
+    return Link{1.0 * std::max(slowness(a), slowness(b)), 10.0};
+  };
+  const auto topology = find_levels(made(8, 0.0, link), hosts_of(8, 1));
+  ASSERT_EQ(topology.stragglers.size(), 2U);
+  EXPECT_EQ(topology.stragglers[0].rank, 1);
+  EXPECT_NEAR(topology.stragglers[0].latency_factor, 4.0, 1e-9);
+  EXPECT_EQ(topology.stragglers[1].rank, 6);
+  EXPECT_NEAR(topology.stragglers[1].latency_factor, 2.0, 1e-9);
+}
+
+// Links of one kind name nobody, however few the ranks, in 50 draws: but for one at most.
+TEST(FindLevels, NamesNoStragglerInNoise) {
+  for (const std::int64_t ranks : {4, 5, 8, 16}) {
+    int named = 0;
+    for (unsigned seed = 1; seed <= 50; ++seed) {
+      const auto topology = find_levels(made(
+                                            ranks, 0.1, [](auto, auto) { return Link{}; }, seed),
+                                        hosts_of(ranks, 1));
+      named += static_cast<int>(topology.stragglers.size());
+    }
+    EXPECT_LE(named, 1) << ranks;
+  }
 }
 
 // One cable at a quarter of its rate: the four pairs of ranks behind it, nothing else.
