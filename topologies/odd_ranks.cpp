@@ -203,9 +203,12 @@ std::set<std::int64_t> slow_by(const Distances& distances, std::int64_t ranks) {
   }
   const double centre = median_of(excess);
   const double spread = robust_deviation(excess, centre);
+  // Of three, one pair is all that a rank is compared with, and noise makes more of it.
+  constexpr double least_of_three = 2.0;
+  const double least = std::log(ranks > 3 ? least_factor : least_of_three);
   std::set<std::int64_t> slow;
   for (std::size_t rank = 0; rank < excess.size(); ++rank) {
-    if (excess[rank] > std::log(least_factor) && excess[rank] > odd_deviations * noise[rank] &&
+    if (excess[rank] > least && excess[rank] > odd_deviations * noise[rank] &&
         excess[rank] - centre > odd_deviations * spread) {
       slow.insert(static_cast<std::int64_t>(rank));
     }
@@ -287,7 +290,7 @@ void compare_with_hosts(MeasuredTopology& topology,
 std::vector<Straggler> find_stragglers(const std::vector<PairDistance>& pairs,
                                        const Chain& chain,
                                        const std::vector<std::string>& hosts) {
-  constexpr std::size_t least_ranks = 4;  // of three, each is as odd as the others
+  constexpr std::size_t least_ranks = 3;  // of two, each is as odd as the other
   if (hosts.size() < least_ranks) {
     return {};
   }
@@ -312,6 +315,7 @@ std::vector<Straggler> find_stragglers(const std::vector<PairDistance>& pairs,
   std::ranges::stable_sort(stragglers, std::greater<>(), [](const Straggler& straggler) {
     return straggler.latency_factor * straggler.bandwidth_factor;
   });
+  stragglers.resize(std::min(stragglers.size(), (hosts.size() - 1) / 2));
   return stragglers;
 }
 

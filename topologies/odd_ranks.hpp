@@ -19,8 +19,9 @@ void compare_with_hosts(MeasuredTopology& topology,
 /// Ranks that are slower to most others than those are among themselves, worst first. A rank's
 /// pairs are taken against the median of the pairs of their level that do not touch it, for of few
 /// ranks its own are half of a level. It is one when more than half of them are worse by
-/// `least_factor`, by four times what noise makes of their median, and by four robust deviations
-/// of all ranks. Its factors are against pairs that touch no straggler.
+/// `least_factor` (of three ranks, by 2), by four times what noise makes of their median, and by
+/// four robust deviations of all ranks. Its factors are against pairs that touch no straggler. Less
+/// than half of the ranks are stragglers: of two none.
 [[nodiscard]] std::vector<Straggler> find_stragglers(const std::vector<PairDistance>& pairs,
                                                      const Chain& chain,
                                                      const std::vector<std::string>& hosts);

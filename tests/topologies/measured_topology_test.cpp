@@ -194,6 +194,29 @@ TEST(FindLevels, ComparesAStragglerWithPairsThatDoNotTouchIt) {
   EXPECT_TRUE(topology.slow_links.empty());
 }
 
+// Of three ranks' three pairs, two slow ones have one rank in common; one slow pair, or two ranks,
+// leave open which of the two it is.
+TEST(FindLevels, NamesTheOddOneOfThree) {
+  const auto slow_beside = [](std::int64_t odd) {
+    return [odd](std::int64_t a, std::int64_t b) {
+      return a == odd || b == odd ? Link{30.0, 0.0025} : Link{30.0, 0.025};
+    };
+  };
+  for (std::int64_t odd = 0; odd < 3; ++odd) {
+    const auto topology = find_levels(made(3, 0.0, slow_beside(odd)), hosts_of(3, 1));
+    ASSERT_EQ(topology.stragglers.size(), 1U) << odd;
+    EXPECT_EQ(topology.stragglers[0].rank, odd);
+    EXPECT_NEAR(topology.stragglers[0].bandwidth_factor, 10.0, 1e-9);
+  }
+  const auto one_pair = [](std::int64_t a, std::int64_t b) {
+    return a == 0 && b == 1 ? Link{30.0, 0.0025} : Link{30.0, 0.025};
+  };
+  const auto topology = find_levels(made(3, 0.0, one_pair), hosts_of(3, 1));
+  EXPECT_TRUE(topology.stragglers.empty());
+  EXPECT_EQ(topology.slow_links.size(), 1U);
+  EXPECT_TRUE(find_levels(made(2, 0.0, slow_beside(0)), hosts_of(2, 1)).stragglers.empty());
+}
+
 // Two of eight: each is compared with the fifteen pairs of the other six, not with the other one.
 TEST(FindLevels, ComparesTwoStragglersWithTheSoundRanks) {
   const auto link = [](std::int64_t a, std::int64_t b) {
@@ -210,7 +233,7 @@ TEST(FindLevels, ComparesTwoStragglersWithTheSoundRanks) {
 
 // Links of one kind name nobody, however few the ranks, in 50 draws: but for one at most.
 TEST(FindLevels, NamesNoStragglerInNoise) {
-  for (const std::int64_t ranks : {4, 5, 8, 16}) {
+  for (const std::int64_t ranks : {3, 4, 5, 8, 16}) {
     int named = 0;
     for (unsigned seed = 1; seed <= 50; ++seed) {
       const auto topology = find_levels(made(
