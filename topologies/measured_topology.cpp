@@ -269,6 +269,64 @@ std::vector<MeasuredLevel> describe_levels(const Chain& chain,
   return levels;
 }
 
+// Whether numbers of two neighbouring levels differ by `least_factor`, and in the same sense as
+// their pairs' medians do.
+bool differ(double own, double of_pairs) {
+  const double least = std::log(least_factor);
+  return (own >= least && of_pairs >= least) || (own <= -least && of_pairs <= -least);
+}
+
+double step_of_latency(const MeasuredLevel& inner, const MeasuredLevel& outer) {
+  return inner.latency_alone && outer.latency_alone
+             ? std::log(*outer.latency_alone / *inner.latency_alone)
+             : std::log(outer.latency / inner.latency);
+}
+
+double step_of_bandwidth(const MeasuredLevel& inner, const MeasuredLevel& outer) {
+  return std::log(inner.bandwidth / outer.bandwidth);
+}
+
+// The first level that is like the next one in both latency and bandwidth, by the numbers of
+// `own` or by the pairs', which `of_pairs` holds; nothing where all differ.
+std::optional<std::size_t> first_alike(const std::vector<MeasuredLevel>& own,
+                                       const std::vector<MeasuredLevel>& of_pairs) {
+  for (std::size_t i = 0; i + 1 < own.size(); ++i) {
+    if (!differ(step_of_latency(own[i], own[i + 1]),
+                step_of_latency(of_pairs[i], of_pairs[i + 1])) &&
+        !differ(step_of_bandwidth(own[i], own[i + 1]),
+                step_of_bandwidth(of_pairs[i], of_pairs[i + 1]))) {
+      return i;
+    }
+  }
+  return std::nullopt;
+}
+
+Chain chain_of(const std::vector<MeasuredLevel>& levels, std::size_t ranks) {
+  Chain chain;
+  for (const MeasuredLevel& level : levels) {
+    Partition partition(ranks, 0);
+    for (std::size_t group = 0; group < level.groups.size(); ++group) {
+      for (const std::int64_t rank : level.groups[group]) {
+        partition[static_cast<std::size_t>(rank)] = group;
+      }
+    }
+    chain.push_back(renumbered(partition));
+  }
+  return chain;
+}
+
+MeasuredTopology describe(std::vector<PairDistance> pairs,
+                          const Chain& chain,
+                          const std::vector<std::string>& hosts) {
+  MeasuredTopology topology;
+  topology.stragglers = find_stragglers(pairs, chain, hosts);
+  topology.levels = describe_levels(chain, pairs, topology.stragglers);
+  topology.pairs = std::move(pairs);
+  compare_with_hosts(topology, chain, partition_of(hosts), hosts);
+  name_odd_ranks(topology, chain, hosts);
+  return topology;
+}
+
 // Levels without pairs say nothing; they arise when stragglers were taken in.
 void drop_empty_levels(Chain& chain, const std::vector<PairDistance>& pairs) {
   const auto distances = distances_by_level(chain, edges_of(pairs, by_both));
@@ -296,9 +354,8 @@ std::string_view name_of(HostAgreement agreement) {
 MeasuredTopology find_levels(std::vector<PairDistance> pairs,
                              const std::vector<std::string>& hosts) {
   check(pairs);
-  MeasuredTopology topology;
   if (hosts.size() < 2) {
-    return topology;
+    return {};
   }
   const auto merges =
       average_linkage(static_cast<std::int64_t>(hosts.size()), edges_of(pairs, by_both));
@@ -308,11 +365,27 @@ MeasuredTopology find_levels(std::vector<PairDistance> pairs,
   const Partition host_groups = partition_of(hosts);
   Chain chain = find_chain(pairs, host_groups);
   drop_empty_levels(chain, pairs);
-  topology.stragglers = find_stragglers(pairs, chain, hosts);
-  topology.levels = describe_levels(chain, pairs, topology.stragglers);
-  topology.pairs = std::move(pairs);
-  compare_with_hosts(topology, chain, host_groups, hosts);
-  name_odd_ranks(topology, chain, hosts);
+  return merge_alike_levels(describe(std::move(pairs), chain, hosts), hosts);
+}
+
+MeasuredTopology merge_alike_levels(MeasuredTopology topology,
+                                    const std::vector<std::string>& hosts) {
+  Chain chain = chain_of(topology.levels, hosts.size());
+  std::vector<MeasuredLevel> own = topology.levels;
+  std::vector<MeasuredLevel> of_pairs = describe_levels(chain, topology.pairs, topology.stragglers);
+  for (auto alike = first_alike(own, of_pairs); alike; alike = first_alike(own, of_pairs)) {
+    const auto place = static_cast<std::ptrdiff_t>(*alike);
+    chain.erase(chain.begin() + place);
+    own.erase(own.begin() + place);
+    topology = describe(std::move(topology.pairs), chain, hosts);
+    of_pairs = topology.levels;
+    for (std::size_t i = 0; i < own.size(); ++i) {
+      MeasuredLevel& level = topology.levels[i];
+      level.bandwidth = own[i].bandwidth;
+      level.latency_alone = own[i].latency_alone;
+      level.bandwidth_alone = own[i].bandwidth_alone;
+    }
+  }
   return topology;
 }
 

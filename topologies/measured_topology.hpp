@@ -83,16 +83,22 @@ inline constexpr double least_factor = 1.25;
 /// quotient, each as a logarithm, so that factors count and not differences. Where the heights of
 /// merging have a gap, the groups below it are a candidate. Candidates are dropped, the weakest
 /// first, until neighbouring levels differ by `least_factor` and three robust standard deviations
-/// of the pairs of both, and nineteen in twenty comparisons between their pairs come out right. So
-/// a level may differ in latency, in bandwidth or in both, and noise alone makes none. Single ranks
-/// that are far from all others make no level: they are stragglers, and counted to their host's
-/// group.
+/// of the pairs of both, and nineteen in twenty comparisons between their pairs come out right; and
+/// until they differ by `least_factor` in latency or in bandwidth (merge_alike_levels). So a level
+/// may differ in latency, in bandwidth or in both, and noise alone makes none. Single ranks that
+/// are far from all others make no level: they are stragglers, and counted to their host's group.
 ///
 /// `hosts` names the host of each rank; empty names where unknown. Pairs that were not measured may
 /// be missing as long as those that were connect all ranks. Throws std::invalid_argument otherwise,
 /// and for a latency or bandwidth that is not positive and finite. No levels for one rank.
 [[nodiscard]] MeasuredTopology find_levels(std::vector<PairDistance> pairs,
                                            const std::vector<std::string>& hosts);
+
+/// The same without levels that are like the next one: neither latency nor bandwidth differs by
+/// `least_factor`, as the medians of their pairs do and, in the same sense, their own numbers once
+/// these are measured. What joins the ranks of both keeps the outer one's own numbers.
+[[nodiscard]] MeasuredTopology merge_alike_levels(MeasuredTopology topology,
+                                                  const std::vector<std::string>& hosts);
 
 /// The number of the innermost level that joins the two ranks.
 [[nodiscard]] std::size_t level_between(const MeasuredTopology& topology,

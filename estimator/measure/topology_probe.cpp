@@ -42,6 +42,10 @@ constexpr double windows_together = 1.0;
 // Of the budget, for the rounds; the levels' own numbers have the rest.
 constexpr double share_of_rounds = 0.5;
 
+// Every round so often, in turns, as long as windows of half the length last: what disturbs one
+// round of few ranks would look like a level, for its pairs are groups.
+constexpr double most_turns = 3.0;
+
 // Of every level, in turns, each for `level_window_s`: what disturbs one does not disturb all.
 constexpr std::size_t rounds_together = 2;
 constexpr std::size_t turns_together = 3;
@@ -89,17 +93,18 @@ class TopologyProbe {
   std::optional<MeasuredTopology> run() {
     const auto rounds = pair_rounds(hosts_);
     std::string measured;
+    const std::size_t steps_of_rounds = rounds.size() * turns_of(rounds.size());
     std::size_t done = 0;
-    for (; done < rounds.size(); ++done) {
-      const double windows = windows_in_round * static_cast<double>(rounds.size() - done);
+    for (; done < steps_of_rounds; ++done) {
+      const double windows = windows_in_round * static_cast<double>(steps_of_rounds - done);
       const double window_s = window(share_of_rounds, windows, least_window_s, round_window_s);
       if (window_s == 0.0) {
         break;
       }
-      measured += measure(rounds[done], window_s);
+      measured += measure(rounds[done % rounds.size()], window_s);
     }
-    say(fmt::format("{} of {} rounds of pairs", done, rounds.size()));
-    auto pairs = pairs_from(machine_.host_world.all_gather_text(measured));
+    say(fmt::format("{} of {} rounds of pairs", done, steps_of_rounds));
+    auto pairs = median_over_turns(pairs_from(machine_.host_world.all_gather_text(measured)));
     if (!connect(pairs, std::ssize(hosts_))) {
       return std::nullopt;
     }
@@ -115,8 +120,9 @@ class TopologyProbe {
     }
     for (std::size_t i = steps.size(); i-- > 0;) {
       measure_together(steps[i].rounds, topology, topology.levels[i]);
-      describe(topology.levels[i]);
     }
+    topology = merge_alike_levels(std::move(topology), hosts_);
+    std::ranges::for_each(topology.levels, [&](const MeasuredLevel& level) { describe(level); });
     return topology;
   }
 
@@ -125,6 +131,13 @@ class TopologyProbe {
     if (machine_.host_world.rank() == 0) {
       progress_ << "measure topology: " << what << '\n' << std::flush;
     }
+  }
+
+  // Alike on all ranks.
+  [[nodiscard]] std::size_t turns_of(std::size_t rounds) const {
+    const double least_s = 0.5 * round_window_s * windows_in_round * static_cast<double>(rounds);
+    const double turns = share_of_rounds * budget_.in(unit::second) / least_s;
+    return static_cast<std::size_t>(std::clamp(turns, 1.0, most_turns));
   }
 
   // What is measured for a level's own numbers.

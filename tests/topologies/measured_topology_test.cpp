@@ -155,6 +155,59 @@ TEST(FindLevels, SeesTwoLevelsThroughNoise) {
   }
 }
 
+// 1.2 times the latency and 1.2 times the time per byte are 1.44 together, but neither is 1.25.
+TEST(FindLevels, MakesNoLevelOfWhatDiffersTooLittleInEither) {
+  const auto link = [](double factor) {
+    return [factor](std::int64_t a, std::int64_t b) {
+      return a / 4 == b / 4 ? Link{1.0, 12.0} : Link{factor, 12.0 / factor};
+    };
+  };
+  EXPECT_THAT(sizes_of(find_levels(made(8, 0.0, link(1.2)), hosts_of(8, 1))), ElementsAre(8));
+  EXPECT_THAT(sizes_of(find_levels(made(8, 0.0, link(1.3)), hosts_of(8, 1))), ElementsAre(4, 8));
+}
+
+// Pairs 0-1 and 2-3 were measured in one round, which was quiet; the levels' own numbers, measured
+// at other times, are as good as equal.
+TEST(MergeAlikeLevels, DropsWhatItsOwnNumbersDoNotShow) {
+  const auto link = [](std::int64_t a, std::int64_t b) {
+    return a / 2 == b / 2 ? Link{10.0, 0.0115} : Link{15.0, 0.0100};
+  };
+  MeasuredTopology found = find_levels(made(4, 0.0, link), hosts_of(4, 1));
+  ASSERT_THAT(sizes_of(found), ElementsAre(2, 4));
+  found.levels[0].latency_alone = 11.0 * unit::microsecond;
+  found.levels[1].latency_alone = 12.0 * unit::microsecond;
+  found.levels[0].bandwidth = 0.0115 * gigabyte_rate;
+  found.levels[1].bandwidth = 0.0110 * gigabyte_rate;
+  const MeasuredTopology merged = merge_alike_levels(found, hosts_of(4, 1));
+  ASSERT_THAT(sizes_of(merged), ElementsAre(4));
+  EXPECT_EQ(merged.levels[0].name, "network");
+  EXPECT_EQ(merged.levels[0].pairs, 6);
+  EXPECT_EQ(merged.levels[0].latency_alone, found.levels[1].latency_alone);
+  EXPECT_EQ(merged.levels[0].bandwidth, found.levels[1].bandwidth);
+
+  // In the opposite sense they show nothing either; in the same sense they do.
+  found.levels[0].latency_alone = 20.0 * unit::microsecond;
+  EXPECT_THAT(sizes_of(merge_alike_levels(found, hosts_of(4, 1))), ElementsAre(4));
+  found.levels[0].latency_alone = 8.0 * unit::microsecond;
+  EXPECT_THAT(sizes_of(merge_alike_levels(found, hosts_of(4, 1))), ElementsAre(2, 4));
+}
+
+TEST(MedianOverTurns, TakesEachPairOnceWithWhatItsTurnsSpread) {
+  const auto turn = [](std::int64_t first, std::int64_t second, double latency_us, double gbs) {
+    return PairDistance{
+        first, second, latency_us * unit::microsecond, gbs * gigabyte_rate, 0.05, 0.05};
+  };
+  const auto pairs = median_over_turns(
+      {turn(1, 2, 30.0, 1.0), turn(0, 1, 10.0, 2.0), turn(0, 1, 20.0, 2.0), turn(0, 1, 12.0, 2.0)});
+  ASSERT_EQ(pairs.size(), 2U);
+  EXPECT_EQ(pairs[0].first, 0);
+  EXPECT_DOUBLE_EQ(pairs[0].latency.in(unit::microsecond), 12.0);
+  EXPECT_DOUBLE_EQ(pairs[0].latency_error, 5.0 / 12.0);  // half of 20 - 10
+  EXPECT_DOUBLE_EQ(pairs[0].bandwidth_error, 0.05);
+  EXPECT_EQ(pairs[1].second, 2);
+  EXPECT_DOUBLE_EQ(pairs[1].latency.in(unit::microsecond), 30.0);
+}
+
 TEST(FindLevels, NamesAStragglerAndKeepsItsHost) {
   const auto link = [](std::int64_t a, std::int64_t b) {
     Link at = two_levels(a, b, 4);
