@@ -32,6 +32,9 @@ constexpr double stream_window_s = 350e-3;
 constexpr double least_window_s = 5e-3;
 // For a level's own number fewer turns are better than shorter ones, in which one wake-up counts.
 constexpr double least_level_window_s = 60e-3;
+// What a shaped link lets through at once, a hundredth of a second or so of its rate, is little of
+// it.
+constexpr double least_alone_s = 100e-3;
 
 // A round times latency and bandwidth, each for a window, and takes as long again to find the size
 // of its messages. So does a pair alone; of a level's own rounds all that is known.
@@ -249,17 +252,39 @@ class TopologyProbe {
     return chosen;
   }
 
-  // The rounds that load the level most.
+  // The rounds that load the level most with pairs that count.
   static std::vector<Round> fullest_rounds(const std::vector<Round>& rounds,
                                            const MeasuredTopology& topology,
                                            const MeasuredLevel& level) {
     std::vector<Round> fullest = rounds;
     std::ranges::stable_sort(fullest, std::greater<>(), [&](const Round& round) {
-      return std::ranges::count_if(
-          round, [&](const RankPair& pair) { return is_of_level(topology, level, pair); });
+      return std::ranges::count_if(round, [&](const RankPair& pair) {
+        return is_of_level(topology, level, pair) && is_sound(topology, pair);
+      });
     });
     fullest.resize(std::min(fullest.size(), rounds_together));
     return fullest;
+  }
+
+  // What a pair's exchange for so long is sized by: the level's numbers, alike for all of its sound
+  // pairs, and its own for one that would hold the round up. A bucket that lets a burst through
+  // must run dry early: nothing is less than `least_alone_s` of a pair alone.
+  static PairDistance expected_of(const MeasuredTopology& topology,
+                                  const RankPair& ranks,
+                                  double window_s) {
+    const auto measured = std::ranges::find_if(topology.pairs, [&](const PairDistance& pair) {
+      return RankPair(pair.first, pair.second) == ranks;
+    });
+    if (!is_sound(topology, ranks) && measured != topology.pairs.end()) {
+      return *measured;
+    }
+    const MeasuredLevel& level =
+        topology.levels[level_between(topology, ranks.first, ranks.second)];
+    const BytesPerSecond alone = level.bandwidth_alone.value_or(level.bandwidth);
+    return {ranks.first,
+            ranks.second,
+            level.latency,
+            std::max(level.bandwidth, std::min(least_alone_s / window_s, 1.0) * alone)};
   }
 
   // What this rank has to report of the round, as `measure`; its levels tell about what to expect.
@@ -272,9 +297,7 @@ class TopologyProbe {
     if (own != round.end()) {
       probe.emplace(
           machine_, buffers_, static_cast<int>(own->first == rank ? own->second : own->first));
-      const MeasuredLevel& level =
-          topology.levels[level_between(topology, own->first, own->second)];
-      known = {own->first, own->second, level.latency, level.bandwidth};
+      known = expected_of(topology, *own, window_s);
     }
     machine_.host_world.barrier();
     if (!probe) {
@@ -308,7 +331,8 @@ class TopologyProbe {
       }
     }
     if (!shares.empty()) {
-      level.bandwidth = median_of(std::move(shares)) * byte_rate;
+      const BytesPerSecond busy = median_of(std::move(shares)) * byte_rate;
+      level.bandwidth = std::min(busy, level.bandwidth_alone.value_or(busy));  // more is a burst
     }
   }
 
