@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <stdexcept>
 
@@ -180,6 +181,28 @@ std::vector<std::vector<std::int64_t>> members(const Partition& partition) {
   return groups;
 }
 
+// The pairs that say what a level is like: without those of stragglers, unless it has no others.
+std::vector<PairDistance> typical_pairs(const Chain& chain,
+                                        const std::vector<PairDistance>& pairs,
+                                        const std::vector<Straggler>& stragglers) {
+  const auto is_sound = [&](const PairDistance& pair) {
+    return std::ranges::none_of(stragglers, [&](const Straggler& straggler) {
+      return straggler.rank == pair.first || straggler.rank == pair.second;
+    });
+  };
+  std::vector<bool> has_sound(chain.size(), false);
+  for (const PairDistance& pair : pairs) {
+    if (is_sound(pair)) {
+      has_sound[level_of(chain, pair.first, pair.second)] = true;
+    }
+  }
+  std::vector<PairDistance> typical;
+  std::ranges::copy_if(pairs, std::back_inserter(typical), [&](const PairDistance& pair) {
+    return is_sound(pair) || !has_sound[level_of(chain, pair.first, pair.second)];
+  });
+  return typical;
+}
+
 // Share of comparisons in order between two neighbouring levels, by the metric that tells them
 // apart best, half a comparison lost.
 double confidence_between(const Chain& chain,
@@ -202,7 +225,7 @@ double confidence_alone(const std::vector<double>& distances) {
   const auto near = std::ranges::count_if(distances, [&](double distance) {
     return std::abs(distance - centre) <= std::log(least_factor);
   });
-  return (static_cast<double>(near) - 0.5) / static_cast<double>(distances.size());
+  return std::max(static_cast<double>(near) - 0.5, 0.0) / static_cast<double>(distances.size());
 }
 
 MeasuredLevel describe_level(const Partition& groups,
@@ -211,7 +234,6 @@ MeasuredLevel describe_level(const Partition& groups,
   MeasuredLevel level;
   level.groups = members(groups);
   level.devices = static_cast<std::int64_t>(std::ranges::max(group_sizes(groups)));
-  level.pairs = std::ssize(latencies);
   const double latency = median_of(latencies);
   const double bandwidth = median_of(bandwidths);
   level.latency = std::exp(latency) * unit::second;
@@ -222,12 +244,16 @@ MeasuredLevel describe_level(const Partition& groups,
 }
 
 std::vector<MeasuredLevel> describe_levels(const Chain& chain,
-                                           const std::vector<PairDistance>& pairs) {
+                                           const std::vector<PairDistance>& measured,
+                                           const std::vector<Straggler>& stragglers) {
+  const auto all = distances_by_level(chain, edges_of(measured, by_both));
+  const auto pairs = typical_pairs(chain, measured, stragglers);
   const auto latencies = distances_by_level(chain, edges_of(pairs, by_latency));
   const auto bandwidths = distances_by_level(chain, edges_of(pairs, by_bandwidth));
   std::vector<MeasuredLevel> levels;
   for (std::size_t i = 0; i < chain.size(); ++i) {
     levels.push_back(describe_level(chain[i], latencies[i], bandwidths[i]));
+    levels.back().pairs = std::ssize(all[i]);
     levels.back().confidence = 1.0;
   }
   for (std::size_t i = 0; i + 1 < levels.size(); ++i) {
@@ -241,6 +267,64 @@ std::vector<MeasuredLevel> describe_levels(const Chain& chain,
         confidence_alone(distances_by_level(chain, edges_of(pairs, by_both)).front());
   }
   return levels;
+}
+
+// Whether numbers of two neighbouring levels differ by `least_factor`, and in the same sense as
+// their pairs' medians do.
+bool differ(double own, double of_pairs) {
+  const double least = std::log(least_factor);
+  return (own >= least && of_pairs >= least) || (own <= -least && of_pairs <= -least);
+}
+
+double step_of_latency(const MeasuredLevel& inner, const MeasuredLevel& outer) {
+  return inner.latency_alone && outer.latency_alone
+             ? std::log(*outer.latency_alone / *inner.latency_alone)
+             : std::log(outer.latency / inner.latency);
+}
+
+double step_of_bandwidth(const MeasuredLevel& inner, const MeasuredLevel& outer) {
+  return std::log(inner.bandwidth / outer.bandwidth);
+}
+
+// The first level that is like the next one in both latency and bandwidth, by the numbers of
+// `own` or by the pairs', which `of_pairs` holds; nothing where all differ.
+std::optional<std::size_t> first_alike(const std::vector<MeasuredLevel>& own,
+                                       const std::vector<MeasuredLevel>& of_pairs) {
+  for (std::size_t i = 0; i + 1 < own.size(); ++i) {
+    if (!differ(step_of_latency(own[i], own[i + 1]),
+                step_of_latency(of_pairs[i], of_pairs[i + 1])) &&
+        !differ(step_of_bandwidth(own[i], own[i + 1]),
+                step_of_bandwidth(of_pairs[i], of_pairs[i + 1]))) {
+      return i;
+    }
+  }
+  return std::nullopt;
+}
+
+Chain chain_of(const std::vector<MeasuredLevel>& levels, std::size_t ranks) {
+  Chain chain;
+  for (const MeasuredLevel& level : levels) {
+    Partition partition(ranks, 0);
+    for (std::size_t group = 0; group < level.groups.size(); ++group) {
+      for (const std::int64_t rank : level.groups[group]) {
+        partition[static_cast<std::size_t>(rank)] = group;
+      }
+    }
+    chain.push_back(renumbered(partition));
+  }
+  return chain;
+}
+
+MeasuredTopology describe(std::vector<PairDistance> pairs,
+                          const Chain& chain,
+                          const std::vector<std::string>& hosts) {
+  MeasuredTopology topology;
+  topology.stragglers = find_stragglers(pairs, chain, hosts);
+  topology.levels = describe_levels(chain, pairs, topology.stragglers);
+  topology.pairs = std::move(pairs);
+  compare_with_hosts(topology, chain, partition_of(hosts), hosts);
+  name_odd_ranks(topology, chain, hosts);
+  return topology;
 }
 
 // Levels without pairs say nothing; they arise when stragglers were taken in.
@@ -270,9 +354,8 @@ std::string_view name_of(HostAgreement agreement) {
 MeasuredTopology find_levels(std::vector<PairDistance> pairs,
                              const std::vector<std::string>& hosts) {
   check(pairs);
-  MeasuredTopology topology;
   if (hosts.size() < 2) {
-    return topology;
+    return {};
   }
   const auto merges =
       average_linkage(static_cast<std::int64_t>(hosts.size()), edges_of(pairs, by_both));
@@ -282,10 +365,27 @@ MeasuredTopology find_levels(std::vector<PairDistance> pairs,
   const Partition host_groups = partition_of(hosts);
   Chain chain = find_chain(pairs, host_groups);
   drop_empty_levels(chain, pairs);
-  topology.levels = describe_levels(chain, pairs);
-  topology.pairs = std::move(pairs);
-  compare_with_hosts(topology, chain, host_groups, hosts);
-  name_odd_ranks(topology, chain, hosts);
+  return merge_alike_levels(describe(std::move(pairs), chain, hosts), hosts);
+}
+
+MeasuredTopology merge_alike_levels(MeasuredTopology topology,
+                                    const std::vector<std::string>& hosts) {
+  Chain chain = chain_of(topology.levels, hosts.size());
+  std::vector<MeasuredLevel> own = topology.levels;
+  std::vector<MeasuredLevel> of_pairs = describe_levels(chain, topology.pairs, topology.stragglers);
+  for (auto alike = first_alike(own, of_pairs); alike; alike = first_alike(own, of_pairs)) {
+    const auto place = static_cast<std::ptrdiff_t>(*alike);
+    chain.erase(chain.begin() + place);
+    own.erase(own.begin() + place);
+    topology = describe(std::move(topology.pairs), chain, hosts);
+    of_pairs = topology.levels;
+    for (std::size_t i = 0; i < own.size(); ++i) {
+      MeasuredLevel& level = topology.levels[i];
+      level.bandwidth = own[i].bandwidth;
+      level.latency_alone = own[i].latency_alone;
+      level.bandwidth_alone = own[i].bandwidth_alone;
+    }
+  }
   return topology;
 }
 

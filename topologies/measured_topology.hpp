@@ -22,9 +22,9 @@ struct MeasuredLevel {
   std::int64_t devices = 0;                       ///< ranks of its largest group
   std::vector<std::vector<std::int64_t>> groups;  ///< ranks, ascending; each rank in one group
   std::int64_t pairs = 0;                         ///< that were measured on it
-  Seconds latency;                                ///< median over its pairs
+  Seconds latency;  ///< median over its pairs, without those of stragglers where it has others
   /// With every rank busy, a device's share (device_share.hpp), the median over hosts and turns;
-  /// where that was not measured, the median over its pairs.
+  /// where that was not measured, the median over the same pairs as of the latency.
   BytesPerSecond bandwidth;
   double latency_spread = 0.0;  ///< 1.4826 times the median absolute deviation of its logarithm
   double bandwidth_spread = 0.0;
@@ -51,7 +51,7 @@ struct SlowLink {
 struct Straggler {
   std::int64_t rank = 0;
   std::string host;
-  double latency_factor = 1.0;  ///< median over its pairs, relative to their levels
+  double latency_factor = 1.0;  ///< median over its pairs, relative to those of sound ranks
   double bandwidth_factor = 1.0;
 };
 
@@ -83,16 +83,22 @@ inline constexpr double least_factor = 1.25;
 /// quotient, each as a logarithm, so that factors count and not differences. Where the heights of
 /// merging have a gap, the groups below it are a candidate. Candidates are dropped, the weakest
 /// first, until neighbouring levels differ by `least_factor` and three robust standard deviations
-/// of the pairs of both, and nineteen in twenty comparisons between their pairs come out right. So
-/// a level may differ in latency, in bandwidth or in both, and noise alone makes none. Single ranks
-/// that are far from all others make no level: they are stragglers, and counted to their host's
-/// group.
+/// of the pairs of both, and nineteen in twenty comparisons between their pairs come out right; and
+/// until they differ by `least_factor` in latency or in bandwidth (merge_alike_levels). So a level
+/// may differ in latency, in bandwidth or in both, and noise alone makes none. Single ranks that
+/// are far from all others make no level: they are stragglers, and counted to their host's group.
 ///
 /// `hosts` names the host of each rank; empty names where unknown. Pairs that were not measured may
 /// be missing as long as those that were connect all ranks. Throws std::invalid_argument otherwise,
 /// and for a latency or bandwidth that is not positive and finite. No levels for one rank.
 [[nodiscard]] MeasuredTopology find_levels(std::vector<PairDistance> pairs,
                                            const std::vector<std::string>& hosts);
+
+/// The same without levels that are like the next one: neither latency nor bandwidth differs by
+/// `least_factor`, as the medians of their pairs do and, in the same sense, their own numbers once
+/// these are measured. What joins the ranks of both keeps the outer one's own numbers.
+[[nodiscard]] MeasuredTopology merge_alike_levels(MeasuredTopology topology,
+                                                  const std::vector<std::string>& hosts);
 
 /// The number of the innermost level that joins the two ranks.
 [[nodiscard]] std::size_t level_between(const MeasuredTopology& topology,

@@ -110,49 +110,119 @@ void report_conflict(MeasuredTopology& topology, const Partition& host_groups) {
   topology.findings.push_back(text);
 }
 
-std::vector<Straggler> find_stragglers(const std::vector<Residual>& residuals,
-                                       const MeasuredTopology& topology,
-                                       const std::vector<std::string>& hosts) {
-  constexpr std::size_t least_ranks = 4;  // of three, each is as odd as the others
-  std::vector<Straggler> stragglers;
-  if (hosts.size() < least_ranks) {
-    return stragglers;
-  }
+// A pair's distance by one metric, as a logarithm: larger is worse.
+struct Distance {
+  std::int64_t first = 0;
+  std::int64_t second = 0;
+  std::size_t level = 0;
+  double value = 0.0;
 
-  std::vector<std::vector<double>> latencies(hosts.size());
-  std::vector<std::vector<double>> bandwidths(hosts.size());
-  for (const Residual& residual : residuals) {
-    const PairDistance& pair = topology.pairs[residual.pair];
-    for (const std::int64_t rank : {pair.first, pair.second}) {
-      latencies[static_cast<std::size_t>(rank)].push_back(residual.latency);
-      bandwidths[static_cast<std::size_t>(rank)].push_back(residual.bandwidth);
+  [[nodiscard]] bool touches(std::int64_t rank) const { return first == rank || second == rank; }
+
+  [[nodiscard]] bool touches_any(const std::set<std::int64_t>& ranks) const {
+    return ranks.contains(first) || ranks.contains(second);
+  }
+};
+
+using Distances = std::vector<Distance>;
+
+// The median of each level's pairs that touch none of these ranks; none for a level without any.
+std::map<std::size_t, double> medians_without(const Distances& distances,
+                                              const std::set<std::int64_t>& left_out) {
+  std::map<std::size_t, std::vector<double>> values;
+  for (const Distance& distance : distances) {
+    if (!distance.touches_any(left_out)) {
+      values[distance.level].push_back(distance.value);
     }
   }
-  std::vector<double> latency;
-  std::vector<double> bandwidth;
-  for (std::size_t rank = 0; rank < hosts.size(); ++rank) {
-    latency.push_back(median_of(latencies[rank]));
-    bandwidth.push_back(median_of(bandwidths[rank]));
+  std::map<std::size_t, double> medians;
+  for (auto& [level, of_level] : values) {
+    medians[level] = median_of(std::move(of_level));
   }
-  const auto limit = [](const std::vector<double>& values) {
-    const double centre = median_of(values);
-    return centre +
-           std::max(std::log(least_factor), odd_deviations * robust_deviation(values, centre));
-  };
-  const double latency_limit = limit(latency);
-  const double bandwidth_limit = limit(bandwidth);
-  for (std::size_t rank = 0; rank < hosts.size(); ++rank) {
-    if (latency[rank] > latency_limit || bandwidth[rank] > bandwidth_limit) {
-      stragglers.push_back({static_cast<std::int64_t>(rank),
-                            hosts[rank],
-                            std::exp(latency[rank]),
-                            std::exp(bandwidth[rank])});
+  return medians;
+}
+
+// By how much the rank's pairs are worse than pairs of their levels that touch neither it nor one
+// of `others`; its pairs with those do not count.
+std::vector<double> excesses_of(std::int64_t rank,
+                                const Distances& distances,
+                                std::set<std::int64_t> others) {
+  others.erase(rank);
+  std::set<std::int64_t> left_out = others;
+  left_out.insert(rank);
+  const auto medians = medians_without(distances, left_out);
+  std::vector<double> excesses;
+  for (const Distance& distance : distances) {
+    const auto median = medians.find(distance.level);
+    if (distance.touches(rank) && !distance.touches_any(others) && median != medians.end()) {
+      excesses.push_back(distance.value - median->second);
     }
   }
-  std::ranges::stable_sort(stragglers, std::greater<>(), [](const Straggler& straggler) {
-    return straggler.latency_factor * straggler.bandwidth_factor;
-  });
-  return stragglers;
+  return excesses;
+}
+
+// Worse by at least this much is the larger half of them.
+double lower_median_of(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);
+  std::ranges::nth_element(values, middle);
+  return *middle;
+}
+
+// What noise alone makes of the median over the rank's pairs, by the standard error of a median:
+// from their spread and that of all pairs that do not touch it, around the medians taken of both.
+double noise_of(std::int64_t rank,
+                const Distances& distances,
+                const std::vector<double>& excesses) {
+  constexpr double median_to_mean = 1.2533;  // of normal noise: sqrt(pi / 2)
+  const auto medians = medians_without(distances, {rank});
+  const double centre = median_of(excesses);
+  std::vector<double> residuals;
+  residuals.reserve(excesses.size() + distances.size());
+  for (const double excess : excesses) {
+    residuals.push_back(excess - centre);
+  }
+  for (const Distance& distance : distances) {
+    if (!distance.touches(rank)) {
+      residuals.push_back(distance.value - medians.at(distance.level));
+    }
+  }
+  const auto count = static_cast<double>(residuals.size());
+  const auto free = std::max(count - 1.0 - static_cast<double>(medians.size()), 1.0);
+  return median_to_mean * robust_deviation(residuals, 0.0) * std::sqrt(count / free) /
+         std::sqrt(static_cast<double>(excesses.size()));
+}
+
+// The ranks that are slow to most others by this metric.
+std::set<std::int64_t> slow_by(const Distances& distances, std::int64_t ranks) {
+  std::vector<double> excess;
+  std::vector<double> noise;
+  for (std::int64_t rank = 0; rank < ranks; ++rank) {
+    const auto excesses = excesses_of(rank, distances, {});
+    excess.push_back(excesses.empty() ? 0.0 : lower_median_of(excesses));
+    noise.push_back(excesses.empty() ? 0.0 : noise_of(rank, distances, excesses));
+  }
+  const double centre = median_of(excess);
+  const double spread = robust_deviation(excess, centre);
+  // Of three, one pair is all that a rank is compared with, and noise makes more of it.
+  constexpr double least_of_three = 2.0;
+  const double least = std::log(ranks > 3 ? least_factor : least_of_three);
+  std::set<std::int64_t> slow;
+  for (std::size_t rank = 0; rank < excess.size(); ++rank) {
+    if (excess[rank] > least && excess[rank] > odd_deviations * noise[rank] &&
+        excess[rank] - centre > odd_deviations * spread) {
+      slow.insert(static_cast<std::int64_t>(rank));
+    }
+  }
+  return slow;
+}
+
+// Against pairs of sound ranks; where there are none, against all that do not touch the rank.
+double factor_of(std::int64_t rank, const Distances& distances, const std::set<std::int64_t>& odd) {
+  auto excesses = excesses_of(rank, distances, odd);
+  if (excesses.empty()) {
+    excesses = excesses_of(rank, distances, {});
+  }
+  return excesses.empty() ? 1.0 : std::exp(median_of(std::move(excesses)));
 }
 
 std::vector<SlowLink> find_slow_links(const std::vector<Residual>& residuals,
@@ -217,11 +287,42 @@ void compare_with_hosts(MeasuredTopology& topology,
   }
 }
 
+std::vector<Straggler> find_stragglers(const std::vector<PairDistance>& pairs,
+                                       const Chain& chain,
+                                       const std::vector<std::string>& hosts) {
+  constexpr std::size_t least_ranks = 3;  // of two, each is as odd as the other
+  if (hosts.size() < least_ranks) {
+    return {};
+  }
+  Distances latencies;
+  Distances bandwidths;
+  for (const PairDistance& pair : pairs) {
+    const std::size_t level = level_of(chain, pair.first, pair.second);
+    latencies.push_back({pair.first, pair.second, level, std::log(pair.latency.in(unit::second))});
+    bandwidths.push_back(
+        {pair.first, pair.second, level, -std::log(pair.bandwidth.in(unit::byte / unit::second))});
+  }
+  std::set<std::int64_t> odd = slow_by(latencies, std::ssize(hosts));
+  odd.merge(slow_by(bandwidths, std::ssize(hosts)));
+  std::vector<Straggler> stragglers;
+  stragglers.reserve(odd.size());
+  for (const std::int64_t rank : odd) {
+    stragglers.push_back({rank,
+                          hosts[static_cast<std::size_t>(rank)],
+                          factor_of(rank, latencies, odd),
+                          factor_of(rank, bandwidths, odd)});
+  }
+  std::ranges::stable_sort(stragglers, std::greater<>(), [](const Straggler& straggler) {
+    return straggler.latency_factor * straggler.bandwidth_factor;
+  });
+  stragglers.resize(std::min(stragglers.size(), (hosts.size() - 1) / 2));
+  return stragglers;
+}
+
 void name_odd_ranks(MeasuredTopology& topology,
                     const Chain& chain,
                     const std::vector<std::string>& hosts) {
   const auto residuals = residuals_of(topology, chain);
-  topology.stragglers = find_stragglers(residuals, topology, hosts);
   topology.slow_links = find_slow_links(residuals, topology);
   for (const Straggler& straggler : topology.stragglers) {
     topology.findings.push_back(

@@ -16,10 +16,19 @@ void compare_with_hosts(MeasuredTopology& topology,
                         const Partition& host_groups,
                         const std::vector<std::string>& hosts);
 
-/// Fills stragglers and slow links, worst first, and says them in findings. A rank is a straggler
-/// when the median over its pairs is worse than its levels' medians by `least_factor` and by four
-/// robust deviations of all ranks; a pair of other ranks is a slow link when it is worse than its
-/// level by `least_factor`, four robust deviations of the level and twice its own interval.
+/// Ranks that are slower to most others than those are among themselves, worst first. A rank's
+/// pairs are taken against the median of the pairs of their level that do not touch it, for of few
+/// ranks its own are half of a level. It is one when more than half of them are worse by
+/// `least_factor` (of three ranks, by 2), by four times what noise makes of their median, and by
+/// four robust deviations of all ranks. Its factors are against pairs that touch no straggler. Less
+/// than half of the ranks are stragglers: of two none.
+[[nodiscard]] std::vector<Straggler> find_stragglers(const std::vector<PairDistance>& pairs,
+                                                     const Chain& chain,
+                                                     const std::vector<std::string>& hosts);
+
+/// Fills slow links, worst first, and says them and the stragglers in findings. A pair that touches
+/// no straggler is a slow link when it is worse than its level by `least_factor`, four robust
+/// deviations of the level and twice its own interval.
 void name_odd_ranks(MeasuredTopology& topology,
                     const Chain& chain,
                     const std::vector<std::string>& hosts);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "units/quantity.hpp"
 
@@ -16,5 +17,11 @@ struct PairDistance {
   double bandwidth_error = 0.0;
   friend bool operator==(const PairDistance&, const PairDistance&) = default;
 };
+
+/// Pairs that were measured in several turns, once each, by rank: the medians over turns. Errors
+/// are the median ones, or half of what lies between the least and the largest of the turns,
+/// relative to the median, where that is more: what disturbs one turn disturbs all pairs that it
+/// measures.
+[[nodiscard]] std::vector<PairDistance> median_over_turns(const std::vector<PairDistance>& pairs);
 
 }  // namespace forerun

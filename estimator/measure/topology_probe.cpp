@@ -32,6 +32,9 @@ constexpr double stream_window_s = 350e-3;
 constexpr double least_window_s = 5e-3;
 // For a level's own number fewer turns are better than shorter ones, in which one wake-up counts.
 constexpr double least_level_window_s = 60e-3;
+// What a shaped link lets through at once, a hundredth of a second or so of its rate, is little of
+// it.
+constexpr double least_alone_s = 100e-3;
 
 // A round times latency and bandwidth, each for a window, and takes as long again to find the size
 // of its messages. So does a pair alone; of a level's own rounds all that is known.
@@ -41,6 +44,10 @@ constexpr double windows_together = 1.0;
 
 // Of the budget, for the rounds; the levels' own numbers have the rest.
 constexpr double share_of_rounds = 0.5;
+
+// Every round so often, in turns, as long as windows of half the length last: what disturbs one
+// round of few ranks would look like a level, for its pairs are groups.
+constexpr double most_turns = 3.0;
 
 // Of every level, in turns, each for `level_window_s`: what disturbs one does not disturb all.
 constexpr std::size_t rounds_together = 2;
@@ -89,17 +96,18 @@ class TopologyProbe {
   std::optional<MeasuredTopology> run() {
     const auto rounds = pair_rounds(hosts_);
     std::string measured;
+    const std::size_t steps_of_rounds = rounds.size() * turns_of(rounds.size());
     std::size_t done = 0;
-    for (; done < rounds.size(); ++done) {
-      const double windows = windows_in_round * static_cast<double>(rounds.size() - done);
+    for (; done < steps_of_rounds; ++done) {
+      const double windows = windows_in_round * static_cast<double>(steps_of_rounds - done);
       const double window_s = window(share_of_rounds, windows, least_window_s, round_window_s);
       if (window_s == 0.0) {
         break;
       }
-      measured += measure(rounds[done], window_s);
+      measured += measure(rounds[done % rounds.size()], window_s);
     }
-    say(fmt::format("{} of {} rounds of pairs", done, rounds.size()));
-    auto pairs = pairs_from(machine_.host_world.all_gather_text(measured));
+    say(fmt::format("{} of {} rounds of pairs", done, steps_of_rounds));
+    auto pairs = median_over_turns(pairs_from(machine_.host_world.all_gather_text(measured)));
     if (!connect(pairs, std::ssize(hosts_))) {
       return std::nullopt;
     }
@@ -115,8 +123,9 @@ class TopologyProbe {
     }
     for (std::size_t i = steps.size(); i-- > 0;) {
       measure_together(steps[i].rounds, topology, topology.levels[i]);
-      describe(topology.levels[i]);
     }
+    topology = merge_alike_levels(std::move(topology), hosts_);
+    std::ranges::for_each(topology.levels, [&](const MeasuredLevel& level) { describe(level); });
     return topology;
   }
 
@@ -125,6 +134,13 @@ class TopologyProbe {
     if (machine_.host_world.rank() == 0) {
       progress_ << "measure topology: " << what << '\n' << std::flush;
     }
+  }
+
+  // Alike on all ranks.
+  [[nodiscard]] std::size_t turns_of(std::size_t rounds) const {
+    const double least_s = 0.5 * round_window_s * windows_in_round * static_cast<double>(rounds);
+    const double turns = share_of_rounds * budget_.in(unit::second) / least_s;
+    return static_cast<std::size_t>(std::clamp(turns, 1.0, most_turns));
   }
 
   // What is measured for a level's own numbers.
@@ -236,17 +252,39 @@ class TopologyProbe {
     return chosen;
   }
 
-  // The rounds that load the level most.
+  // The rounds that load the level most with pairs that count.
   static std::vector<Round> fullest_rounds(const std::vector<Round>& rounds,
                                            const MeasuredTopology& topology,
                                            const MeasuredLevel& level) {
     std::vector<Round> fullest = rounds;
     std::ranges::stable_sort(fullest, std::greater<>(), [&](const Round& round) {
-      return std::ranges::count_if(
-          round, [&](const RankPair& pair) { return is_of_level(topology, level, pair); });
+      return std::ranges::count_if(round, [&](const RankPair& pair) {
+        return is_of_level(topology, level, pair) && is_sound(topology, pair);
+      });
     });
     fullest.resize(std::min(fullest.size(), rounds_together));
     return fullest;
+  }
+
+  // What a pair's exchange for so long is sized by: the level's numbers, alike for all of its sound
+  // pairs, and its own for one that would hold the round up. A bucket that lets a burst through
+  // must run dry early: nothing is less than `least_alone_s` of a pair alone.
+  static PairDistance expected_of(const MeasuredTopology& topology,
+                                  const RankPair& ranks,
+                                  double window_s) {
+    const auto measured = std::ranges::find_if(topology.pairs, [&](const PairDistance& pair) {
+      return RankPair(pair.first, pair.second) == ranks;
+    });
+    if (!is_sound(topology, ranks) && measured != topology.pairs.end()) {
+      return *measured;
+    }
+    const MeasuredLevel& level =
+        topology.levels[level_between(topology, ranks.first, ranks.second)];
+    const BytesPerSecond alone = level.bandwidth_alone.value_or(level.bandwidth);
+    return {ranks.first,
+            ranks.second,
+            level.latency,
+            std::max(level.bandwidth, std::min(least_alone_s / window_s, 1.0) * alone)};
   }
 
   // What this rank has to report of the round, as `measure`; its levels tell about what to expect.
@@ -259,9 +297,7 @@ class TopologyProbe {
     if (own != round.end()) {
       probe.emplace(
           machine_, buffers_, static_cast<int>(own->first == rank ? own->second : own->first));
-      const MeasuredLevel& level =
-          topology.levels[level_between(topology, own->first, own->second)];
-      known = {own->first, own->second, level.latency, level.bandwidth};
+      known = expected_of(topology, *own, window_s);
     }
     machine_.host_world.barrier();
     if (!probe) {
@@ -295,7 +331,8 @@ class TopologyProbe {
       }
     }
     if (!shares.empty()) {
-      level.bandwidth = median_of(std::move(shares)) * byte_rate;
+      const BytesPerSecond busy = median_of(std::move(shares)) * byte_rate;
+      level.bandwidth = std::min(busy, level.bandwidth_alone.value_or(busy));  // more is a burst
     }
   }
 

@@ -1,6 +1,7 @@
 // Levels found in made matrices whose structure is known, with noise as clusters have it.
 #include "topologies/measured_topology.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -154,6 +155,59 @@ TEST(FindLevels, SeesTwoLevelsThroughNoise) {
   }
 }
 
+// 1.2 times the latency and 1.2 times the time per byte are 1.44 together, but neither is 1.25.
+TEST(FindLevels, MakesNoLevelOfWhatDiffersTooLittleInEither) {
+  const auto link = [](double factor) {
+    return [factor](std::int64_t a, std::int64_t b) {
+      return a / 4 == b / 4 ? Link{1.0, 12.0} : Link{factor, 12.0 / factor};
+    };
+  };
+  EXPECT_THAT(sizes_of(find_levels(made(8, 0.0, link(1.2)), hosts_of(8, 1))), ElementsAre(8));
+  EXPECT_THAT(sizes_of(find_levels(made(8, 0.0, link(1.3)), hosts_of(8, 1))), ElementsAre(4, 8));
+}
+
+// Pairs 0-1 and 2-3 were measured in one round, which was quiet; the levels' own numbers, measured
+// at other times, are as good as equal.
+TEST(MergeAlikeLevels, DropsWhatItsOwnNumbersDoNotShow) {
+  const auto link = [](std::int64_t a, std::int64_t b) {
+    return a / 2 == b / 2 ? Link{10.0, 0.0115} : Link{15.0, 0.0100};
+  };
+  MeasuredTopology found = find_levels(made(4, 0.0, link), hosts_of(4, 1));
+  ASSERT_THAT(sizes_of(found), ElementsAre(2, 4));
+  found.levels[0].latency_alone = 11.0 * unit::microsecond;
+  found.levels[1].latency_alone = 12.0 * unit::microsecond;
+  found.levels[0].bandwidth = 0.0115 * gigabyte_rate;
+  found.levels[1].bandwidth = 0.0110 * gigabyte_rate;
+  const MeasuredTopology merged = merge_alike_levels(found, hosts_of(4, 1));
+  ASSERT_THAT(sizes_of(merged), ElementsAre(4));
+  EXPECT_EQ(merged.levels[0].name, "network");
+  EXPECT_EQ(merged.levels[0].pairs, 6);
+  EXPECT_EQ(merged.levels[0].latency_alone, found.levels[1].latency_alone);
+  EXPECT_EQ(merged.levels[0].bandwidth, found.levels[1].bandwidth);
+
+  // In the opposite sense they show nothing either; in the same sense they do.
+  found.levels[0].latency_alone = 20.0 * unit::microsecond;
+  EXPECT_THAT(sizes_of(merge_alike_levels(found, hosts_of(4, 1))), ElementsAre(4));
+  found.levels[0].latency_alone = 8.0 * unit::microsecond;
+  EXPECT_THAT(sizes_of(merge_alike_levels(found, hosts_of(4, 1))), ElementsAre(2, 4));
+}
+
+TEST(MedianOverTurns, TakesEachPairOnceWithWhatItsTurnsSpread) {
+  const auto turn = [](std::int64_t first, std::int64_t second, double latency_us, double gbs) {
+    return PairDistance{
+        first, second, latency_us * unit::microsecond, gbs * gigabyte_rate, 0.05, 0.05};
+  };
+  const auto pairs = median_over_turns(
+      {turn(1, 2, 30.0, 1.0), turn(0, 1, 10.0, 2.0), turn(0, 1, 20.0, 2.0), turn(0, 1, 12.0, 2.0)});
+  ASSERT_EQ(pairs.size(), 2U);
+  EXPECT_EQ(pairs[0].first, 0);
+  EXPECT_DOUBLE_EQ(pairs[0].latency.in(unit::microsecond), 12.0);
+  EXPECT_DOUBLE_EQ(pairs[0].latency_error, 5.0 / 12.0);  // half of 20 - 10
+  EXPECT_DOUBLE_EQ(pairs[0].bandwidth_error, 0.05);
+  EXPECT_EQ(pairs[1].second, 2);
+  EXPECT_DOUBLE_EQ(pairs[1].latency.in(unit::microsecond), 30.0);
+}
+
 TEST(FindLevels, NamesAStragglerAndKeepsItsHost) {
   const auto link = [](std::int64_t a, std::int64_t b) {
     Link at = two_levels(a, b, 4);
@@ -172,6 +226,76 @@ TEST(FindLevels, NamesAStragglerAndKeepsItsHost) {
   EXPECT_NEAR(topology.stragglers[0].latency_factor, 1.0, 0.1);
   EXPECT_TRUE(topology.slow_links.empty());
   EXPECT_THAT(topology.findings, testing::Contains(HasSubstr("rank 5 (h1) is a straggler")));
+}
+
+// Four hosts, the link of the third ten times slower: three of the six pairs are its own, and a
+// level's median over all of them lies between both kinds. Made without noise, so ten is ten.
+TEST(FindLevels, ComparesAStragglerWithPairsThatDoNotTouchIt) {
+  const auto link = [](std::int64_t a, std::int64_t b) {
+    return a == 2 || b == 2 ? Link{30.0, 0.00125} : Link{30.0, 0.0125};
+  };
+  const auto topology = find_levels(made(4, 0.0, link), hosts_of(4, 1));
+  ASSERT_EQ(topology.stragglers.size(), 1U);
+  EXPECT_EQ(topology.stragglers[0].rank, 2);
+  EXPECT_NEAR(topology.stragglers[0].bandwidth_factor, 10.0, 1e-9);
+  EXPECT_NEAR(topology.stragglers[0].latency_factor, 1.0, 1e-9);
+  ASSERT_EQ(topology.levels.size(), 1U);
+  // What the links of sound ranks are like: three pairs alike, half of one lost.
+  EXPECT_NEAR(topology.levels[0].bandwidth.in(gigabyte_rate), 0.0125, 1e-12);
+  EXPECT_EQ(topology.levels[0].pairs, 6);
+  EXPECT_DOUBLE_EQ(topology.levels[0].confidence, 2.5 / 3.0);
+  EXPECT_TRUE(topology.slow_links.empty());
+}
+
+// Of three ranks' three pairs, two slow ones have one rank in common; one slow pair, or two ranks,
+// leave open which of the two it is.
+TEST(FindLevels, NamesTheOddOneOfThree) {
+  const auto slow_beside = [](std::int64_t odd) {
+    return [odd](std::int64_t a, std::int64_t b) {
+      return a == odd || b == odd ? Link{30.0, 0.0025} : Link{30.0, 0.025};
+    };
+  };
+  for (std::int64_t odd = 0; odd < 3; ++odd) {
+    const auto topology = find_levels(made(3, 0.0, slow_beside(odd)), hosts_of(3, 1));
+    ASSERT_EQ(topology.stragglers.size(), 1U) << odd;
+    EXPECT_EQ(topology.stragglers[0].rank, odd);
+    EXPECT_NEAR(topology.stragglers[0].bandwidth_factor, 10.0, 1e-9);
+  }
+  const auto one_pair = [](std::int64_t a, std::int64_t b) {
+    return a == 0 && b == 1 ? Link{30.0, 0.0025} : Link{30.0, 0.025};
+  };
+  const auto topology = find_levels(made(3, 0.0, one_pair), hosts_of(3, 1));
+  EXPECT_TRUE(topology.stragglers.empty());
+  EXPECT_EQ(topology.slow_links.size(), 1U);
+  EXPECT_TRUE(find_levels(made(2, 0.0, slow_beside(0)), hosts_of(2, 1)).stragglers.empty());
+}
+
+// Two of eight: each is compared with the fifteen pairs of the other six, not with the other one.
+TEST(FindLevels, ComparesTwoStragglersWithTheSoundRanks) {
+  const auto link = [](std::int64_t a, std::int64_t b) {
+    const auto slowness = [](std::int64_t rank) { return rank == 1 ? 4.0 : rank == 6 ? 2.0 : 1.0; };
+    return Link{1.0 * std::max(slowness(a), slowness(b)), 10.0};
+  };
+  const auto topology = find_levels(made(8, 0.0, link), hosts_of(8, 1));
+  ASSERT_EQ(topology.stragglers.size(), 2U);
+  EXPECT_EQ(topology.stragglers[0].rank, 1);
+  EXPECT_NEAR(topology.stragglers[0].latency_factor, 4.0, 1e-9);
+  EXPECT_EQ(topology.stragglers[1].rank, 6);
+  EXPECT_NEAR(topology.stragglers[1].latency_factor, 2.0, 1e-9);
+}
+
+// Links of one kind name nobody, however few the ranks, in 50 draws: but for one at most.
+TEST(FindLevels, NamesNoStragglerInNoise) {
+  for (const std::int64_t ranks : {3, 4, 5, 8, 16}) {
+    int named = 0;
+    for (unsigned seed = 1; seed <= 50; ++seed) {
+      const auto topology = find_levels(made(
+                                            ranks, 0.1, [](auto, auto) { return Link{}; }, seed),
+                                        hosts_of(ranks, 1));
+      named += static_cast<int>(topology.stragglers.size());
+    }
+    EXPECT_LE(named, 1) << ranks;
+  }
 }
 
 // One cable at a quarter of its rate: the four pairs of ranks behind it, nothing else.
