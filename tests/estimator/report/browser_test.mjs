@@ -92,7 +92,11 @@ test("no axis says the same twice", async () => {
       const found = [];
       for (const kind of ["xAxis", "yAxis", "parallelAxis"]) {
         model.eachComponent(kind, ({ axis }) => {
-          const labels = axis?.getViewLabels().map(({ formattedLabel }) => formattedLabel).filter(Boolean) ?? [];
+          const labels =
+            axis
+              ?.getViewLabels()
+              .map(({ formattedLabel }) => formattedLabel)
+              .filter(Boolean) ?? [];
           if (new Set(labels).size < labels.length) {
             found.push(`${figure.querySelector(".title").textContent}: ${labels.join(", ")}`);
           }
