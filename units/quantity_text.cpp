@@ -162,7 +162,10 @@ std::optional<Watts> parse_power(std::string_view text) {
 std::string text_of(Seconds time) {
   constexpr auto units = std::to_array<Suffix>(
       {{"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1.0}, {"h", 3600.0}, {"d", 86400.0}});
-  return with_unit(time.in(unit::second), units);
+  // Below a femtosecond is what differences of sums leave behind.
+  constexpr double least = 1e-15;
+  const double seconds = time.in(unit::second);
+  return with_unit(std::abs(seconds) < least ? 0.0 : seconds, units);
 }
 
 std::string text_of(Bytes size) {

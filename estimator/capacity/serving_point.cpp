@@ -69,7 +69,7 @@ PassTime round_time(const ServedModel& served, const PassShape& pass, const Pric
   PassTime proposed = iteration_time(draft, later, prices);
   proposed.scale(real(served.speculation->tokens - 1));
   proposed += iteration_time(draft, wave, prices);
-  time += as_draft(std::move(proposed));
+  time += as_draft(proposed);
   return time;
 }
 

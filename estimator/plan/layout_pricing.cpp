@@ -13,10 +13,6 @@ namespace {
 // As many as the vector units take side by side.
 constexpr std::size_t batch_size = 8;
 
-std::int64_t as_count(std::size_t size) {
-  return static_cast<std::int64_t>(size);
-}
-
 // The busiest stage's share of one micro-batch; `busy` by content.
 Seconds busiest_of(const RecomputedStages& chunks, std::span<const Seconds> busy) {
   Seconds most;

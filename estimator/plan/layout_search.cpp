@@ -22,10 +22,6 @@ bool has_one_replica(const Job& job) {
   return job.layout.data * job.layout.context == 1 && !has_experts_alike;
 }
 
-std::int64_t as_count(std::size_t size) {
-  return static_cast<std::int64_t>(size);
-}
-
 }  // namespace
 
 LayoutSearch::LayoutSearch(const PlanSubject& subject, const SearchSpace& space)

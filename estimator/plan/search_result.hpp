@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -12,6 +13,11 @@
 #include "units/quantity.hpp"
 
 namespace forerun {
+
+/// A number of things as the counts of candidates have it.
+[[nodiscard]] constexpr std::int64_t as_count(std::size_t size) {
+  return static_cast<std::int64_t>(size);
+}
 
 /// Why a candidate was not priced: the rules of a job in their order, then those of the search.
 /// `not_modelled`: the step refuses it; `duplicate`: it differs from another in nothing that exists

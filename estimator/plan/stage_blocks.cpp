@@ -11,10 +11,6 @@
 namespace forerun {
 namespace {
 
-std::int64_t as_count(std::size_t size) {
-  return static_cast<std::int64_t>(size);
-}
-
 // Whether a policy recomputes just these layers of each stage's chunks.
 bool is_same(const RecomputePolicy& policy,
              const StageTables& stages,

@@ -64,6 +64,8 @@ TEST(TextOf, KeepsThreeSignificantDigits) {
   EXPECT_EQ(count_text(15e12), "15T");
   EXPECT_EQ(count_text(0), "0");
   EXPECT_EQ(text_of(Seconds()), "0");
+  EXPECT_EQ(text_of(8.88e-16 * unit::second), "0");
+  EXPECT_EQ(text_of(-8.88e-16 * unit::second), "0");
 }
 
 }  // namespace
