@@ -1,4 +1,6 @@
 // The document of `estimate`.
+#include <optional>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -81,6 +83,22 @@ std::string offload_note(const Job& job, const Cluster& cluster) {
          "other training";
 }
 
+// Where hosts of a node are left to other jobs.
+std::optional<std::string> segment_note(const JobEstimate& estimate) {
+  const Cluster& cluster = estimate.request.hardware.cluster;
+  const std::int64_t used = ranks_per_node(placement_on(cluster, estimate.request.rank_order),
+                                           estimate.request.job.layout);
+  if (used >= cluster.devices_per_node) {
+    return std::nullopt;
+  }
+  return fmt::format(
+      "ranks are on {} of a node's {} devices, so that inner groups stay inside a node: ask the "
+      "scheduler for it (Slurm: --segment={})",
+      used,
+      cluster.devices_per_node,
+      used / cluster.devices_per_host);
+}
+
 Json notes_of(const JobEstimate& estimate) {
   Json notes = estimate.request.hardware.notes;
   const Cluster& cluster = estimate.request.hardware.cluster;
@@ -118,15 +136,8 @@ Json notes_of(const JobEstimate& estimate) {
   if (job.recipe.offload.any()) {
     notes.push_back(offload_note(job, cluster));
   }
-  const std::int64_t used =
-      ranks_per_node(placement_on(cluster, estimate.request.rank_order), job.layout);
-  if (used < cluster.devices_per_node) {
-    notes.push_back(fmt::format(
-        "ranks are on {} of a node's {} devices, so that inner groups stay inside a node: ask the "
-        "scheduler for it (Slurm: --segment={})",
-        used,
-        cluster.devices_per_node,
-        used / cluster.devices_per_host));
+  if (const auto note = segment_note(estimate)) {
+    notes.push_back(*note);
   }
   for (const std::string& part : left_out_of(estimate.request.job)) {
     notes.push_back("the work of " + part + " is left out");

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include "tests/address_sanitizer.hpp"
 #include "units/bfloat16.hpp"
 
 namespace forerun {
@@ -418,9 +419,9 @@ TEST(MpiCommunicator, FailureNamesCallFileAndRank) {
 // Memory fresh from the operating system is mapped page by page, which takes longer than the sum:
 // what a large reduction needs beside its operands is kept from one to the next.
 TEST(MpiCommunicator, LargeReductionsDoNotFaultTheirMemoryInAnew) {
-#ifdef __SANITIZE_ADDRESS__
-  GTEST_SKIP() << "its allocator gives memory back as it likes";
-#endif
+  if (has_address_sanitizer()) {
+    GTEST_SKIP() << "its allocator gives memory back as it likes";
+  }
   MpiCommunicator world;
   constexpr std::int64_t share = 1 << 22;
   std::vector<float> numbers(static_cast<std::size_t>(share * world.size()), 1.0F);

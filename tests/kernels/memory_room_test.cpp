@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
+#include "tests/address_sanitizer.hpp"
 #include "units/unit.hpp"
 
 namespace forerun::host {
@@ -80,9 +81,9 @@ TEST(MemoryRoomHere, IsSomethingAndNotMoreThanThereIs) {
 // What a process has freed and still keeps is not free to the system: pages in use, of this
 // process.
 TEST(MemoryRoomHere, GetsBackWhatIsKept) {
-#ifdef __SANITIZE_ADDRESS__
-  GTEST_SKIP() << "another allocator";
-#endif
+  if (has_address_sanitizer()) {
+    GTEST_SKIP() << "another allocator";
+  }
   const auto pages = [] {
     std::ifstream file("/proc/self/statm");
     long size = 0;
