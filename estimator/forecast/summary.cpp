@@ -52,8 +52,9 @@ std::vector<double> log_edges(double low, double high) {
     const double last = std::floor(steps * std::log10(high)) + 1.0;
     if (last - first <= static_cast<double>(most_bins) || steps == per_decade.back()) {
       std::vector<double> edges;
-      for (double k = first; k <= last; k += 1.0) {
-        edges.push_back(std::pow(10.0, k / steps));
+      const auto bins = static_cast<int>(last - first);
+      for (int i = 0; i <= bins; ++i) {
+        edges.push_back(std::pow(10.0, (first + i) / steps));
       }
       return edges;
     }
