@@ -103,7 +103,7 @@ std::string titan_modules(const Job& job) {
       modules.push_back(fmt::format("\"layers.{}\"", chunks[i].first + layer));
     }
     if (i + 1 == chunks.size()) {
-      modules.emplace_back("\"norm\", \"output\"");
+      modules.emplace_back(R"("norm", "output")");
     }
     text += fmt::format("{}[{}]", i == 0 ? "" : ", ", fmt::join(modules, ", "));
   }

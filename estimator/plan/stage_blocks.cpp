@@ -65,6 +65,7 @@ bool LayoutSearch::is_too_slow(const Cell& cell,
   return static_cast<double>(cell.per_chunk) * least > cell.give_up_at;
 }
 
+// NOLINTNEXTLINE(readability-function-cognitive-complexity): one search over stages and layers.
 LayoutSearch::StageBlocks LayoutSearch::least_blocks(Cell& cell,
                                                      StageTables& stages,
                                                      std::size_t sharding) {
