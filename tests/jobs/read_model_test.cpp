@@ -160,11 +160,10 @@ TEST(ReadModelText, RefusesSizesThatAreTooLargeTogether) {
 }
 
 TEST(ReadModelText, ListsTheFamiliesForAnUnknownModelType) {
-  EXPECT_THAT(
-      error_of(replaced("\"llama\"", "\"lama\"")),
-      AllOf(StartsWith(
-                "config.json:2: model_type 'lama' is not known; expected bamba, bloom, deepseek_v2, "),
-            HasSubstr(" qwen3_moe or qwen3_next; the nearest is 'llama'")));
+  EXPECT_THAT(error_of(replaced("\"llama\"", "\"lama\"")),
+              AllOf(StartsWith("config.json:2: model_type 'lama' is not known; expected bamba, "
+                               "bloom, deepseek_v2, "),
+                    HasSubstr(" qwen3_moe or qwen3_next; the nearest is 'llama'")));
 }
 
 TEST(ReadModel, OffersTheNearestNameOfTheCatalog) {
