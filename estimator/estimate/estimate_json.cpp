@@ -99,6 +99,16 @@ std::optional<std::string> segment_note(const JobEstimate& estimate) {
       used / cluster.devices_per_host);
 }
 
+void add_tuning_notes(const Job& job, Json& notes) {
+  if (job.recipe.tuning != Tuning::full && job.model.moe) {
+    notes.push_back("routed experts and routers are frozen: adapters are beside the other layers");
+  }
+  if (job.recipe.tuning == Tuning::qlora || job.teacher) {
+    notes.push_back(
+        "no published step checks 4-bit weights or a teacher: the band is that of other training");
+  }
+}
+
 Json notes_of(const JobEstimate& estimate) {
   Json notes = estimate.request.hardware.notes;
   const Cluster& cluster = estimate.request.hardware.cluster;
@@ -126,13 +136,7 @@ Json notes_of(const JobEstimate& estimate) {
         "with a pipeline, zero 2 holds and reduces whole gradients at the end of the step, as zero "
         "1 does");
   }
-  if (job.recipe.tuning != Tuning::full && job.model.moe) {
-    notes.push_back("routed experts and routers are frozen: adapters are beside the other layers");
-  }
-  if (job.recipe.tuning == Tuning::qlora || job.teacher) {
-    notes.push_back(
-        "no published step checks 4-bit weights or a teacher: the band is that of other training");
-  }
+  add_tuning_notes(job, notes);
   if (job.recipe.offload.any()) {
     notes.push_back(offload_note(job, cluster));
   }
