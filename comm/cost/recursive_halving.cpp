@@ -27,7 +27,8 @@ Traffic folding_traffic(Collective op, Bytes payload, std::int64_t ranks) {
 GroupShape halving_group(GroupShape group) {
   const auto power =
       static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(group.ranks)));
-  const std::int64_t nodes = ceil_div(group.ranks, std::min(group.ranks, group.ranks_per_node));
+  const std::int64_t nodes =
+      ceil_div(group.ranks, std::clamp<std::int64_t>(group.ranks_per_node, 1, group.ranks));
   if (power % nodes == 0) {
     group = {power, power / nodes, group.concurrent};
   }

@@ -183,31 +183,25 @@ void BucketExchange::begin_step(const std::vector<const Items*>& runs) {
   }
 }
 
-void BucketExchange::before(const Items& items, std::size_t index) {
-  const auto list = reads_.find(&items);
-  if (list == reads_.end()) {
-    return;
+std::span<const BucketExchange::Place> BucketExchange::places_at(
+    const std::map<const Items*, Touches>& touches, const Items& items, std::size_t index) {
+  const auto list = touches.find(&items);
+  if (list == touches.end()) {
+    return {};
   }
   const auto found = list->second.find(index);
-  if (found == list->second.end()) {
-    return;
-  }
-  for (const Place& place : found->second) {
+  return found == list->second.end() ? std::span<const Place>() : found->second;
+}
+
+void BucketExchange::before(const Items& items, std::size_t index) {
+  for (const Place& place : places_at(reads_, items, index)) {
     Flat& flat = flats_[place.flat];
     need(flat, flat.buckets[place.bucket]);
   }
 }
 
 void BucketExchange::after(const Items& items, std::size_t index) {
-  const auto list = writes_.find(&items);
-  if (list == writes_.end()) {
-    return;
-  }
-  const auto found = list->second.find(index);
-  if (found == list->second.end()) {
-    return;
-  }
-  for (const Place& place : found->second) {
+  for (const Place& place : places_at(writes_, items, index)) {
     Flat& flat = flats_[place.flat];
     Bucket& bucket = flat.buckets[place.bucket];
     if (--bucket.pending == 0 && !bucket.is_late) {

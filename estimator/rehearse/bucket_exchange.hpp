@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "estimator/rehearse/execution.hpp"
@@ -85,6 +86,9 @@ class BucketExchange {
   [[nodiscard]] std::vector<Place> places_of(const WorkItem& item, bool gradients) const;
   [[nodiscard]] Touches last_writes(const Items& items) const;
   [[nodiscard]] Touches first_reads(const Items& items) const;
+  /// What the item at `index` touches; nothing for items that are not known.
+  [[nodiscard]] static std::span<const Place> places_at(
+      const std::map<const Items*, Touches>& touches, const Items& items, std::size_t index);
   void start_reduction(Flat& flat, Bucket& bucket);
   void start(const CollectiveWork& collective, const Flat& flat, const FlatRange& range) const;
   void reduce_rest(Flat& flat);
