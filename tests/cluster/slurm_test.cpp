@@ -161,7 +161,8 @@ TEST_F(SlurmCluster, GoesOnWhereACancelledJobStopped) {
 }
 
 // Slurm takes a running job back into the queue: its second start finds the name and the journal of
-// its first, on whatever day it starts.
+// its first, on whatever day it starts. What the first had is read before the requeue: as it is
+// told to end, it turns its journal into a profile.
 TEST_F(SlurmCluster, GoesOnAfterARequeue) {
   if (!run("is_over() { [ \"$(state_of $1)\" = COMPLETED ]; }\n"
            "state_of() { squeue --noheader --jobs=$1 --states=all --format=%T; }\n"
@@ -169,10 +170,10 @@ TEST_F(SlurmCluster, GoesOnAfterARequeue) {
            "sbatch --nodes=1 --output=job.log --parsable $jobs/measure.sbatch $options "
            "--time-budget 20s >id\n"
            "until_true has_records\n"
-           "scontrol requeue $(cat id)\n"
-           "until_true has_restarted $(cat id)\n"
            "grep -oh '\"key\": *\"[^\"]*\"' forerun-test-batch-*.json* >before.txt\n"
            "ls forerun-test-batch-*.json* >names.txt\n"
+           "scontrol requeue $(cat id)\n"
+           "until_true has_restarted $(cat id)\n"
            "until_true is_over $(cat id)\n")) {
     GTEST_SKIP() << log();
   }
