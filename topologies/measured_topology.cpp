@@ -403,21 +403,4 @@ std::size_t level_between(const MeasuredTopology& topology,
   return level;
 }
 
-std::vector<LinkLevel> link_levels(const MeasuredTopology& topology, std::int64_t ranks_per_node) {
-  std::vector<LinkLevel> levels;
-  for (const MeasuredLevel& measured : topology.levels) {
-    if (measured.devices <= ranks_per_node) {
-      levels.clear();
-    }
-    LinkLevel level;
-    level.name = measured.name;
-    level.devices = measured.devices;
-    level.latency = measured.latency_alone.value_or(measured.latency);
-    level.bandwidth = measured.bandwidth;
-    level.source = fmt::format("measured between {} pairs of ranks", measured.pairs);
-    levels.push_back(level);
-  }
-  return levels;
-}
-
 }  // namespace forerun

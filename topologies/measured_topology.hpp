@@ -9,7 +9,6 @@
 #include <string_view>
 #include <vector>
 
-#include "topologies/cluster.hpp"
 #include "topologies/pair_distance.hpp"
 #include "units/quantity.hpp"
 
@@ -104,12 +103,5 @@ inline constexpr double least_factor = 1.25;
 [[nodiscard]] std::size_t level_between(const MeasuredTopology& topology,
                                         std::int64_t first,
                                         std::int64_t second);
-
-/// The levels as collective cost models take them: a device's share of the bandwidth with every
-/// rank busy both ways, as the ranks of a collective are, after the latency alone. Of the levels
-/// within nodes of so many ranks, only the outermost: cost models know one link inside a node, and
-/// the slowest decides.
-[[nodiscard]] std::vector<LinkLevel> link_levels(const MeasuredTopology& topology,
-                                                 std::int64_t ranks_per_node);
 
 }  // namespace forerun

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "estimator/profile/profile_json.hpp"
+#include "topologies/link_levels.hpp"
 #include "topologies/measured_topology.hpp"
 #include "topologies/read_cluster.hpp"
 #include "units/input_error.hpp"

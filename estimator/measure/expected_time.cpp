@@ -1,6 +1,7 @@
 #include "estimator/measure/expected_time.hpp"
 
 #include "comm/collective_cost.hpp"
+#include "topologies/link_levels.hpp"
 
 namespace forerun {
 

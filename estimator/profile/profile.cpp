@@ -7,6 +7,7 @@
 
 #include "comm/collective_cost.hpp"
 #include "kernels/kernel_cost.hpp"
+#include "topologies/link_levels.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {

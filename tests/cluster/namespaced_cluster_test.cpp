@@ -12,6 +12,7 @@
 #include "comm/collective_cost.hpp"
 #include "estimator/profile/profile_json.hpp"
 #include "tests/golden/program.hpp"
+#include "topologies/link_levels.hpp"
 #include "topologies/measured_topology.hpp"
 #include "units/unit.hpp"
 

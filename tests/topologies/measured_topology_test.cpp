@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/topologies/gigabyte_rate.hpp"
+#include "topologies/link_levels.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -407,6 +408,21 @@ TEST(LinkLevels, AreADevicesShareAfterTheLatencyAlone) {
   EXPECT_DOUBLE_EQ(levels[0].bandwidth.in(gigabyte_rate), 6.0);
   EXPECT_DOUBLE_EQ(levels[1].bandwidth.in(gigabyte_rate), 1.5);
   EXPECT_EQ(levels[1].devices, 4);
+}
+
+// Four hosts of a rank: rank 3 has a tenth of the others' bandwidth and twice their latency. Of the
+// groups of two one holds it, and all wait for that one.
+TEST(LinkLevels, AreAsSlowAsTheWorstStraggler) {
+  const auto link = [](std::int64_t, std::int64_t second) {
+    return second == 3 ? Link{40.0, 0.1} : Link{20.0, 1.0};
+  };
+  const auto topology = find_levels(made(4, 0.0, link), hosts_of(4, 1));
+  ASSERT_EQ(topology.stragglers.size(), 1U);
+  const auto levels = link_levels(topology, 1);
+  ASSERT_EQ(levels.size(), 1U);
+  EXPECT_NEAR(levels[0].latency.in(unit::microsecond), 40.0, 1e-6);
+  EXPECT_NEAR(levels[0].bandwidth.in(gigabyte_rate), 0.1, 1e-9);
+  EXPECT_THAT(levels[0].source, testing::HasSubstr("as slow as rank 3 is"));
 }
 
 // Two sockets of two ranks in a node of four: the node's link decides.
