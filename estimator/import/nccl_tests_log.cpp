@@ -63,11 +63,17 @@ std::optional<DataType> nccl_tests_type(const std::string& word) {
   return found == types.end() ? std::nullopt : std::optional<DataType>(found->second);
 }
 
+// A key names no reduction: training adds, and others take their own time (avg multiplies first).
+bool is_sum(const std::string& reduction) {
+  return reduction == "sum" || reduction == "none";
+}
+
 // Where a table's columns stand, by its header.
 struct Columns {
   std::vector<std::string> names;
   std::size_t size = 0;
   std::size_t type = 0;
+  std::optional<std::size_t> reduction = {};
   std::vector<std::size_t> times;            ///< out of place, in place
   std::optional<std::size_t> isolated = {};  ///< of our own table
 };
@@ -78,10 +84,12 @@ std::optional<Columns> header_in(const std::string& text) {
     return std::nullopt;
   }
   names.erase(names.begin());
-  Columns columns{names, 0, names.size(), {}};
+  Columns columns{names, 0, names.size(), {}, {}};
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (names[i] == "type") {
       columns.type = i;
+    } else if (names[i] == "redop") {
+      columns.reduction = i;
     } else if (names[i] == "time") {
       columns.times.push_back(i);
     } else if (names[i] == "isolated") {
@@ -259,6 +267,8 @@ class NcclTestsReader {
       ++log_.skipped[std::string(program_->name) + " is not modelled"];
     } else if (!type) {
       ++log_.skipped["elements of type '" + words[columns_->type] + "'"];
+    } else if (columns_->reduction && !is_sum(words[*columns_->reduction])) {
+      ++log_.skipped["reduction '" + words[*columns_->reduction] + "'"];
     } else if (bytes < 1.0) {
       ++log_.skipped["no bytes"];
     } else {

@@ -76,6 +76,20 @@ TEST(NcclTestsLog, KnowsTheTypesThatItMoves) {
   }
 }
 
+// A run with "-o all": only what training does is kept.
+TEST(NcclTestsLog, KeepsSumsAlone) {
+  const WrittenFile file("all_reduce_perf.log",
+                         "#       size         count      type   redop    root     time\n"
+                         "     1048576        262144     float    prod      -1    60.00\n"
+                         "     1048576        262144     float     sum      -1    50.00\n"
+                         "     1048576        262144     float     avg      -1    70.00\n");
+  const ImportedLog log = read_nccl_tests(file.path(), {4, {}});
+  ASSERT_EQ(log.records.size(), 1U);
+  EXPECT_NEAR(log.records[0].timing.median.in(unit::microsecond), 50.0, 1e-9);
+  EXPECT_EQ(log.skipped.at("reduction 'prod'"), 1);
+  EXPECT_EQ(log.skipped.at("reduction 'avg'"), 1);
+}
+
 TEST(NcclTestsLog, MakesAProfileWithFittedLevels) {
   const WrittenFile file("all.log", nccl_log);
   const std::vector<ImportedLog> logs{read_nccl_tests(file.path(), {})};
