@@ -91,6 +91,12 @@ std::string shown(const std::optional<Value>& value) {
   }
 }
 
+// As --fsdp takes it: 0 stands for all copies.
+std::string shown_shard_group(const Options& options) {
+  const auto& group = options.shard_group;
+  return group && *group == 0 ? "full" : group ? fmt::format("hsdp:{}", *group) : shown(group);
+}
+
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
 Fields fields_of(const Options& options) {
@@ -120,7 +126,7 @@ Fields fields_of(const Options& options) {
           {"--schedule", shown(options.schedule)},
           {"--sp", shown(options.sequence_parallel)},
           {"--zero", shown(options.zero)},
-          {"--fsdp", shown(options.shard_group)},
+          {"--fsdp", shown_shard_group(options)},
           {"--overlap", shown(options.overlap)},
           {"--decode", options.decode ? "on" : "off"},
           {"--steps", std::to_string(options.steps)},
