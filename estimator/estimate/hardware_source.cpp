@@ -95,9 +95,22 @@ std::vector<double> errors_of(const std::vector<LinkLevel>& levels, const Profil
   return errors;
 }
 
+// A GPU's kernels are no CPU's. Names are spelled too differently to be compared.
+void refuse_other_kind(const Profile& profile, const Cluster& cluster) {
+  const bool is_gpu = profile.device.kind == "cuda";
+  if (!profile.kernels.empty() && is_gpu != cluster.device.is_gpu()) {
+    throw InputError(profile.path,
+                     "was measured on the " + std::string(is_gpu ? "GPU '" : "CPU '") +
+                         profile.device.name + "', but the device of " + cluster.name + " is the " +
+                         (is_gpu ? "CPU '" : "GPU '") + cluster.device.name +
+                         "' (expected in 'measured' a profile of that device)");
+  }
+}
+
 // Kernels and the levels that the profile covers are the profile's, outer levels the file's.
 void merge_profile(HardwareSource& hardware, Profile profile) {
   Cluster& cluster = hardware.cluster;
+  refuse_other_kind(profile, cluster);
   if (profile.ranks > profile.ranks_per_node &&
       profile.ranks_per_node != cluster.devices_per_node) {
     hardware.notes.push_back(profile.path + " was measured with " +
@@ -108,7 +121,8 @@ void merge_profile(HardwareSource& hardware, Profile profile) {
   JoinedLevels joined = joined_levels(profile, cluster);
   const bool has_kernels = !profile.kernels.empty();
   std::string note = (has_kernels ? "kernels and links measured in " : "links measured in ") +
-                     profile.path + " (" + names_of(joined.from_profile) + "); " +
+                     profile.path + " on '" + profile.device.name + "' (" +
+                     names_of(joined.from_profile) + "); " +
                      (has_kernels ? "links of " : "kernels and links of ") + cluster.name +
                      " as its file says: " + names_of(joined.from_file);
   if (!joined.unused.empty()) {

@@ -141,8 +141,32 @@ void add_topology(const Profile& newer, MergedProfile& merged) {
   }
 }
 
+std::string versions_of(const Profile& profile) {
+  std::string text;
+  for (const auto& [name, version] : profile.device.software) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, version);
+  }
+  return text;
+}
+
+// After an update records of both versions stand side by side.
+void warn_of_other_software(const Profile& newer, Profile& profile) {
+  const std::string known = versions_of(profile);
+  const std::string other = versions_of(newer);
+  if (!known.empty() && !other.empty() && known != other) {
+    profile.warnings.push_back(fmt::format(
+        "joins records of {} ({}) with later ones of {} ({}): what only one of them measured is "
+        "that version's",
+        profile.path,
+        known,
+        newer.path,
+        other));
+  }
+}
+
 void add_profile(const Profile& newer, MergedProfile& merged) {
   Profile& profile = merged.profile;
+  warn_of_other_software(newer, profile);
   lay_over(profile.kernels, newer.kernels, merged.conflicts);
   lay_over(profile.collectives, newer.collectives, merged.conflicts);
   std::set<MeasuredJob> jobs(profile.jobs.begin(), profile.jobs.end());

@@ -25,9 +25,10 @@ struct MergedProfile {
 
 /// The union of the records; of a key that several have, the newest profile's counts (of equally
 /// old ones the later in the list). Overlap is joined by computation, collective and bytes,
-/// warnings as a set. Distances between ranks are those of the most ranks, of equally many the
-/// newest, and so are the hosts' names. Levels are fitted anew. Throws InputError naming both files
-/// when their devices differ (kind, name, or cores where both say them).
+/// warnings as a set, with one of its own where versions of software differ. Distances between
+/// ranks are those of the most ranks, of equally many the newest, and so are the hosts' names.
+/// Levels are fitted anew. Throws InputError naming both files when their devices differ (kind,
+/// name, or cores where both say them).
 [[nodiscard]] MergedProfile merge_profiles(std::vector<Profile> profiles);
 
 }  // namespace forerun

@@ -98,6 +98,19 @@ TEST_F(MeasuredSmall, TakesInnerLevelsFromTheProfileAndOuterOnesFromTheFile) {
   EXPECT_FALSE(hardware.is_extended);
 }
 
+// A GPU's kernels in the file of a CPU cluster.
+TEST_F(MeasuredSmall, RefusesTheProfileOfAnotherKindOfDevice) {
+  Profile profile = made_profile();
+  ASSERT_FALSE(profile.kernels.empty());
+  profile.device.kind = "cuda";
+  profile.device.name = "NVIDIA H200";
+  EXPECT_THAT(
+      [&] { (void)with(profile); },
+      testing::ThrowsMessage<InputError>(testing::AllOf(testing::HasSubstr("small.json"),
+                                                        testing::HasSubstr("GPU 'NVIDIA H200'"),
+                                                        testing::HasSubstr("CPU 'a CPU'"))));
+}
+
 // No collective ran between the two hosts, but their pairs were measured: 1.1 GB/s.
 TEST_F(MeasuredSmall, TakesLevelsThatOnlyPairsShow) {
   Profile profile = made_profile();

@@ -52,6 +52,19 @@ TEST(MergeProfiles, KeepTheNewestAndNameWhatIsBeyondBothIntervals) {
   EXPECT_NEAR(merged.conflicts[0].newer.in(unit::second), 2.1e-5, 1e-12);
 }
 
+TEST(MergeProfiles, SayWhereVersionsDiffer) {
+  Profile older = made_at("2026-01-01T00:00:00Z");
+  Profile newer = made_at("2026-02-01T00:00:00Z");
+  older.device.software = {{"onednn", "2.6.3"}};
+  newer.device.software = {{"onednn", "3.0.0"}};
+  EXPECT_THAT(merge_profiles({newer, older}).profile.warnings,
+              testing::Contains(testing::AllOf(testing::HasSubstr("onednn 2.6.3"),
+                                               testing::HasSubstr("onednn 3.0.0"))));
+  older.device.software = newer.device.software;
+  EXPECT_THAT(merge_profiles({newer, older}).profile.warnings,
+              testing::Not(testing::Contains(testing::HasSubstr("onednn"))));
+}
+
 MeasuredTopology pair_at(double gigabytes_per_second) {
   return find_levels({{0,
                        1,
