@@ -155,8 +155,11 @@ class SweepRun {
     if (!options_.cluster) {
       measure_keys(*job);
     }
-    sweep_.running = predict(*job, one.whole);
+    sweep_.running = priced(*job, one.whole);
     write();
+    if (!sweep_.running) {
+      return false;
+    }
     say(fmt::format("rehearse {}: predicted {} [{}]",
                     name_of(*job),
                     forerun::text_of(predicted_step(*sweep_.running)),
@@ -195,9 +198,7 @@ class SweepRun {
                                              least.model.layers,
                                              forerun::text_of(tensor_memory(least)),
                                              forerun::text_of(memory));
-      say("forerun: too large: " + name_of(one.job) + ": " + reason);
-      sweep_.left_out.push_back({name_of(one.job), reason});
-      --sweep_.cases;
+      leave_out(one.job, "too large: " + reason);
       return std::nullopt;
     }
     if (job->model.layers < one.whole.layers) {
@@ -245,6 +246,25 @@ class SweepRun {
                return text.starts_with(start) && !text.ends_with(": time budget");
              });
     });
+  }
+
+  // Nothing for a case of several that has no price: it is left out, and the others run.
+  std::optional<PredictedRun> priced(const Job& job, const ModelShape& whole) {
+    try {
+      return predict(job, whole);
+    } catch (const InputError& error) {
+      if (sweep_.cases == 1 && sweep_.runs.empty()) {
+        throw;
+      }
+      leave_out(job, error.what());
+      return std::nullopt;
+    }
+  }
+
+  void leave_out(const Job& job, const std::string& reason) {
+    say("forerun: left out: " + name_of(job) + ": " + reason);
+    sweep_.left_out.push_back({name_of(job), reason});
+    --sweep_.cases;
   }
 
   [[nodiscard]] PredictedRun predict(const Job& job, const ModelShape& whole) const {

@@ -100,6 +100,28 @@ TEST(Sweep, RunsEveryLegalLayoutOfEachModel) {
   EXPECT_THAT(document["meaning"].get<std::string>(), HasSubstr("Most of the error is in"));
 }
 
+// The profile knows the dense model alone, and a strict estimate guesses nothing.
+TEST(Sweep, LeavesOutACaseWithoutAPriceAndRunsTheOthers) {
+  TestFolder folder;
+  with_models(folder);
+  const std::string job = "--layout 'tp=2' --seq 32 --batch 4 --precision fp32 ";
+  const auto measured = run_program("measure --model tiny.json " + job + "--out p.json " +
+                                        "--time-budget " + (is_sanitized ? "40s" : "12s"),
+                                    folder.path(),
+                                    2);
+  ASSERT_EQ(measured.status, 0) << measured.log;
+  const auto rehearsed = run_program("rehearse --model tiny.json --model experts.json " + job +
+                                         "--strict --cluster p.json --steps 2 --format json "
+                                         "--out r.json",
+                                     folder.path(),
+                                     2);
+  EXPECT_EQ(rehearsed.status, 1) << rehearsed.log;
+  const json document = json::parse(folder.read("r.json"));
+  EXPECT_THAT(names_of(document), testing::ElementsAre("tiny.json tp=2"));
+  ASSERT_EQ(document["left_out"].size(), 1U);
+  EXPECT_THAT(document["left_out"].at(0).dump(), HasSubstr("experts.json tp=2"));
+}
+
 TEST(Sweep, MeasuresWhatItNeedsWithoutAProfileAndCutsDepth) {
   TestFolder folder;
   with_models(folder);
