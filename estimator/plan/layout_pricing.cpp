@@ -13,17 +13,42 @@ namespace {
 // As many as the vector units take side by side.
 constexpr std::size_t batch_size = 8;
 
-// The busiest stage's share of one micro-batch; `busy` by content.
-Seconds busiest_of(const RecomputedStages& chunks, std::span<const Seconds> busy) {
-  Seconds most;
-  for (const StageGroup& group : chunks.groups) {
-    Seconds sum;
-    for (const std::uint32_t content : chunks.content(group)) {
-      sum += busy[content];
+// Least durations of one micro-batch through a chunk of some content.
+struct LeastPasses {
+  Seconds forward;
+  Seconds backward;
+};
+
+// No pipeline ends before a stage has waited for its first micro-batch to come down the stages
+// before it, has run all passes of its own, and has waited for the gradient of its last one to go
+// back up. A backward pass in two parts may end with the part that nobody waits for, and what
+// travels both ways begins at both ends. `passes` by content.
+Seconds least_makespan(const RecomputedStages& chunks,
+                       std::span<const LeastPasses> passes,
+                       std::span<const Seconds> messages,
+                       std::int64_t per_chunk,
+                       Schedule schedule) {
+  const bool fills = !pairs_passes(schedule);
+  const bool drains = fills && !splits_backward(schedule);
+  const std::size_t local = chunks.seats.size() / chunks.group_of.size();
+  Seconds least;
+  Seconds before;
+  Seconds after;
+  for (std::size_t stage = 0; stage < chunks.group_of.size(); ++stage) {
+    const std::size_t first = stage * local;
+    Seconds own;
+    for (const std::uint32_t content : std::span(chunks.seats).subspan(first, local)) {
+      own += passes[content].forward + passes[content].backward;
     }
-    most = std::max(most, sum);
+    least = std::max(least, before + static_cast<double>(per_chunk) * own + after);
+    if (stage + 1 < chunks.group_of.size()) {
+      const LeastPasses& lowest = passes[chunks.seats[first]];
+      before += fills ? lowest.forward + messages[stage] : Seconds();
+      after += drains ? lowest.backward + messages[stage] : Seconds();
+    }
   }
-  return most;
+  constexpr double rounding = 1e-9;
+  return (1.0 - rounding) * least;
 }
 
 // Of the chunk that recomputes most.
@@ -82,32 +107,34 @@ const ChunkCost& LayoutSearch::cost_of(PartTable& table,
   return with_teacher_;
 }
 
-// What the busiest stage is busy with, whatever overlaps: no step is shorter.
+// What the pipeline takes at least, whatever overlaps: no step is shorter.
 Seconds LayoutSearch::least_step(const Cell& cell, const RecomputedStages& chunks) {
   PartTable& table = tables_.of(job_);
   Seconds least = Seconds::infinite();
   for (const Overlap overlap : space_.overlaps) {
     const Streams streams = streams_of(job_, tables_.pricing(overlap), message_bytes_);
-    std::vector<Seconds> busy;
+    std::vector<LeastPasses> passes;
     for (std::size_t i = 0; i < chunks.contents.size(); ++i) {
-      const PassCosts passes =
+      const PassCosts costs =
           pass_costs(cost_of(table, chunks.contents[i], chunks.taught_beside(i), overlap),
                      cell.per_chunk,
                      streams.hidden);
       // Other recomputation and sharding move less, so that waiting for the host may vanish.
-      busy.push_back(least_time(passes) - passes.forward_offload - passes.backward_offload);
+      passes.push_back({least_time(costs, Pass::forward) - costs.forward_offload,
+                        least_time(costs, Pass::backward) - costs.backward_offload});
     }
-    least = std::min(least, static_cast<double>(cell.per_chunk) * busiest_of(chunks, busy));
+    least = std::min(
+        least, least_makespan(chunks, passes, messages_, cell.per_chunk, *job_.recipe.schedule));
   }
   return least;
 }
 
-// Forward and backward pass of one micro-batch. Pairs of passes hide at most their communication.
-Seconds LayoutSearch::least_time(const PassCosts& passes) const {
-  const Seconds alone = duration_of(passes, Pass::forward) + duration_of(passes, Pass::backward);
-  return pairs_passes(*job_.recipe.schedule)
-             ? alone - passes.forward_communication - passes.backward_communication
-             : alone;
+// Of one micro-batch. Pairs of passes hide at most their communication.
+Seconds LayoutSearch::least_time(const PassCosts& passes, Pass pass) const {
+  const Seconds hidden =
+      pass == Pass::forward ? passes.forward_communication : passes.backward_communication;
+  const Seconds alone = duration_of(passes, pass);
+  return pairs_passes(*job_.recipe.schedule) ? alone - hidden : alone;
 }
 
 // What every stage holds at its peak.
@@ -196,13 +223,14 @@ void LayoutSearch::add_variant(Cell& cell,
   PartTable& table = tables_.of(job_);
   const Streams streams = streams_of(job_, tables_.pricing(overlap), message_bytes_);
   std::vector<PassCosts> passes;
-  std::vector<Seconds> busy;
+  std::vector<LeastPasses> least;
   std::vector<Cover> forward;
   std::vector<Cover> backward;
   for (std::size_t i = 0; i < chunks.contents.size(); ++i) {
     const ChunkCost& cost = cost_of(table, chunks.contents[i], chunks.taught_beside(i), overlap);
     passes.push_back(pass_costs(cost, cell.per_chunk, streams.hidden));
-    busy.push_back(least_time(passes.back()));
+    least.push_back(
+        {least_time(passes.back(), Pass::forward), least_time(passes.back(), Pass::backward)});
     forward.push_back(cover_of(cost.forward));
     backward.push_back(cover_of(cost.backward));
   }
@@ -221,7 +249,8 @@ void LayoutSearch::add_variant(Cell& cell,
     variant.groups.push_back(cover);
   }
   variant.group_of = chunks.group_of;
-  if (static_cast<double>(cell.per_chunk) * busiest_of(chunks, busy) > cell.give_up_at) {
+  if (least_makespan(chunks, least, messages_, cell.per_chunk, *job_.recipe.schedule) >
+      cell.give_up_at) {
     cell.result->reject(Reject::lower_bound, as_count(variant.finishes.size()));
     return;
   }

@@ -28,8 +28,8 @@ class LayoutSearch {
   /// With tables of the same subject, that must outlive it too.
   LayoutSearch(const PlanSubject& subject, const SearchSpace& space, WalkTables& tables);
 
-  /// Every candidate of one layout. Candidates whose busiest stage alone takes longer than
-  /// `give_up_at` are not priced.
+  /// Every candidate of one layout. Candidates whose pipeline cannot end before `give_up_at` are
+  /// not priced.
   void walk(const ParallelLayout& layout, Seconds give_up_at, SearchResult& result);
 
   /// The job of a candidate.
@@ -120,7 +120,7 @@ class LayoutSearch {
                                          const ChunkContent* taught,
                                          Overlap overlap);
   [[nodiscard]] Seconds least_step(const Cell& cell, const RecomputedStages& chunks);
-  [[nodiscard]] Seconds least_time(const PassCosts& passes) const;
+  [[nodiscard]] Seconds least_time(const PassCosts& passes, Pass pass) const;
   void add_variants(Cell& cell,
                     const RecomputedStages& chunks,
                     Overlap overlap,

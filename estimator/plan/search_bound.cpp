@@ -46,6 +46,7 @@ Seconds bound_of(const PlanSubject& subject,
   thin.recompute.every_block = false;
   thin.recompute.least_by_stage = false;
   thin.stage_splits.resize(1);
+  thin.micro_batches.resize(std::min<std::size_t>(thin.micro_batches.size(), 2));
   put_likely_first(subject, thin.layouts);
   const SearchResult result =
       walk_layouts(subject,

@@ -22,7 +22,7 @@ namespace forerun {
 /// Why a candidate was not priced: the rules of a job in their order, then those of the search.
 /// `not_modelled`: the step refuses it; `duplicate`: it differs from another in nothing that exists
 /// there (sequence parallelism of one tensor rank, shards of one replica); `memory`: it does not
-/// fit; `lower_bound`: its busiest stage alone takes longer than what is known already.
+/// fit; `lower_bound`: its pipeline alone takes longer than what is known already.
 enum class Reject {
   heads,
   ffn,

@@ -58,7 +58,8 @@ bool LayoutSearch::is_too_slow(const Cell& cell,
       const ChunkContent* const taught = job_.teacher ? &stages.taught()[plain] : nullptr;
       const ChunkCost& cost = cost_of(table, content, taught, overlap);
       const PassCosts passes = pass_costs(cost, cell.per_chunk, streams.hidden);
-      busy += least_time(passes) - passes.forward_offload - passes.backward_offload;
+      busy += least_time(passes, Pass::forward) + least_time(passes, Pass::backward) -
+              passes.forward_offload - passes.backward_offload;
     }
     least = std::min(least, busy);
   }

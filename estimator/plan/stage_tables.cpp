@@ -67,7 +67,7 @@ void StageTables::add_stage(std::int64_t stage, std::vector<std::uint32_t> conte
   const auto found = std::ranges::find_if(classes_, same);
   class_of_.push_back(static_cast<std::uint32_t>(found - classes_.begin()));
   if (found == classes_.end()) {
-    classes_.push_back({stage, std::move(content), stage_weights(job_, stage), {}});
+    classes_.push_back({stage, std::move(content), {}});
     if (job_.teacher) {
       classes_.back().teacher = teacher_memory(job_, subject_.placement, stage);
     }
@@ -79,15 +79,25 @@ void StageTables::choose(std::size_t sharding) {
   job_.recipe.shard_group = shardings_[sharding].group;
 }
 
+const std::vector<StageWeights>& StageTables::weights() {
+  if (weights_.empty()) {
+    for (const StageClass& one : classes_) {
+      weights_.push_back(stage_weights(job_, one.stage));
+    }
+  }
+  return weights_;
+}
+
 const std::vector<StageMemory>& StageTables::states(std::size_t sharding) {
   auto& states = by_sharding_[sharding].states;
   if (states.empty()) {
     choose(sharding);
-    for (const StageClass& one : classes_) {
-      states.push_back(state_memory(job_, one.weights));
+    for (std::size_t i = 0; i < classes_.size(); ++i) {
+      states.push_back(state_memory(job_, weights()[i]));
       if (job_.teacher) {
         const Job teacher = teacher_job(job_);
-        states.back().weights += state_memory(teacher, stage_weights(teacher, one.stage)).weights;
+        states.back().weights +=
+            state_memory(teacher, stage_weights(teacher, classes_[i].stage)).weights;
       }
     }
   }
@@ -101,11 +111,12 @@ const std::vector<PricedTail>& StageTables::tails(std::size_t sharding,
   if (tails.empty()) {
     choose(sharding);
     const WorkBuilder builder(job_, subject_.placement);
-    for (const StageClass& one : classes_) {
+    for (std::size_t i = 0; i < classes_.size(); ++i) {
+      const StageWeights& held = weights()[i];
       tails.push_back(priced_tail(tables.pricing(overlap),
-                                  builder.tail(one.weights, one.stage),
-                                  one.weights.parameters + one.weights.expert_parameters,
-                                  tail_offload(job_, one.weights, subject_.host.link)));
+                                  builder.tail(held, classes_[i].stage),
+                                  held.parameters + held.expert_parameters,
+                                  tail_offload(job_, held, subject_.host.link)));
     }
   }
   return tails;

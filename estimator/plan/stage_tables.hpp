@@ -21,8 +21,7 @@ namespace forerun {
 struct StageClass {
   std::int64_t stage = 0;              ///< one of them
   std::vector<std::uint32_t> content;  ///< by local chunk
-  StageWeights weights;
-  TeacherMemory teacher;  ///< but for its weights
+  TeacherMemory teacher;               ///< but for its weights
 };
 
 class StageTables {
@@ -61,6 +60,8 @@ class StageTables {
                                             const std::optional<ChunkContent>& taught);
   void add_stage(std::int64_t stage, std::vector<std::uint32_t> content);
   void choose(std::size_t sharding);
+  /// Of each class; counted when first asked for, since most layouts are given up before.
+  [[nodiscard]] const std::vector<StageWeights>& weights();
 
   Job job_;
   const PlanSubject& subject_;
@@ -70,6 +71,7 @@ class StageTables {
   std::vector<ChunkContent> taught_;
   std::vector<std::uint32_t> seats_;
   std::vector<StageClass> classes_;
+  std::vector<StageWeights> weights_;
   std::vector<std::uint32_t> class_of_;
   std::vector<PerSharding> by_sharding_;
 };

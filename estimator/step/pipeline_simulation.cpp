@@ -85,7 +85,9 @@ void prepare(const PipelineProgram& program, std::size_t width, PipelineScratch&
   scratch.messages.assign(3 * stages * width, 0.0);
   scratch.stages.assign(stages * width, 0.0);
   scratch.channels.assign(3 * stages * width, 0.0);
-  scratch.outputs.resize((program.steps.size() + 1) * width);
+  // Every other slot is written before it is read: growing back would only clear it for nothing.
+  const std::size_t slots = (program.steps.size() + 1) * width;
+  scratch.outputs.resize(std::max(scratch.outputs.size(), slots));
   std::fill_n(scratch.outputs.begin(), width, 0.0);
 }
 
