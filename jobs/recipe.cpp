@@ -131,16 +131,22 @@ std::string text_of(const RecomputePolicy& policy) {
 
 std::optional<ExpertLoad> expert_load_from(std::string_view text) {
   constexpr std::string_view power_law = "power-law:";
+  constexpr std::string_view busiest = "busiest:";
   if (text == "balanced") {
     return ExpertLoad{};
   }
   if (text == "multinomial") {
-    return ExpertLoad{LoadKind::multinomial, 0.0};
+    return ExpertLoad{LoadKind::multinomial};
   }
   if (text.starts_with(power_law)) {
     const auto alpha = parse_count(text.substr(power_law.size()));
     return alpha && *alpha > 0.0 ? std::optional(ExpertLoad{LoadKind::power_law, *alpha})
                                  : std::nullopt;
+  }
+  if (text.starts_with(busiest)) {
+    const auto factor = parse_count(text.substr(busiest.size()));
+    return factor && *factor >= 1.0 ? std::optional(ExpertLoad{LoadKind::busiest, 0.0, *factor})
+                                    : std::nullopt;
   }
   return std::nullopt;
 }
@@ -151,6 +157,8 @@ std::string text_of(const ExpertLoad& load) {
       return "multinomial";
     case LoadKind::power_law:
       return fmt::format("power-law:{}", load.alpha);
+    case LoadKind::busiest:
+      return fmt::format("busiest:{}", load.factor);
     case LoadKind::balanced:
       break;
   }

@@ -74,16 +74,18 @@ struct ExpertDispatch {
 /// How many tokens the router sends to each expert. `balanced`: equally many (benchmarks that force
 /// it); `multinomial`: each token chooses at random; `power_law`: the experts' shares are drawn
 /// from a truncated power law with exponent `alpha`, as loads of trained routers are
-/// (modelling.md 1.2).
-enum class LoadKind { balanced, multinomial, power_law };
+/// (modelling.md 1.2); `busiest`: the rank that the others wait for gets `factor` times an even
+/// share, spread evenly over its experts, as a rehearsal or a log of the router says.
+enum class LoadKind { balanced, multinomial, power_law, busiest };
 
 struct ExpertLoad {
   LoadKind kind = LoadKind::balanced;
-  double alpha = 0.0;  ///< of `power_law`; positive
+  double alpha = 0.0;   ///< of `power_law`; positive
+  double factor = 1.0;  ///< of `busiest`; at least 1
   friend bool operator==(const ExpertLoad&, const ExpertLoad&) = default;
 };
 
-/// "balanced", "multinomial" or "power-law:ALPHA". Nothing for any other text.
+/// "balanced", "multinomial", "power-law:ALPHA" or "busiest:FACTOR". Nothing for any other text.
 [[nodiscard]] std::optional<ExpertLoad> expert_load_from(std::string_view text);
 [[nodiscard]] std::string text_of(const ExpertLoad& load);
 

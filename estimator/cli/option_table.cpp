@@ -319,7 +319,7 @@ Rows recipe_rows() {
                  job_verbs(),
                  "how many tokens the router sends to each expert, as it is predicted",
                  "balanced"},
-                "balanced|multinomial|power-law:ALPHA",
+                "balanced|multinomial|power-law:ALPHA|busiest:FACTOR",
                 expert_load,
                 &Options::expert_load),
       choice_row<Schedule>(

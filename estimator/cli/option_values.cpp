@@ -223,10 +223,11 @@ StageSplit stage_split(const OptionValue& value) {
 }
 
 ExpertLoad expert_load(const OptionValue& value) {
-  return required(expert_load_from(value.text),
-                  value,
-                  "a load of the experts (expected balanced, multinomial or power-law:ALPHA, like "
-                  "power-law:1.2)");
+  return required(
+      expert_load_from(value.text),
+      value,
+      "a load of the experts (expected balanced, multinomial, power-law:ALPHA, like "
+      "power-law:1.2, or busiest:FACTOR with a factor of at least 1, like busiest:1.3)");
 }
 
 std::int64_t shard_group(const OptionValue& value) {

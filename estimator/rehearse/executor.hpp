@@ -68,6 +68,8 @@ class Executor {
 
   [[nodiscard]] const WeightPart& weight_part() const { return part_; }
 
+  [[nodiscard]] const ExpertExchange& experts() const { return experts_; }
+
  private:
   void run_forward(const ChunkWork& chunk, std::int64_t micro_batch);
   void run_backward(const PipelineOp& op);

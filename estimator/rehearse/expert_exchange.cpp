@@ -55,6 +55,16 @@ void ExpertExchange::plan(TensorId ends, std::int64_t micro_batch) {
   routes_.insert_or_assign({ends.layer, micro_batch}, std::move(routes));
 }
 
+double ExpertExchange::busiest_share() const {
+  double most = 0.0;
+  double all = 0.0;
+  for (const auto& [place, routes] : routes_) {
+    most += static_cast<double>(routes.most_rows);
+    all += static_cast<double>(routes.all_rows);
+  }
+  return all > 0.0 ? most * static_cast<double>(at_.job.layout.expert) / all : 1.0;
+}
+
 void ExpertExchange::exchange(const CollectiveWork& collective, std::int64_t micro_batch) {
   const TokenRoutes& routes = routes_.at({collective.from.layer, micro_batch});
   const std::size_t element = element_bytes(collective.key.type);

@@ -27,6 +27,10 @@ class ExpertExchange {
   [[nodiscard]] std::optional<KernelWork> routed(const KernelWork& kernel,
                                                  std::int64_t micro_batch);
 
+  /// Rows of the busiest rank of each layer and micro-batch over even shares, in the mean of the
+  /// last step; 1 without routes.
+  [[nodiscard]] double busiest_share() const;
+
   /// Rows of tokens to their experts, or back.
   void exchange(const CollectiveWork& collective, std::int64_t micro_batch);
 

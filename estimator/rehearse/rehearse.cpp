@@ -122,6 +122,7 @@ RehearsedRun Rehearsal::run_all(const PredictedRun& predicted) {
   check_equality(job, executor, result);
   executor.initialise(options_.seed);
   measure_steps(executor, groups, result);
+  measure_experts(executor, result);
   measure_memory(executor, result);
   return result;
 }
@@ -199,6 +200,13 @@ void Rehearsal::measure_parts(const std::vector<StepMeasurement>& steps,
   }
   // A stage that is done early waits for the others, as the estimate counts it.
   result.parts.pipeline_wait += std::max(Seconds(), result.measured - result.parts.total);
+}
+
+void Rehearsal::measure_experts(const Executor& executor, RehearsedRun& result) {
+  if (result.predicted.job.layout.expert > 1) {
+    const auto shares = gather(machine_.host_world, {executor.experts().busiest_share()});
+    result.busiest_experts = std::ranges::max(shares).front();
+  }
 }
 
 void Rehearsal::measure_memory(const Executor& executor, RehearsedRun& result) {

@@ -19,8 +19,11 @@ struct RehearsedRun {
   Seconds measured;            ///< median over steps of the slowest rank's step
   std::vector<Seconds> steps;  ///< of the slowest rank, each
   StepMeasurement parts;       ///< medians over the steps, of the stage that the estimate names
-  Bytes predicted_memory;      ///< largest stage, tensors only
-  Bytes measured_memory;       ///< most that any rank allocated for tensors
+  /// Rows of the expert group's busiest rank over its even share, as the routers of the last step
+  /// chose; nothing where no tokens travel.
+  std::optional<double> busiest_experts;
+  Bytes predicted_memory;  ///< largest stage, tensors only
+  Bytes measured_memory;   ///< most that any rank allocated for tensors
   std::optional<EqualityReport> equality;
   std::string equality_note;  ///< why there is none
 };
@@ -52,6 +55,7 @@ class Rehearsal {
   void measure_parts(const std::vector<StepMeasurement>& steps,
                      const GridCommunicators& groups,
                      RehearsedRun& result);
+  void measure_experts(const Executor& executor, RehearsedRun& result);
   void measure_memory(const Executor& executor, RehearsedRun& result);
 
   RehearseOptions options_;

@@ -68,7 +68,8 @@ Json predicted_json(const PredictedRun& run) {
 
 Json running_json(const PredictedRun& run) {
   Json entry = predicted_json(run);
-  for (const char* const key : {"measured_s", "error", "error_with_factor", "parts"}) {
+  for (const char* const key :
+       {"measured_s", "error", "error_with_factor", "parts", "busiest_experts"}) {
     entry[key] = nullptr;
   }
   entry["memory"] = {{"predicted_bytes", predicted_memory_of(run.estimate).in(unit::byte)},
@@ -87,6 +88,7 @@ Json run_json(const RehearsedRun& run) {
   }
   entry["steps_s"] = std::move(steps);
   entry["parts"] = parts_json(run);
+  entry["busiest_experts"] = run.busiest_experts ? Json(*run.busiest_experts) : Json(nullptr);
   entry["memory"] = {{"predicted_bytes", run.predicted_memory.in(unit::byte)},
                      {"measured_bytes", run.measured_memory.in(unit::byte)},
                      {"error", run.predicted_memory / run.measured_memory - 1.0}};

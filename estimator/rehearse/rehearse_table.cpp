@@ -105,6 +105,14 @@ void print_run(const Json& run, std::ostream& out) {
             bytes_text(memory["measured_bytes"]),
             memory["error"],
             out);
+  if (!run["busiest_experts"].is_null()) {
+    fmt::print(out,
+               "  experts: the busiest rank got {:.2f} times an even share of the rows; predicted "
+               "with {} (--expert-load busiest:{:.2f} would price what came)\n",
+               run["busiest_experts"].get<double>(),
+               run["inputs"]["recipe"]["expert_load"].get<std::string>(),
+               run["busiest_experts"].get<double>());
+  }
   print_equality(run["equality"], out);
 }
 

@@ -26,6 +26,14 @@ TokenRoutes token_routes(std::span<const std::int32_t> ends,
     routes.received.push_back(count_for(rank, here));
     routes.rows += routes.received.back();
   }
+  for (std::int64_t to = 0; to < ranks; ++to) {
+    std::int64_t rows = 0;
+    for (std::int64_t from = 0; from < ranks; ++from) {
+      rows += count_for(from, to);
+    }
+    routes.most_rows = std::max(routes.most_rows, rows);
+    routes.all_rows += rows;
+  }
   // Where each expert's rows begin once they are sorted; then each sender's go one after the other.
   std::vector<std::int64_t> next(static_cast<std::size_t>(held));
   std::int64_t begin = 0;

@@ -16,6 +16,8 @@ struct TokenRoutes {
   std::vector<std::int32_t> ends;      ///< one past the last row of each expert held here
   std::vector<std::int32_t> row_of;    ///< where an arriving row goes when sorted by expert
   std::int64_t rows = 0;               ///< that this rank's experts work on
+  std::int64_t most_rows = 0;          ///< that a rank of the group works on
+  std::int64_t all_rows = 0;           ///< of all ranks of the group
 };
 
 /// `ends` holds, for each of `ranks` ranks, where each of the `experts` experts' rows end among

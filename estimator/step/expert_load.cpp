@@ -85,6 +85,12 @@ ExpertRows most_loaded(const ExpertLoad& load,
   if (load.kind == LoadKind::balanced) {
     return {even, ceil_div(even, held)};
   }
+  if (load.kind == LoadKind::busiest) {
+    const double stated = std::min(load.factor * static_cast<double>(even), 1.0e18);
+    const std::int64_t on_rank =
+        std::clamp(whole_above(stated), even, std::max(even, std::min(rows, held * tokens)));
+    return {on_rank, ceil_div(on_rank, held)};
+  }
   constexpr int repetitions = 64;
   const auto all = static_cast<double>(rows);
   const auto count = static_cast<double>(experts);

@@ -55,6 +55,12 @@ void expect_sound(const json& run) {
   EXPECT_NEAR(predicted / run["predicted_s"].get<double>(), 1.0, 1e-6);
   // Medians of parts need not sum to the median of the whole.
   EXPECT_NEAR(measured / run["measured_s"].get<double>(), 1.0, 0.5);
+  const json& busiest = run["busiest_experts"];
+  EXPECT_EQ(busiest.is_null(), run["layout"].get<std::string>().find("ep=") == std::string::npos);
+  if (!busiest.is_null()) {  // of two ranks
+    EXPECT_GE(busiest.get<double>(), 1.0);
+    EXPECT_LE(busiest.get<double>(), 2.0);
+  }
 }
 
 // Dense: tp, pp, cp or dp over two ranks. Experts: those, and ep on two of them.
@@ -98,6 +104,14 @@ TEST(Sweep, RunsEveryLegalLayoutOfEachModel) {
   const json& band = document["step_over_estimate"];
   EXPECT_LT(band["low"].get<double>(), band["high"].get<double>());
   EXPECT_THAT(document["meaning"].get<std::string>(), HasSubstr("Most of the error is in"));
+  const auto printed = run_program(
+      "rehearse --model experts.json --layout ep=2,dp=2 --seq 32 --batch 4 --precision fp32 "
+      "--cluster p.json --steps 1 --expert-load busiest:1.2",
+      folder.path(),
+      2);
+  ASSERT_EQ(printed.status, 0) << printed.log;
+  EXPECT_THAT(printed.out,
+              HasSubstr("times an even share of the rows; predicted with busiest:1.2"));
 }
 
 // The profile knows the dense model alone, and a strict estimate guesses nothing.
@@ -142,6 +156,25 @@ TEST(Sweep, MeasuresWhatItNeedsWithoutAProfileAndCutsDepth) {
 }
 
 // Takes away memory from rank 1 alone.
+// One layer of terabytes: nothing is allocated for it.
+TEST(BadRehearsal, AModelTooLargeAtOneLayerIsNamed) {
+  TestFolder folder;
+  folder.write("huge.json",
+               R"({"model_type": "llama", "hidden_size": 262144, "intermediate_size": 1048576,
+"num_hidden_layers": 2, "num_attention_heads": 2048, "num_key_value_heads": 2048,
+"vocab_size": 32000, "max_position_embeddings": 64})");
+  const auto outcome = run_program(
+      "rehearse --model huge.json --layout tp=2 --seq 32 --batch 2 --precision bf16 --device host "
+      "--cluster dgx-h100 --steps 1 --format json --out r.json",
+      folder.path(),
+      2);
+  EXPECT_EQ(outcome.status, 1) << outcome.log;
+  EXPECT_THAT(outcome.log, HasSubstr("huge.json tp=2: too large: 1 of its layers need "));
+  const json document = json::parse(folder.read("r.json"));
+  EXPECT_TRUE(document["runs"].empty());
+  EXPECT_EQ(document["left_out"].size(), 1U);
+}
+
 TEST(BadRehearsal, MemoryThatEndsIsNamedWithTheEstimate) {
   if (is_sanitized) {
     GTEST_SKIP() << "the address sanitizer needs more address space than a limit leaves";

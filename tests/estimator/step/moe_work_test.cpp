@@ -145,6 +145,21 @@ TEST(ExpertLoad, IsWorseForSteeperLawsAndNeverMoreThanAllTokens) {
   EXPECT_LE(most_loaded({LoadKind::power_law, 3.0}, 2 * 4096, 4096, 8, 8).rank, 4096);
 }
 
+// 8,192 rows on 4 ranks of 2 experts: an even share is 2,048.
+TEST(ExpertLoad, OfTheBusiestRankIsAsStated) {
+  const ExpertRows rows = most_loaded({LoadKind::busiest, 0.0, 1.25}, 8192, 4096, 8, 4);
+  EXPECT_EQ(rows.rank, 2560);
+  EXPECT_EQ(rows.largest, 1280);
+  EXPECT_EQ(most_loaded({LoadKind::busiest, 0.0, 1.0}, 8192, 4096, 8, 4).rank, 2048);
+  // Two experts get no more than all tokens each, whatever is stated.
+  EXPECT_EQ(most_loaded({LoadKind::busiest, 0.0, 100.0}, 8192, 1024, 8, 4).rank, 2048);
+  EXPECT_EQ(expert_load_from("busiest:1.25"), (ExpertLoad{LoadKind::busiest, 0.0, 1.25}));
+  EXPECT_EQ(text_of(ExpertLoad{LoadKind::busiest, 0.0, 1.25}), "busiest:1.25");
+  EXPECT_FALSE(expert_load_from("busiest:0.9"));
+  EXPECT_FALSE(expert_load_from("busiest:"));
+  EXPECT_FALSE(expert_load_from("busiest:nan"));
+}
+
 TEST(ExpertWork, NeedsTheSequenceSplitWithTheTensors) {
   Job job = small_mixtral({.tensor = 2});
   EXPECT_FALSE(unsupported_because(job));
