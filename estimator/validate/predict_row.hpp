@@ -51,7 +51,11 @@ class RowPredictor {
                                             const Hardware& hardware,
                                             HostCost host);
   /// Over what the row leaves open, the fastest that fits; the fastest of all where none fits.
+  /// Where it may recompute to run: with as few recomputed layers as it could have run with.
   [[nodiscard]] JobEstimate best_estimate(RowJob& row, const Hardware& hardware) const;
+  [[nodiscard]] JobEstimate best_of(const std::vector<RecomputePolicy>& policies,
+                                    RowJob& row,
+                                    const Hardware& hardware) const;
   void price(const TrainingRow& row, const Cells& cells, RowPrediction& result);
 
   HostCosts host_costs_;

@@ -103,6 +103,10 @@ RecomputePolicy recompute_of(const Cells& cells, RowJob& row) {
     row.open_recompute = true;
     return {};
   }
+  if (text == "none-if-it-ran") {
+    row.recomputes_to_run = true;
+    return {};
+  }
   const auto policy = text.empty() ? RecomputePolicy{} : recompute_policy_from(text);
   if (!policy) {
     throw InputError("recompute", fmt::format("'{}' is not known", text));

@@ -23,6 +23,7 @@ struct RowJob {
   bool open_micro_batch = false;       ///< not published: the best one that fits
   bool open_virtual_pipeline = false;  ///< likewise
   bool open_recompute = false;         ///< how many layers is not published: as few as fit
+  bool recomputes_to_run = false;      ///< the same, but none unless it could not have run so
   std::vector<std::string> assumed;    ///< columns that the row's own cells decided only by rule
 };
 
