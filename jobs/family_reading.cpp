@@ -6,15 +6,15 @@
 
 #include <fmt/format.h>
 
+#include "jobs/model_family.hpp"
 #include "units/input_error.hpp"
 
 namespace forerun {
 
 std::int64_t layer_count(const ConfigFields& fields, const std::string& key) {
-  constexpr std::int64_t most = 10'000;
   const std::int64_t layers = fields.size(key);
-  if (layers > most) {
-    fields.refuse(key, fmt::format("{} is {}; expected at most {}", key, layers, most));
+  if (layers > most_layers) {
+    fields.refuse(key, fmt::format("{} is {}; expected at most {}", key, layers, most_layers));
   }
   return layers;
 }

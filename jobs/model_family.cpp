@@ -56,9 +56,17 @@ constexpr auto families = std::to_array<Family>({
     {"qwen3_next", read_qwen3_next},
 });
 
-// Counts are kept in 64-bit integers: refuses sizes that are each possible but not together.
-void require_countable(const ConfigFields& fields, const ModelShape& model) {
+}  // namespace
+
+std::optional<std::string> uncountable_because(const ModelShape& model) {
   constexpr double most_parameters = 1e17;
+  if (model.layers > most_layers || model.mtp_modules > most_layers) {
+    return fmt::format(
+        "the model has {} layers and {} modules for more tokens; expected at most {}",
+        model.layers,
+        model.mtp_modules,
+        most_layers);
+  }
   const auto real = [](std::int64_t n) { return static_cast<double>(n); };
   const AttentionShape& attention = model.attention;
   double width = real(model.ffn_hidden) + real(attention.heads) * real(attention.head_size);
@@ -88,11 +96,10 @@ void require_countable(const ConfigFields& fields, const ModelShape& model) {
   }
   const double tables = real(model.vocabulary) + real(model.max_positions);
   if (real(model.hidden) * (real(model.layers) * width + tables) > most_parameters) {
-    fields.refuse("model_type", "the sizes together give more than 1e17 parameters");
+    return "the sizes together give more than 1e17 parameters";
   }
+  return std::nullopt;
 }
-
-}  // namespace
 
 std::vector<std::string> model_families() {
   std::vector<std::string> names;
@@ -117,7 +124,9 @@ ModelShape shape_from(const ConfigFields& fields) {
   }
   ModelShape model = family->read(fields);
   model.family = model_type;
-  require_countable(fields, model);
+  if (const auto reason = uncountable_because(model)) {
+    fields.refuse("model_type", *reason);
+  }
   return model;
 }
 

@@ -6,14 +6,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "jobs/model_family.hpp"
 #include "units/quantity_text.hpp"
 
 namespace forerun {
 namespace {
 
-// More chunks or layers in one than any model has.
+// More chunks than any model has.
 constexpr std::size_t most_chunks = 100'000;
-constexpr std::int64_t most_layers = 1'000'000;
 
 // As many units a chunk as can be, what is left over in the first ones; then the ends give back
 // what is none of theirs.

@@ -363,6 +363,12 @@ Cluster read_cluster_file(const std::string& path) {
     // A profile is named relative to the file that names it, not to where the program runs.
     const std::filesystem::path folder = std::filesystem::path(path).parent_path();
     const std::string profile = (folder / *cluster.measured).string();
+    if (!lies_inside(profile, folder)) {
+      keys_of(root, path)
+          .fail("measured",
+                fmt::format("'measured' names '{}', which is outside the folder of this file",
+                            *cluster.measured));
+    }
     if (!std::filesystem::is_regular_file(profile)) {
       keys_of(root, path)
           .fail(

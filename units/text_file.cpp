@@ -102,6 +102,14 @@ std::string text_of_file(const std::string& path,
   return text;
 }
 
+bool lies_inside(const std::filesystem::path& path, const std::filesystem::path& folder) {
+  std::error_code path_error;
+  std::error_code folder_error;
+  const auto inner = std::filesystem::weakly_canonical(std::filesystem::absolute(path), path_error);
+  const auto outer = std::filesystem::canonical(folder.empty() ? "." : folder, folder_error);
+  return !path_error && !folder_error && std::ranges::mismatch(outer, inner).in1 == outer.end();
+}
+
 void check_json_shape(std::string_view text, const std::string& where) {
   Shape shape(text, where);
   std::size_t string_length = 0;

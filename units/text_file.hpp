@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,7 @@ constexpr std::size_t profile = 64 * mebibyte;  ///< about 100,000 records
 constexpr std::size_t journal = 64 * mebibyte;
 constexpr std::size_t table = 64 * mebibyte;  ///< CSV
 constexpr std::size_t log = 64 * mebibyte;    ///< of another benchmark
+constexpr std::size_t training_log = 256 * mebibyte;
 }  // namespace largest
 
 /// What the file holds; never takes in more than `most_bytes` (a multiple of 1 MiB), whatever the
@@ -24,6 +26,11 @@ constexpr std::size_t log = 64 * mebibyte;    ///< of another benchmark
 [[nodiscard]] std::string text_of_file(const std::string& path,
                                        std::size_t most_bytes,
                                        std::string_view expected);
+
+/// Whether `path`, which need not exist, lies in `folder` (empty: the working directory) or below
+/// it, links followed: what a stranger's file names must.
+[[nodiscard]] bool lies_inside(const std::filesystem::path& path,
+                               const std::filesystem::path& folder);
 
 /// Refuses JSON that costs more than its size to read: more than 64 values inside one another, an
 /// object of more than 10,000 members, a member's name of more than 256 bytes. Throws InputError

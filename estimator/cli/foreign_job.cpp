@@ -81,10 +81,10 @@ std::string layout_of(const StatedJob& stated) {
 }  // namespace
 
 void add_stated(StatedJob stated, const std::string& where, ForeignJob& job) {
-  const std::int64_t replica = stated.tensor * stated.context * stated.pipeline;
+  const std::int64_t replica = product_of({stated.tensor, stated.context, stated.pipeline}, where);
   stated.data = data_of(stated, replica, where);
   if (stated.batch == 0) {
-    stated.batch = stated.data * stated.micro_batch;
+    stated.batch = product_of({stated.data, stated.micro_batch}, where);
   }
   const auto add = [&](const char* name, const std::string& text) {
     job.entries.push_back({name, {where + ": " + name, text}});
@@ -97,7 +97,7 @@ void add_stated(StatedJob stated, const std::string& where, ForeignJob& job) {
   if (const std::string layout = layout_of(stated); !layout.empty()) {
     add("layout", layout);
   }
-  add_number("devices", stated.data * replica);
+  add_number("devices", product_of({stated.data, replica}, where));
   add_number("micro-batch", stated.micro_batch);
   add_number("batch", stated.batch);
   add_number("seq", stated.sequence);

@@ -4,6 +4,7 @@
 #include <array>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "units/input_error.hpp"
 #include "units/quantity_text.hpp"
@@ -15,7 +16,22 @@ bool is_null(std::string_view text) {
   return text.empty() || text == "null" || text == "None" || text == "~" || text == "???";
 }
 
+// As a field of a config.json: products of two fit into an integer.
+constexpr std::int64_t most = 1'000'000'000;
+
 }  // namespace
+
+std::int64_t product_of(std::initializer_list<std::int64_t> counts, const std::string& where) {
+  double product = 1.0;
+  for (const std::int64_t count : counts) {
+    product *= static_cast<double>(count);
+  }
+  if (product > static_cast<double>(most)) {
+    throw InputError(where,
+                     fmt::format("{} multiply to more than any job has", fmt::join(counts, " x ")));
+  }
+  return static_cast<std::int64_t>(product);
+}
 
 void ForeignSettings::set(const std::string& name,
                           std::vector<std::string> values,
@@ -63,6 +79,9 @@ std::optional<std::int64_t> ForeignSettings::whole(const std::string& name, std:
                     *text,
                     least,
                     text->starts_with('$') ? " (the script does not set this variable)" : ""));
+  }
+  if (*number > most) {
+    throw InputError(where(name), fmt::format("'{}' is more than any job has", *text));
   }
   return number;
 }

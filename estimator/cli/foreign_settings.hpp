@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string>
@@ -24,7 +25,7 @@ class ForeignSettings {
   [[nodiscard]] std::vector<std::string> words(const std::string& name);
   /// The first value.
   [[nodiscard]] std::optional<std::string> word(const std::string& name);
-  /// The first value as a whole number of at least `least`. Throws InputError for another text.
+  /// The first value as a whole number from `least` to 10^9. Throws InputError for another text.
   [[nodiscard]] std::optional<std::int64_t> whole(const std::string& name, std::int64_t least = 1);
   [[nodiscard]] std::optional<double> number(const std::string& name);
   /// A flag that is present, or a value that does not say false.
@@ -53,5 +54,9 @@ class ForeignSettings {
   std::map<std::string, Setting> settings_;
   std::string file_;
 };
+
+/// Of counts from 0 on that a job states. Throws InputError at `where` beyond 10^9.
+[[nodiscard]] std::int64_t product_of(std::initializer_list<std::int64_t> counts,
+                                      const std::string& where);
 
 }  // namespace forerun

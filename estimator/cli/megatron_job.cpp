@@ -55,8 +55,9 @@ StatedJob stated_of(ForeignSettings& settings) {
   if (settings.has("num-experts")) {
     stated.expert_tensor = expert_tensor.value_or(stated.tensor);
   }
-  stated.devices =
-      settings.whole("nproc-per-node").value_or(0) * settings.whole("nnodes").value_or(1);
+  stated.devices = product_of(
+      {settings.whole("nproc-per-node").value_or(0), settings.whole("nnodes").value_or(1)},
+      settings.where("nnodes"));
   stated.micro_batch = settings.whole("micro-batch-size").value_or(1);
   stated.batch = settings.whole("global-batch-size").value_or(0);
   stated.sequence = settings.whole("seq-length").value_or(0);
@@ -194,7 +195,7 @@ class MegatronReader {
 ForeignJob read_megatron_job(std::string_view text,
                              const std::string& where,
                              std::int64_t devices) {
-  const ShellReading reading = read_shell(text);
+  const ShellReading reading = read_shell(text, where);
   const auto words = arguments_of(reading);
   if (words.empty()) {
     throw InputError(where, "holds no --options (expected Megatron-LM's arguments)");

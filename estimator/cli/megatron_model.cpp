@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "estimator/cli/foreign_job.hpp"
+#include "jobs/model_family.hpp"
 #include "units/input_error.hpp"
 #include "units/quantity_text.hpp"
 
@@ -94,13 +95,12 @@ std::optional<std::vector<bool>> flags_of(std::string_view text) {
 
 // Of "*58...": 58; 1 without a star.
 std::optional<std::int64_t> times_of(std::string_view text) {
-  constexpr std::int64_t most = 10'000;
   if (!text.starts_with("*")) {
     return 1;
   }
   const std::string_view rest = text.substr(1);
   const auto count = parse_whole(rest.substr(0, rest.find_first_not_of("0123456789")), 1);
-  return count && *count <= most ? count : std::nullopt;
+  return count && *count <= most_layers ? count : std::nullopt;
 }
 
 // "([0]*3+[1]*58)": which layers have experts.
@@ -116,6 +116,9 @@ std::vector<bool> pattern_of(std::string_view text, const std::string& where) {
                        fmt::format("'{}' is not understood (expected a number, or a list like "
                                    "([0]*3+[1]*58))",
                                    text));
+    }
+    if (std::ssize(*group) > (most_layers - std::ssize(layers)) / *times) {
+      throw InputError(where, fmt::format("names more than {} layers", most_layers));
     }
     for (std::int64_t i = 0; i < *times; ++i) {
       layers.insert(layers.end(), group->begin(), group->end());
@@ -170,6 +173,17 @@ void add_experts(ForeignSettings& settings, ModelShape& model) {
   model.moe = moe;
 }
 
+// Lists are made of one entry a layer.
+std::int64_t layers_of(ForeignSettings& settings) {
+  const std::int64_t layers = settings.needed("num-layers", "the number of layers, or --model");
+  if (layers > most_layers) {
+    throw InputError(
+        settings.where("num-layers"),
+        fmt::format("{} layers are too many (expected at most {})", layers, most_layers));
+  }
+  return layers;
+}
+
 // Tokenizers whose size is their definition: GPT-2's byte-pair encoding has 50,257 tokens.
 std::int64_t vocabulary_of(ForeignSettings& settings) {
   if (const auto size = settings.whole("vocab-size")) {
@@ -199,7 +213,7 @@ ModelShape megatron_model(ForeignSettings& settings, std::vector<std::string>& n
   model.name = settings.file();
   model.family = "megatron";
   model.source = settings.file();
-  model.layers = settings.needed("num-layers", "the number of layers, or --model");
+  model.layers = layers_of(settings);
   model.hidden = settings.needed("hidden-size", "the hidden size");
   model.activation = activation_of(settings);
   model.ffn_hidden = settings.whole("ffn-hidden-size").value_or(default_ffn(model));
@@ -215,6 +229,9 @@ ModelShape megatron_model(ForeignSettings& settings, std::vector<std::string>& n
   model.mtp_modules = settings.whole("mtp-num-layers", 0).value_or(0);
   add_latent(settings, model);
   add_experts(settings, model);
+  if (const auto reason = uncountable_because(model)) {
+    throw InputError(settings.file(), *reason);
+  }
   if (settings.is_on("apply-residual-connection-post-layernorm")) {
     notes.emplace_back("apply-residual-connection-post-layernorm is priced as a norm before");
   }

@@ -41,6 +41,7 @@ class LayoutText {
         fmt::format("'{}' at character {}: {} (expected like Et*3|(tt|)*29,m|L)", text_, at_, why));
   }
 
+  // Nothing a million times is nothing.
   std::string sequence(int depth) {
     std::string all;
     while (at_ < text_.size() && text_[at_] != ')') {
@@ -49,7 +50,7 @@ class LayoutText {
       if (all.size() + one.size() * static_cast<std::size_t>(count) > longest) {
         fail("is too long");
       }
-      for (std::int64_t i = 0; i < count; ++i) {
+      for (std::int64_t i = 0; i < count && !one.empty(); ++i) {
         all += one;
       }
     }
@@ -137,6 +138,13 @@ std::string by_ends(ForeignSettings& settings, const StatedJob& stated) {
   const auto last = settings.whole(last_name);
   const std::string where = settings.where(first ? first_name : last_name);
   const std::int64_t layers = settings.needed("num-layers", "the number of layers");
+  if (stated.pipeline > layers || stated.virtual_pipeline > layers / stated.pipeline) {
+    throw InputError(where,
+                     fmt::format("leaves {} layers for {} x {} chunks, which are fewer",
+                                 layers,
+                                 stated.pipeline,
+                                 stated.virtual_pipeline));
+  }
   const std::int64_t inner = stated.pipeline - (first ? 1 : 0) - (last ? 1 : 0);
   const std::int64_t left = layers - first.value_or(0) - last.value_or(0);
   if (left < 0 || inner < 0 || (inner == 0 ? left != 0 : left % inner != 0)) {

@@ -1,5 +1,6 @@
 // NeMo's training configuration: trainer and model in YAML, alone or below `training`.
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
@@ -11,6 +12,7 @@ namespace forerun {
 namespace {
 
 constexpr int deepest = 16;
+constexpr int most_values = 10'000;
 
 class Flattener {
  public:
@@ -37,13 +39,16 @@ class Flattener {
     if (path.starts_with("training.")) {
       path = path.substr(std::string_view("training.").size());
     }
-    YAML::Node node = YAML::Clone(root_);
+    YAML::Node node = root_;
     for (std::size_t first = 0; first <= path.size();) {
       const std::size_t last = std::min(path.find('.', first), path.size());
-      if (!node.IsMap() || !node[path.substr(first, last - first)]) {
+      if (!node.IsMap()) {
         return text;
       }
-      const YAML::Node next = node[path.substr(first, last - first)];
+      const YAML::Node next = std::as_const(node)[path.substr(first, last - first)];
+      if (!next) {
+        return text;
+      }
       node.reset(next);
       first = last + 1;
     }
@@ -59,9 +64,17 @@ class Flattener {
     }
     std::vector<std::string> values;
     for (const YAML::Node& one : node) {
+      count_value();
       values.push_back(one.IsScalar() ? one.Scalar() : std::string());
     }
     return values;
+  }
+
+  // An alias stands for all that its anchor holds: a few lines of them for more than a machine has.
+  void count_value() {
+    if (++values_ > most_values) {
+      throw InputError(file_, fmt::format("holds more than {} values", most_values));
+    }
   }
 
   void add(const YAML::Node& node, const std::string& prefix, int depth) {
@@ -69,6 +82,7 @@ class Flattener {
       throw InputError(file_, "tables are nested too deeply");
     }
     for (const auto& entry : node) {
+      count_value();
       if (!entry.first.IsScalar()) {
         continue;
       }
@@ -85,6 +99,7 @@ class Flattener {
 
   std::string file_;
   YAML::Node root_;
+  int values_ = 0;
   ForeignSettings settings_;
 };
 
@@ -197,8 +212,9 @@ class NemoReader {
     if (settings_.word("model.num_moe_experts")) {
       stated.expert_tensor = expert_tensor.value_or(stated.tensor);
     }
-    stated.devices = settings_.whole("trainer.devices").value_or(0) *
-                     settings_.whole("trainer.num_nodes").value_or(1);
+    stated.devices = product_of({settings_.whole("trainer.devices").value_or(0),
+                                 settings_.whole("trainer.num_nodes").value_or(1)},
+                                settings_.where("trainer.num_nodes"));
     stated.micro_batch = size("micro_batch_size");
     stated.batch = settings_.whole("model.global_batch_size").value_or(0);
     stated.sequence = settings_.whole("model.encoder_seq_length").value_or(0);

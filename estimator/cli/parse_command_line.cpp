@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <iterator>
 #include <optional>
 #include <set>
@@ -195,6 +196,23 @@ void apply_entries(Options& options,
   }
 }
 
+// A job file may be a stranger's: it names no file elsewhere to read or to write.
+void check_places(const std::vector<JobFileEntry>& entries,
+                  const std::string& job,
+                  const std::vector<OptionRow>& table) {
+  const std::filesystem::path folder = std::filesystem::path(job).parent_path();
+  for (const JobFileEntry& entry : entries) {
+    const bool is_file = row_named(entry.name, table).placeholder.find("FILE") != std::string::npos;
+    if (is_file && !lies_inside(entry.value.text, folder) && !lies_inside(entry.value.text, "")) {
+      throw InputError(entry.value.where,
+                       fmt::format("'{}' is outside the folders of this file and of the call; give "
+                                   "--{} on the command line",
+                                   entry.value.text,
+                                   entry.name));
+    }
+  }
+}
+
 // `plan` asks what would be best for the job, so how the file splits it does not bind.
 constexpr auto chosen_by_plan = std::to_array<std::string_view>({"layout",
                                                                  "micro-batch",
@@ -245,7 +263,9 @@ void apply_job_file(Options& options,
       text_of_file(path, largest::config, "a TOML file, Megatron-LM's arguments or a NeMo YAML");
   const JobFormat format = job_format_of(path, text);
   if (format == JobFormat::ours) {
-    apply_entries(options, read_job_text(text, path, table), given, table);
+    const std::vector<JobFileEntry> entries = read_job_text(text, path, table);
+    check_places(entries, path, table);
+    apply_entries(options, entries, given, table);
   } else {
     const auto devices = std::ranges::find(given, "devices", &GivenOption::name);
     const auto count = devices != given.end() ? parse_whole(devices->text) : std::nullopt;

@@ -234,6 +234,9 @@ ExitCode run_measure(const Options& options, const OutputStreams& streams) {
       measure(request,
               ranks.machine(),
               {streams.log, json.is_open() ? &json : nullptr, progress_style(options)});
+  if (json.is_open() && !json.flush()) {
+    fmt::print(streams.log, "warning: {}: cannot be written to its end\n", *options.log_json);
+  }
   if (ranks.is_root()) {
     Options to_stdout = options;
     to_stdout.out.reset();

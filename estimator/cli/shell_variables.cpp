@@ -1,5 +1,7 @@
 #include "estimator/cli/shell_variables.hpp"
 
+#include <cstdlib>
+
 #include "units/quantity_text.hpp"
 
 namespace forerun {
@@ -35,9 +37,9 @@ class Arithmetic {
     std::int64_t left = product();
     while (is_good_) {
       if (take('+')) {
-        left += product();
+        left = within_limit(left + product());
       } else if (take('-')) {
-        left -= product();
+        left = within_limit(left - product());
       } else {
         break;
       }
@@ -45,11 +47,17 @@ class Arithmetic {
     return left;
   }
 
+  // Sums of two numbers within the limit do not overflow, nor do quotients.
+  std::int64_t within_limit(std::int64_t number) {
+    is_good_ = is_good_ && std::abs(number) < limit;
+    return is_good_ ? number : 0;
+  }
+
   std::int64_t product() {
     std::int64_t left = term();
     while (is_good_) {
       if (take('*')) {
-        left *= term();
+        left = multiplied(left, term());
       } else if (take('/')) {
         left = divided(left, term(), false);
       } else if (take('%')) {
@@ -59,6 +67,12 @@ class Arithmetic {
       }
     }
     return left;
+  }
+
+  std::int64_t multiplied(std::int64_t left, std::int64_t right) {
+    std::int64_t result = 0;
+    is_good_ = !__builtin_mul_overflow(left, right, &result) && is_good_;
+    return within_limit(result);
   }
 
   std::int64_t divided(std::int64_t left, std::int64_t right, bool rest) {
@@ -88,7 +102,7 @@ class Arithmetic {
     while (at_ < text_.size() && is_shell_name(text_[at_])) {
       ++at_;
     }
-    std::string word(text_.substr(first, at_ - first));
+    std::string_view word = text_.substr(first, at_ - first);
     if (braced) {
       is_good_ = is_good_ && take('}');
     }
@@ -97,9 +111,11 @@ class Arithmetic {
       word = value->front();
     }
     const auto number = parse_whole(word);
-    is_good_ = is_good_ && number && *number < (std::int64_t{1} << 31);
-    return number.value_or(0);
+    is_good_ = is_good_ && number;
+    return within_limit(number.value_or(0));
   }
+
+  static constexpr std::int64_t limit = std::int64_t{1} << 62;
 
   std::string_view text_;
   const ShellVariables& variables_;

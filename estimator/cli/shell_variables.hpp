@@ -32,7 +32,7 @@ class ShellVariables {
 };
 
 /// What stands within $((...)): + - * / % and parentheses over numbers and variables. Nothing where
-/// it is more than that, or beyond 2^31.
+/// it is more than that, or goes beyond 2^62.
 [[nodiscard]] std::optional<std::int64_t> shell_sum(std::string_view text,
                                                     const ShellVariables& variables);
 

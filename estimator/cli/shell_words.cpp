@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 
 #include "estimator/cli/shell_variables.hpp"
+#include "units/input_error.hpp"
+#include "units/text_file.hpp"
 
 namespace forerun {
 namespace {
@@ -30,7 +32,7 @@ std::size_t assignment_end(std::string_view word) {
 
 class ShellReader {
  public:
-  explicit ShellReader(std::string_view text) : text_(text) {}
+  ShellReader(std::string_view text, const std::string& where) : text_(text), where_(where) {}
 
   ShellReading read() {
     while (at_ < text_.size()) {
@@ -68,6 +70,12 @@ class ShellReader {
     return false;
   }
 
+  bool skip_end_of_word() {
+    const bool is_here = ends_word(here());
+    advance(is_here ? 1 : 0);
+    return is_here;
+  }
+
   void skip_comment() {
     while (at_ < text_.size() && here() != '\n') {
       advance();
@@ -91,20 +99,19 @@ class ShellReader {
     }
   }
 
-  // An array's words up to its closing parenthesis.
+  // An array's words up to its closing parenthesis. None lies in another.
   void take_array(const std::string& target) {
     advance();
     std::vector<ShellWord> words;
+    is_in_array_ = true;
     while (at_ < text_.size() && here() != ')') {
       if (here() == '#') {
         skip_comment();
-      } else if (here() == '\n' || here() == '(' || here() == ';' || here() == '&' ||
-                 here() == '|') {
-        advance();
-      } else if (!skip_blank()) {
+      } else if (!skip_blank() && !skip_end_of_word()) {
         take_word(words);
       }
     }
+    is_in_array_ = false;
     advance();
     Texts values;
     std::ranges::transform(words, std::back_inserter(values), &ShellWord::text);
@@ -118,11 +125,13 @@ class ShellReader {
     has_word_ = false;
     into_ = &words;
     bool is_assignment = false;
+    bool had_equals = false;
     while (at_ < text_.size() && !ends_word(here())) {
       take_piece(is_assignment);
-      if (!is_assignment && assignment_end(word_) == word_.size() && !word_.empty()) {
-        is_assignment = true;
-        if (here() == '(') {
+      if (!had_equals && word_.ends_with('=')) {
+        had_equals = true;
+        is_assignment = assignment_end(word_) == word_.size();
+        if (is_assignment && here() == '(' && !is_in_array_) {
           const std::string target = word_;
           take_array(target);
           return;
@@ -254,16 +263,28 @@ class ShellReader {
     }
   }
 
+  // A variable of itself twice, some lines long, would fill the memory.
+  void count_expansion(std::size_t size) {
+    expanded_ += size + 1;
+    if (expanded_ > largest::config) {
+      throw InputError(fmt::format("{}:{}", where_, line_),
+                       fmt::format("the variables up to here expand to more than {} MiB",
+                                   largest::config / largest::mebibyte));
+    }
+  }
+
   void put_list(const Texts& values) {
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (i > 0) {
         finish_word();
       }
+      count_expansion(values[i].size());
       add(values[i]);
     }
   }
 
   void put_text(std::string_view text, bool quoted) {
+    count_expansion(text.size());
     if (quoted) {
       add(text);
       return;
@@ -306,25 +327,21 @@ class ShellReader {
   void end_statement() {
     std::vector<ShellWord> words = std::move(statement_);
     statement_.clear();
-    const auto drop_first = [&] { words.erase(words.begin()); };
-    while (!words.empty()) {
-      const std::string& first = words.front().text;
-      if (opens(first)) {
-        open(words.front());
+    auto first = words.begin();
+    for (; first != words.end(); ++first) {
+      if (opens(first->text)) {
+        open(*first);
         return;
       }
-      if (closes(first)) {
+      if (closes(first->text)) {
         depth_ = std::max(0, depth_ - 1);
-        drop_first();
-      } else if (leads(first)) {
-        drop_first();
-      } else if (const std::size_t end = assignment_end(first); end > 0) {
-        assign(first, end);
-        drop_first();
-      } else {
+      } else if (const std::size_t end = assignment_end(first->text); end > 0) {
+        assign(first->text, end);
+      } else if (!leads(first->text)) {
         break;
       }
     }
+    words.erase(words.begin(), first);
     const bool has_option = std::ranges::any_of(
         words, [](const ShellWord& word) { return word.text.starts_with("--"); });
     if (depth_ == 0 && has_option) {
@@ -333,6 +350,7 @@ class ShellReader {
   }
 
   std::string_view text_;
+  const std::string& where_;
   std::size_t at_ = 0;
   int line_ = 1;
   int depth_ = 0;  // of if, for, while and case
@@ -341,6 +359,8 @@ class ShellReader {
   std::vector<ShellWord>* into_ = nullptr;
   std::string word_;
   bool has_word_ = false;
+  bool is_in_array_ = false;
+  std::size_t expanded_ = 0;  // bytes that variables stood for so far
   ShellReading reading_;
 };
 
@@ -351,8 +371,8 @@ std::int64_t options_in(const std::vector<ShellWord>& words) {
 
 }  // namespace
 
-ShellReading read_shell(std::string_view text) {
-  return ShellReader(text).read();
+ShellReading read_shell(std::string_view text, const std::string& where) {
+  return ShellReader(text, where).read();
 }
 
 std::vector<ShellWord> arguments_of(const ShellReading& reading) {

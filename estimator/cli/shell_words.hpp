@@ -22,8 +22,9 @@ struct ShellReading {
 /// Reads a script without running it: assignments, arrays, `+=`, ${NAME:-default}, "${NAME[@]}" and
 /// $((sums)) are followed; if, for, while, case and functions are not: their bodies are left out
 /// and noted. What cannot be known, as $(command) or a variable that is not set, stays as it is
-/// written.
-[[nodiscard]] ShellReading read_shell(std::string_view text);
+/// written. Throws InputError, with `where` and the line, where variables expand to more than the
+/// largest file may hold.
+[[nodiscard]] ShellReading read_shell(std::string_view text, const std::string& where);
 
 /// The words of the command with the most options; every line of a bare argument list together.
 [[nodiscard]] std::vector<ShellWord> arguments_of(const ShellReading& reading);

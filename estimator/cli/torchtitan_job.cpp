@@ -9,6 +9,7 @@
 #include "estimator/plan/torchtitan_flavors.hpp"
 #include "jobs/read_model.hpp"
 #include "units/input_error.hpp"
+#include "units/text_file.hpp"
 
 namespace forerun {
 namespace {
@@ -52,6 +53,7 @@ void flatten(const toml::table& table,
 }
 
 ForeignSettings torchtitan_settings(std::string_view text, const std::string& file) {
+  check_toml_keys(text, file);
   toml::table document;
   try {
     document = toml::parse(text, file);
@@ -93,8 +95,8 @@ class TorchtitanReader {
     job_.entries.push_back({option, {settings_.where(name), text}});
   }
 
-  std::int64_t degree(const char* name, std::int64_t absent) {
-    return settings_.whole("parallelism." + std::string(name), -1).value_or(absent);
+  std::int64_t degree(const char* name) {
+    return settings_.whole("parallelism." + std::string(name)).value_or(1);
   }
 
   void add_model() {
@@ -115,14 +117,15 @@ class TorchtitanReader {
 
   // -1, the default of data_parallel_shard_degree, takes what the devices leave.
   void add_degrees() {
-    stated_.tensor = degree("tensor_parallel_degree", 1);
-    stated_.context = degree("context_parallel_degree", 1);
-    stated_.pipeline = degree("pipeline_parallel_degree", 1);
-    stated_.expert = degree("expert_parallel_degree", 1);
-    stated_.expert_tensor = degree("expert_tensor_parallel_degree", 1);
-    const std::int64_t replicate = degree("data_parallel_replicate_degree", 1);
-    const std::int64_t shard = degree("data_parallel_shard_degree", -1);
-    stated_.data = shard > 0 ? replicate * shard : 0;
+    stated_.tensor = degree("tensor_parallel_degree");
+    stated_.context = degree("context_parallel_degree");
+    stated_.pipeline = degree("pipeline_parallel_degree");
+    stated_.expert = degree("expert_parallel_degree");
+    stated_.expert_tensor = degree("expert_tensor_parallel_degree");
+    const std::int64_t replicate = degree("data_parallel_replicate_degree");
+    const std::int64_t shard =
+        settings_.whole("parallelism.data_parallel_shard_degree", -1).value_or(-1);
+    stated_.data = shard > 0 ? product_of({replicate, shard}, settings_.file()) : 0;
     add("zero", "parallelism.data_parallel_shard_degree", shard == 1 ? "0" : "3");
     if (shard > 1 && replicate > 1) {
       add("fsdp",
@@ -143,7 +146,7 @@ class TorchtitanReader {
     const auto micro = settings_.whole("parallelism.pipeline_parallel_microbatch_size");
     stated_.micro_batch = stated_.pipeline > 1 ? micro.value_or(1) : local;
     const std::int64_t global = settings_.whole("training.global_batch_size", -1).value_or(-1);
-    stated_.batch = global > 0 ? global : stated_.data * local;
+    stated_.batch = global > 0 ? global : product_of({stated_.data, local}, settings_.file());
     stated_.steps = settings_.number("training.steps").value_or(0.0);
     add_chunks();
   }
@@ -208,7 +211,8 @@ class TorchtitanReader {
     }
     if (mode == "selective" && option != "op") {
       const auto every = settings_.whole("activation_checkpoint.selective_ac_option").value_or(2);
-      const std::int64_t chunks = stated_.pipeline * stated_.virtual_pipeline;
+      const std::int64_t chunks =
+          product_of({stated_.pipeline, stated_.virtual_pipeline}, settings_.file());
       const std::int64_t layers = layers_ > 0 ? (layers_ + chunks - 1) / chunks : 0;
       if (every == 1 || layers / every == 0) {
         add_policy(every == 1 ? "full" : "none");

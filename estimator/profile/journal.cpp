@@ -166,6 +166,14 @@ void flush_folder(const std::string& path) {
   }
 }
 
+// A device or a pipe, also where a link like /dev/stdout leads to whatever that is: a file renamed
+// over it would take its place.
+bool is_no_file(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_other(path, ignored) ||
+         std::filesystem::read_symlink(path, ignored).string().starts_with("/proc/");
+}
+
 }  // namespace
 
 Journal::Journal(std::string path, Start start) : path_(std::move(path)) {
@@ -235,6 +243,10 @@ void resume_records(const EarlierRun& earlier,
 }
 
 void write_atomically(const std::string& path, const std::string& text) {
+  if (is_no_file(path)) {
+    write_all(OpenFile(path, O_WRONLY).get(), text, path);
+    return;
+  }
   const std::string partial = path + ".partial";
   while (true) {
     // Two runs with one --out come one after the other.

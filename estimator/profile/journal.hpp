@@ -61,8 +61,9 @@ void resume_records(const EarlierRun& earlier,
                     const nlohmann::ordered_json& machine,
                     Profile& profile);
 
-/// Writes the whole text beside `path`, flushes it to the disk and renames it over `path`. Throws
-/// std::runtime_error; `path` is then as it was.
+/// Writes the whole text beside `path`, flushes it to the disk and renames it over `path`; a device
+/// or a pipe is written to and stays what it is. Throws std::runtime_error; `path` is then as it
+/// was.
 void write_atomically(const std::string& path, const std::string& text);
 
 }  // namespace forerun

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <vector>
 
 #include "units/input_error.hpp"
+#include "units/text_file.hpp"
 
 namespace forerun {
 namespace {
@@ -76,11 +75,11 @@ std::string_view name_of(ResultKind kind) {
 }
 
 ResultFile read_result(const std::string& path) {
-  std::ifstream file(path);
-  if (!file || std::filesystem::is_directory(path)) {
-    throw InputError(path, "cannot be read (expected the JSON of another verb)");
-  }
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  return read_result_text(text_of_file(path, largest::profile, "the JSON of another verb"), path);
+}
+
+ResultFile read_result_text(std::string_view text, const std::string& path) {
+  check_json_shape(text, path);
   Json document = Json::parse(text, nullptr, false);
   if (document.is_discarded()) {
     throw InputError(path,

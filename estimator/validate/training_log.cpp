@@ -2,12 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
-#include <sstream>
-
-#include <fmt/format.h>
 
 #include "units/input_error.hpp"
+#include "units/text_file.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -26,6 +23,9 @@ std::string without_colours(std::string_view line) {
   return plain;
 }
 
+// Beyond it is no number that a training run prints; NaN and infinities are none either.
+constexpr double largest_number = 1e15;
+
 // The number behind `label`, blanks and thousands' commas left out.
 std::optional<double> number_after(std::string_view line, std::string_view label) {
   const std::size_t at = line.find(label);
@@ -42,7 +42,8 @@ std::optional<double> number_after(std::string_view line, std::string_view label
   }
   double number = 0.0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  return error == std::errc() ? std::optional(number) : std::nullopt;
+  const bool is_sane = error == std::errc() && number >= 0.0 && number <= largest_number;
+  return is_sane ? std::optional(number) : std::nullopt;
 }
 
 void keep_most(std::optional<Bytes>& most, std::optional<double> amount, Bytes unit) {
@@ -58,7 +59,7 @@ std::int64_t as_whole(double number) {
 bool add_megatron(std::string_view line, TrainingLog& log) {
   const auto time = number_after(line, "elapsed time per iteration (ms):");
   const auto number = number_after(line, "iteration ");
-  if (!time || !number) {
+  if (!number || !time || *time == 0.0) {
     return false;
   }
   LogIteration one;
@@ -75,7 +76,7 @@ bool add_megatron(std::string_view line, TrainingLog& log) {
 bool add_torchtitan(std::string_view line, TrainingLog& log) {
   const auto rate = number_after(line, " tps:");
   const auto number = number_after(line, "step:");
-  if (!rate || !number || line.find("validate step:") != std::string_view::npos) {
+  if (!number || !rate || *rate == 0.0 || line.find("validate step:") != std::string_view::npos) {
     return false;
   }
   LogIteration one;
@@ -144,12 +145,8 @@ TrainingLog read_training_log_text(std::string_view text, const std::string& whe
 }
 
 TrainingLog read_training_log(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    throw InputError("--log", fmt::format("cannot read '{}'", path));
-  }
-  return read_training_log_text(text.str(), path);
+  return read_training_log_text(
+      text_of_file(path, largest::training_log, "the log of a training run"), path);
 }
 
 }  // namespace forerun

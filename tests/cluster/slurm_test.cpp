@@ -218,5 +218,29 @@ TEST_F(SlurmCluster, JoinsTheProfilesOfASweep) {
   EXPECT_GT(profile(joined).kernels.size(), profile(stem + "-2.json").kernels.size());
 }
 
+// The last task of a sweep to end may be one that was warned of its limit: its exit code says so,
+// and what it had is joined.
+TEST_F(SlurmCluster, JoinsWhatAWarnedTaskOfASweepHad) {
+  if (!run("printf '%s\\n' '--model tiny.json --seq 32 --time-budget 4s' "
+           "'--model tiny.json --seq 64 --time-budget 10min' >sweep.txt\n"
+           "is_first_done() { ls forerun-test-batch-*-1.json; }\n"
+           "has_second_begun() { [ \"$(cat *-2.json.journal 2>/dev/null | wc -l)\" -gt 8 ]; }\n"
+           "state_of_second() { squeue --noheader --jobs=$1_2 --states=all --format=%T; }\n"
+           "is_second_over() { [ \"$(state_of_second $1)\" = FAILED ]; }\n"
+           "FORERUN_SWEEP=$PWD/sweep.txt sbatch --nodes=1 --array=1-2 --output=job.log --parsable "
+           "$jobs/sweep.sbatch >id\n"
+           "until_true is_first_done\n"
+           "until_true has_second_begun\n"
+           "scancel --signal=USR1 --batch $(cat id)_2\n"
+           "until_true is_second_over $(cat id)\n"
+           "mv forerun-test-batch-$(cat id).json joined.json\n"
+           "mv forerun-test-batch-*-2.json second.json\n")) {
+    GTEST_SKIP() << log();
+  }
+  ASSERT_EQ(status(), 0) << log();
+  EXPECT_GT(profile("second.json").kernels.size(), 0U);
+  EXPECT_GT(profile("joined.json").kernels.size(), profile("second.json").kernels.size());
+}
+
 }  // namespace
 }  // namespace forerun

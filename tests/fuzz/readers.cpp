@@ -10,13 +10,17 @@
 #include <nlohmann/json.hpp>
 
 #include "comm/collective_key.hpp"
+#include "estimator/cli/foreign_job.hpp"
 #include "estimator/cli/job_file.hpp"
 #include "estimator/forecast/scenario.hpp"
 #include "estimator/import/imported_log.hpp"
 #include "estimator/profile/journal.hpp"
 #include "estimator/profile/price_book.hpp"
 #include "estimator/profile/profile_json.hpp"
+#include "estimator/report/page_data.hpp"
+#include "estimator/report/result_file.hpp"
 #include "estimator/validate/csv_table.hpp"
+#include "estimator/validate/training_log.hpp"
 #include "jobs/parallel_layout.hpp"
 #include "jobs/parameter_count.hpp"
 #include "jobs/read_model.hpp"
@@ -96,6 +100,47 @@ void take_job(std::string_view text) {
   }
 }
 
+// What other frameworks state, as options and as a model.
+void take_foreign(JobFormat format, std::string_view text) {
+  static const auto table = option_table();
+  const ForeignJob job = read_foreign_job(format, text, "job");
+  for (const JobFileEntry& entry : job.entries) {
+    Options options;
+    std::ranges::find(table, entry.name, &OptionRow::name)->assign(options, entry.value);
+  }
+  if (job.model) {
+    require(count_parameters(*job.model).total > 0, "a model that is stated has parameters");
+  }
+}
+
+void take_megatron(std::string_view text) {
+  take_foreign(JobFormat::megatron, text);
+}
+
+void take_torchtitan(std::string_view text) {
+  take_foreign(JobFormat::torchtitan, text);
+}
+
+void take_nemo(std::string_view text) {
+  take_foreign(JobFormat::nemo, text);
+}
+
+void take_training_log(std::string_view text) {
+  const TrainingLog log = read_training_log_text(text, "train.log");
+  for (const LogIteration& one : log.iterations) {
+    require(!one.time || std::isfinite(one.time->in(unit::second)),
+            "an iteration's time is finite");
+  }
+  for (const auto& [name, time] : log.timers) {
+    require(std::isfinite(time.in(unit::second)), "a timer's time is finite");
+  }
+}
+
+// Whatever the fields of a result are, a page is made of them.
+void take_result(std::string_view text) {
+  (void)page_data({read_result_text(text, "result.json")}).dump();
+}
+
 // What is read is written so that it reads back, and prices something finite or nothing.
 void take_profile(std::string_view text) {
   const Profile profile = read_profile_text(text, "profile.json");
@@ -155,9 +200,14 @@ constexpr auto all_readers = std::to_array<Reader>({
     {"quantity", or_refused<take_quantity>},
     {"key", or_refused<take_key>},
     {"job", or_refused<take_job>},
+    {"megatron", or_refused<take_megatron>},
+    {"torchtitan", or_refused<take_torchtitan>},
+    {"nemo", or_refused<take_nemo>},
     {"profile", or_refused<take_profile>},
     {"journal", or_refused<take_journal>},
+    {"result", or_refused<take_result>},
     {"table", or_refused<take_table>},
+    {"training_log", or_refused<take_training_log>},
     {"nccl_tests", or_refused<take_nccl_tests>},
     {"osu", or_refused<take_osu>},
     {"scenario", or_refused<take_scenario>},

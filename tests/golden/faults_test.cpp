@@ -355,6 +355,13 @@ TEST_F(Fault, TheLogSaysWhatTheTimeWentTo) {
   EXPECT_EQ(measured, profile_keys(outcome.out));
 }
 
+TEST_F(Fault, ALogThatCannotBeWrittenIsSaidAndCostsNoProfile) {
+  const Outcome outcome = run(alone + "--time-budget 1s --log-json /dev/full\n");
+  EXPECT_EQ(outcome.status, 0) << outcome.log;
+  EXPECT_THAT(outcome.log, HasSubstr("warning: /dev/full: cannot be written to its end"));
+  EXPECT_FALSE(profile_keys(folder().read("p.json")).empty());
+}
+
 TEST_F(Fault, ALogOfABatchJobIsSparse) {
   const Outcome outcome = run(alone + "--time-budget 2s\n");
   ASSERT_EQ(outcome.status, 0) << outcome.log;

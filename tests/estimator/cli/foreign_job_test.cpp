@@ -2,6 +2,7 @@
 // the same job.
 #include "estimator/cli/foreign_job.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,6 +12,7 @@
 #include "jobs/read_model.hpp"
 #include "tests/estimator/cli/parse.hpp"
 #include "tests/golden/program.hpp"
+#include "units/input_error.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -29,7 +31,7 @@ std::string entry(const ForeignJob& job, const std::string& name) {
 
 std::vector<std::string> texts_of(const std::string& script) {
   std::vector<std::string> texts;
-  for (const ShellWord& word : arguments_of(read_shell(script))) {
+  for (const ShellWord& word : arguments_of(read_shell(script, "train.sh"))) {
     texts.push_back(word.text);
   }
   return texts;
@@ -65,17 +67,58 @@ TEST(ShellWords, FollowVariablesArraysAndSums) {
 
 TEST(ShellWords, LeaveOutBranchesAndSayWhere) {
   const ShellReading reading = read_shell(
-      "TP=2\nif [ $FAST = 1 ]; then\n  TP=8\nfi\npretrain --tensor-model-parallel-size $TP\n");
+      "TP=2\nif [ $FAST = 1 ]; then\n  TP=8\nfi\npretrain --tensor-model-parallel-size $TP\n",
+      "train.sh");
   ASSERT_EQ(reading.commands.size(), 1U);
   EXPECT_EQ(reading.commands.front().back().text, "2");
   EXPECT_THAT(reading.notes, ::testing::ElementsAre("line 2: if"));
 }
 
 TEST(ShellWords, EndOnAnyText) {
-  for (const char* text :
-       {"", "\"", "'", "${", "$((", "$(", "A=(", "--x \\", "$", "$((1/0)) --x"}) {
-    EXPECT_NO_THROW(static_cast<void>(read_shell(text))) << text;
+  for (const char* text : {"",
+                           "\"",
+                           "'",
+                           "${",
+                           "$((",
+                           "$(",
+                           "A=(",
+                           "A=( < > )",
+                           "--x \\",
+                           "$",
+                           "$((1/0)) --x",
+                           "A=\v --x"}) {
+    EXPECT_NO_THROW(static_cast<void>(read_shell(text, "train.sh"))) << text;
   }
+}
+
+// Some lines that a shell would run for long, or without end.
+TEST(ShellWords, FollowNoVariableThatFillsTheMemory) {
+  for (const std::string line : {"A=$A$A", "A=\"$A $A\"", "A+=(${A[@]} ${A[@]})"}) {
+    std::string script = "A=xxxxxxxx\n";
+    for (int i = 0; i < 40; ++i) {
+      script += line + "\n";
+    }
+    EXPECT_THROW(static_cast<void>(texts_of(script + "p --x $A\n")), InputError) << line;
+  }
+}
+
+TEST(ShellWords, KeepDeepAndLongTextsShort) {
+  constexpr std::size_t many = 500'000;
+  const auto repeated = [](const std::string& text) {
+    std::string all;
+    for (std::size_t i = 0; i < many; ++i) {
+      all += text;
+    }
+    return all;
+  };
+  for (const char* text : {"A=(", "A=1 ", "$((", "$(", "${", "a", "(", "-="}) {
+    EXPECT_NO_THROW(static_cast<void>(texts_of(repeated(text)))) << text;
+  }
+}
+
+TEST(ShellWords, LeaveASumAsItIsThatOverflows) {
+  EXPECT_THAT(texts_of("p --x $((3000000000*3000000000*3000000000))\n").back(), HasSubstr("$(("));
+  EXPECT_EQ(texts_of("p --x $((1024 * 8192 * 1000000))\n").back(), "8388608000000");
 }
 
 const char* const gpt3_script =
@@ -265,6 +308,58 @@ TEST(ForeignJob, ReadsANemoYaml) {
   EXPECT_THAT(job.unread, Contains("model.optim.lr"));
   EXPECT_THROW(static_cast<void>(read_nemo_job("a: [", "b.yaml")), InputError);
   EXPECT_THROW(static_cast<void>(read_nemo_job("just text", "b.yaml")), InputError);
+}
+
+std::string refusal_of(const std::string& file, const std::string& text) {
+  try {
+    static_cast<void>(read_foreign_job(job_format_of(file, text), text, file));
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "read";
+}
+
+// Each would overflow a product, divide by nothing or fill the memory.
+TEST(ForeignJob, RefusesCountsThatNoJobHas) {
+  const std::string model =
+      "--hidden-size 64 --num-attention-heads 4 --vocab-size 512 --seq-length 64 ";
+  EXPECT_THAT(refusal_of("a.sh",
+                         "--tensor-model-parallel-size 4294967296 "
+                         "--pipeline-model-parallel-size 4294967296 --nproc-per-node 8"),
+              HasSubstr("'4294967296' is more than any job has"));
+  EXPECT_THAT(refusal_of("a.sh",
+                         "--tensor-model-parallel-size 65536 "
+                         "--pipeline-model-parallel-size 65536 --nproc-per-node 8"),
+              HasSubstr("65536 x 1 x 65536 multiply to more than any job has"));
+  EXPECT_THAT(refusal_of("a.sh", model + "--num-layers 1000000000"),
+              HasSubstr("1000000000 layers are too many (expected at most 10000)"));
+  EXPECT_THAT(
+      refusal_of("a.sh",
+                 model + "--num-layers 2 --num-experts 8 --moe-layer-freq '([0,0]*9999+[1]*9999)'"),
+      HasSubstr("names more than 10000 layers"));
+  EXPECT_THAT(refusal_of("a.sh",
+                         model + "--num-layers 8 --pipeline-model-parallel-size 1000000000 "
+                                 "--decoder-first-pipeline-num-layers 1"),
+              HasSubstr("leaves 8 layers for 1000000000 x 1 chunks"));
+  EXPECT_THAT(refusal_of("a.sh",
+                         model + "--num-layers 2 --ffn-hidden-size 1000000000 "
+                                 "--num-experts 1000000000"),
+              HasSubstr("more than 1e17 parameters"));
+  EXPECT_THAT(refusal_of("a.toml", "[parallelism]\npipeline_parallel_degree = 0\n"),
+              HasSubstr("'0' is not a whole number of at least 1"));
+}
+
+// Ten lines of aliases stand for 10^9 settings.
+TEST(ForeignJob, FollowsNoAliasThatFillsTheMemory) {
+  std::string text = "a0: &a0 {x: 1}\n";
+  for (int i = 1; i < 10; ++i) {
+    text += fmt::format("a{0}: &a{0} {{", i);
+    for (int j = 0; j < 10; ++j) {
+      text += fmt::format("{}b{}: *a{}", j == 0 ? "" : ", ", j, i - 1);
+    }
+    text += "}\n";
+  }
+  EXPECT_THAT(refusal_of("a.yaml", text), HasSubstr("holds more than 10000 values"));
 }
 
 TEST(ForeignJob, TellsFormatsApart) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -55,6 +56,16 @@ TEST_F(JobFile, HoldsOptionsUnderTheirNames) {
   EXPECT_EQ(options.sequence_parallel, SequenceParallel::off);
   EXPECT_TRUE(options.strict);
   EXPECT_EQ(options.zero, ZeroStage::none);
+}
+
+TEST_F(JobFile, NamesNoFileElsewhere) {
+  for (const char* option : {"model", "cluster", "out"}) {
+    for (const char* place : {"/etc/passwd", "../../../../../../../etc/passwd"}) {
+      EXPECT_THAT(complaint_about(
+                      {"estimate", "--job", holding(fmt::format("{} = \"{}\"\n", option, place))}),
+                  HasSubstr("is outside the folders of this file and of the call"));
+    }
+  }
 }
 
 TEST_F(JobFile, HoldsRepeatedOptionsInAnArray) {

@@ -74,6 +74,8 @@ class MeasuredSmall : public testing::Test {
     return read_hardware((folder_ / "planned.toml").string());
   }
 
+  [[nodiscard]] const fs::path& folder() const { return folder_; }
+
  private:
   fs::path folder_;
 };
@@ -109,6 +111,28 @@ TEST_F(MeasuredSmall, RefusesTheProfileOfAnotherKindOfDevice) {
       testing::ThrowsMessage<InputError>(testing::AllOf(testing::HasSubstr("small.json"),
                                                         testing::HasSubstr("GPU 'NVIDIA H200'"),
                                                         testing::HasSubstr("CPU 'a CPU'"))));
+}
+
+// A stranger's cluster file opens nothing of its reader's.
+TEST_F(MeasuredSmall, ReadsNoProfileOutsideTheFolder) {
+  const auto complaint_about = [&](const std::string& place) {
+    std::string text = cluster_text;
+    text.replace(text.find("small.json"), std::string_view("small.json").size(), place);
+    std::ofstream(folder() / "planned.toml") << text;
+    try {
+      static_cast<void>(with(made_profile()));
+    } catch (const InputError& error) {
+      return std::string(error.what());
+    }
+    return std::string("read");
+  };
+  const std::string outside = "is outside the folder of this file";
+  EXPECT_THAT(complaint_about("/etc/passwd"), testing::HasSubstr(outside));
+  EXPECT_THAT(complaint_about("../small.json"), testing::HasSubstr(outside));
+  EXPECT_THAT(complaint_about("inner/../../small.json"), testing::HasSubstr(outside));
+  fs::create_symlink("/etc/passwd", folder() / "link.json");
+  EXPECT_THAT(complaint_about("link.json"), testing::HasSubstr(outside));
+  EXPECT_EQ(complaint_about("./small.json"), "read");
 }
 
 // No collective ran between the two hosts, but their pairs were measured: 1.1 GB/s.

@@ -2,13 +2,16 @@
 #include "estimator/profile/journal.hpp"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "estimator/profile/profile_json.hpp"
 #include "tests/estimator/profile/made_profile.hpp"
@@ -184,6 +187,23 @@ TEST_F(JournalFile, SaysWhichFileCannotBeWritten) {
 // /dev/full accepts the open and refuses every write, as a full disk does.
 TEST_F(JournalFile, AFullDiskIsAnErrorNotALoss) {
   EXPECT_THROW(Journal("/dev/full", Journal::Start::resume).append(head_), std::runtime_error);
+}
+
+// As root, a file in the place of /dev/null would stay there for everybody.
+TEST_F(JournalFile, WriteAtomicallyLeavesAPipeAPipe) {
+  ASSERT_EQ(::mkfifo(profile_path_.c_str(), 0600), 0);
+  const int reader = ::open(profile_path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  ASSERT_GE(reader, 0);
+  const std::string link = (folder_ / "link").string();
+  fs::create_symlink("/proc/self/fd/" + std::to_string(reader), link);
+  write_atomically(profile_path_, "a");
+  write_atomically(link, "b");
+  EXPECT_TRUE(fs::is_fifo(profile_path_));
+  EXPECT_TRUE(fs::is_symlink(link));
+  std::array<char, 4> text{};
+  EXPECT_EQ(::read(reader, text.data(), text.size()), 2);
+  EXPECT_EQ(std::string(text.data()), "ab");
+  ::close(reader);
 }
 
 TEST_F(JournalFile, WriteAtomicallyLeavesTheOldFileWhenItFails) {

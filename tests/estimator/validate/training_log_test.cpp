@@ -125,6 +125,22 @@ TEST(TrainingLog, ReadsTorchtitansColouredLines) {
   EXPECT_FALSE(comparison.parts.front().measured);
 }
 
+TEST(TrainingLog, TakesNothingButNumbersForNumbers) {
+  const auto lines_with = [](const char* number, const char* time, const char* batch) {
+    return std::string("iteration ") + number + "/ 9 | elapsed time per iteration (ms): " + time +
+           " | global batch size: " + batch + " |\n";
+  };
+  for (const char* text : {"nan", "inf", "-1", "1e300", "0"}) {
+    EXPECT_THROW(static_cast<void>(read_training_log_text(lines_with("1", text, "1"), "a.log")),
+                 InputError)
+        << text;
+  }
+  const TrainingLog log = read_training_log_text(lines_with("1", "10.0", "1e300"), "a.log");
+  EXPECT_EQ(log.iterations.at(0).batch, std::nullopt);
+  EXPECT_THROW(static_cast<void>(read_training_log_text(lines_with("1e300", "1", "1"), "a.log")),
+               InputError);
+}
+
 TEST(TrainingLog, SaysWhatItMisses) {
   EXPECT_THROW(static_cast<void>(read_training_log_text("nothing\n", "c.log")), InputError);
   EXPECT_THROW(static_cast<void>(compare_with_log(read_training_log_text(megatron_log, "a.log"),
