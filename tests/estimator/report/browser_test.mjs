@@ -386,6 +386,15 @@ test("a plan of a hundred thousand layouts is a small page that sorts and filter
       all.every((one) => one.querySelector("svg path, canvas")),
     );
     assert.ok(drawn);
+    // A layout whose parts are not in the file has no bar.
+    const bars = await many.page
+      .locator("figure", { hasText: "Why the runner-up lost" })
+      .locator(".chart")
+      .evaluate((one) => one.forerunChart.getOption().yAxis[0].data);
+    assert.deepEqual(
+      bars.map((name) => Number.parseInt(name, 10)),
+      [1, 3, 5, 6, 7, 8],
+    );
     const rows = many.page.locator("#plan .table tbody tr");
     const first = () => rows.first().locator("td").first().innerText();
     const head = many.page.locator("#plan thead button", { hasText: /^#$/ }).last();
