@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "units/input_error.hpp"
+
 namespace forerun {
 namespace {
 
@@ -25,6 +27,10 @@ std::vector<fs::path> data_folders() {
   std::vector<fs::path> folders;
   const char* const own = std::getenv("FORERUN_DATA");  // NOLINT(concurrency-mt-unsafe)
   if (own != nullptr && *own != '\0') {
+    std::error_code ignored;
+    if (!fs::is_directory(own, ignored)) {
+      throw InputError("FORERUN_DATA", "'" + std::string(own) + "' is not a folder");
+    }
     folders.emplace_back(own);
   }
   if (const auto installed = installed_folder()) {

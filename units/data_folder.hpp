@@ -10,7 +10,7 @@
 
 namespace forerun {
 
-/// The folders that are searched, the first first; none need exist.
+/// The folders that are searched, the first first; InputError where FORERUN_DATA names none.
 [[nodiscard]] std::vector<std::filesystem::path> data_folders();
 
 /// FOLDER/`kind`/`name``extension` in the first folder that has it: kind "models" with ".json",

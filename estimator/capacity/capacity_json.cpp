@@ -134,7 +134,7 @@ std::string explanation(const Capacity& capacity) {
   };
   return fmt::format(
       "by FLOP the devices generate at {:.1f} % of their peak, as if they trained; serving {} "
-      "sequences a replica reaches {:.2f} %. Of an iteration {:.0f} % goes into products with "
+      "sequences a replica reaches {:.3g} %. Of an iteration {:.0f} % goes into products with "
       "weights and experts, {:.0f} % into the cache, {:.0f} % into attention within prompts, "
       "{:.0f} % into messages between devices, {:.0f} % into waiting for launches, {:.0f} % into "
       "the rest; prompts of {} tokens for "

@@ -68,6 +68,24 @@ std::string paragraph(std::string_view text, std::size_t width) {
   return wrapped(text, 0, width) + "\n";
 }
 
+/// Choices that are together wider than the page go on below, after a bar.
+std::string broken_at_bars(std::string_view choices, std::size_t width) {
+  std::string text;
+  std::size_t column = 2;
+  while (!choices.empty()) {
+    const std::size_t bar = choices.find('|');
+    const std::string_view piece = choices.substr(0, bar == choices.npos ? bar : bar + 1);
+    if (column + piece.size() > width && !text.empty()) {
+      text += "\n      ";
+      column = 6;
+    }
+    text += piece;
+    column += piece.size();
+    choices.remove_prefix(piece.size());
+  }
+  return text;
+}
+
 /// Two columns, the left one `left_width` wide; what is longer has a line of its own.
 std::string entry(std::string_view left,
                   std::string_view right,
@@ -75,7 +93,7 @@ std::string entry(std::string_view left,
                   std::size_t width) {
   const std::string text = wrapped(right, left_width + 4, width);
   if (left.size() > left_width) {
-    return fmt::format("  {}\n{:{}}{}\n", left, "", left_width + 4, text);
+    return fmt::format("  {}\n{:{}}{}\n", broken_at_bars(left, width), "", left_width + 4, text);
   }
   return fmt::format("  {:<{}}  {}\n", left, left_width, text);
 }

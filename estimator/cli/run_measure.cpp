@@ -16,6 +16,7 @@
 #include "estimator/cli/write_result.hpp"
 #include "estimator/measure/collective_table.hpp"
 #include "estimator/measure/grid_communicators.hpp"
+#include "estimator/measure/skipped_lines.hpp"
 #include "estimator/profile/kernel_family.hpp"
 #include "estimator/profile/profile_json.hpp"
 #include "kernels/kernel_cost.hpp"
@@ -117,9 +118,7 @@ void print_profile(const Json& profile, std::ostream& out) {
                text_of(layer["chained_s"].get<double>() * unit::second),
                text_of(layer["alone_s"].get<double>() * unit::second));
   }
-  for (const Json& key : profile["skipped"]) {
-    fmt::print(out, "skipped: {}\n", key.get<std::string>());
-  }
+  print_skipped(profile["skipped"], out);
 }
 
 std::string members_text(const PlacedGroup& group) {

@@ -232,8 +232,10 @@ std::string reading_of(const Json& document) {
     }
   }
   if (widest != nullptr) {
+    std::string input = (*widest)["input"].get<std::string>();
+    std::ranges::replace(input, '_', ' ');
     text += fmt::format("; {} moves it most, from {:.2g} to {:.2g} million over its 90 %",
-                        (*widest)["input"].get<std::string>(),
+                        input,
                         (*widest)["work_years_at_p5"].get<double>() / 1e6,
                         (*widest)["work_years_at_p95"].get<double>() / 1e6);
   }

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "comm/collective_key.hpp"
+#include "estimator/measure/skipped_lines.hpp"
 #include "units/text_width.hpp"
 #include "units/unit.hpp"
 
@@ -200,9 +201,7 @@ void print_collective_table(const Json& profile, std::ostream& out) {
       print_row(key, *record, out);
     }
   }
-  for (const Json& key : profile["skipped"]) {
-    fmt::print(out, "skipped: {}\n", key.get<std::string>());
-  }
+  print_skipped(profile["skipped"], out);
 }
 
 }  // namespace forerun

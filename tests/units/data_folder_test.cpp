@@ -8,6 +8,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "units/input_error.hpp"
+
 namespace forerun {
 namespace {
 
@@ -55,6 +57,13 @@ TEST_F(DataFolder, StandsBeforeTheInstalledOne) {
   EXPECT_EQ(folders[0], folder());
   EXPECT_EQ(folders[1].filename(), "forerun");
   EXPECT_EQ(folders[1].parent_path().filename(), "share");
+}
+
+TEST_F(DataFolder, IsToldWhenTheVariableNamesNone) {
+  ::setenv("FORERUN_DATA", (folder() / "models" / "ours.json").c_str(), 1);
+  EXPECT_THROW(static_cast<void>(own_catalog_file("models", "gpt2", ".json")), InputError);
+  ::setenv("FORERUN_DATA", "/no/such/folder", 1);
+  EXPECT_THROW(static_cast<void>(data_folders()), InputError);
 }
 
 TEST_F(DataFolder, IsEmptyWithoutTheVariable) {

@@ -3,6 +3,7 @@ import { h } from "./dom.js";
 import { echarts } from "./echarts.js";
 import { is_on_paper, on_theme, theme } from "./theme.js";
 import { table } from "./table.js";
+import { zoomed_by_keys } from "./zoom.js";
 
 // Beyond so many marks SVG becomes slow and a canvas is drawn; not on paper, where browsers keep the
 // last strokes only of a canvas that took many.
@@ -98,6 +99,7 @@ class Chart {
     this.has_many_marks = (spec.marks ?? 0) > most_svg_marks;
     this.box = h("div", { class: "chart", role: "img", "aria-label": spec.title });
     this.box.style.height = `${spec.height ?? 320}px`;
+    if (spec.zooms) zoomed_by_keys(this.box, () => this.chart);
     this.element = h(
       "figure",
       { class: spec.wide ? "wide" : null },
@@ -168,8 +170,9 @@ class Chart {
 }
 
 /**
- * `spec`: title, note, height, wide, marks (how many are drawn), data { columns, rows }, and
- * option(colours, size), an ECharts option; its `legend: true` asks for the page's own.
+ * `spec`: title, note, height, wide, zooms (has a dataZoom that keys move), marks (how many are drawn),
+ * data { columns, rows }, and option(colours, size), an ECharts option; its `legend: true` asks for the
+ * page's own.
  */
 export function figure(spec) {
   const chart = new Chart(spec);

@@ -70,15 +70,29 @@ export function waterfall(rows, total, kind) {
 /** Ticks at round numbers of a unit: sizes count in powers of two. */
 export function steps(kind, most, { is_narrow } = {}) {
   const base = kind === "B" ? 1024 ** Math.floor(Math.log2(Math.max(most, 1)) / 10) : 1;
-  const rough = most / base / (is_narrow ? 2 : 4);
+  const rough = most / base / 4;
   const decade = 10 ** Math.floor(Math.log10(rough));
   const nice = [1, 2, 5, 10].find((factor) => factor * decade >= rough) * decade;
   const interval = nice * base;
-  return {
-    interval,
-    max: Math.ceil(most / interval - 1e-9) * interval,
-    axisLabel: ticks(kind),
+  const max = Math.ceil(most / interval - 1e-9) * interval;
+  // Where there is no room for more: one at either end, of which neither hides the other.
+  return { interval: is_narrow ? max : interval, max, axisLabel: ticks(kind) };
+}
+
+/** The ends of a logarithmic axis: powers of `base` around the values, which may be one alone. */
+export function powers_around(values, base = 10) {
+  const power = (value) => Math.log(value) / Math.log(base);
+  // A logarithm that falls short of a whole number by a rounding would begin with the same tick twice.
+  const whole = (exponent) => {
+    let value = base ** exponent;
+    while (power(value) < exponent) value *= 1 + Number.EPSILON;
+    return value;
   };
+  const low = Math.floor(power(Math.min(...values)) + 1e-9);
+  const high = Math.ceil(power(Math.max(...values)) - 1e-9);
+  return low < high
+    ? { min: whole(low), max: whole(high) }
+    : { min: whole(low - 1), max: whole(high + 1) };
 }
 
 /** Whiskers along x, with a text at their end: items [row, low, high, text]. */

@@ -211,15 +211,20 @@ function parallel(result, layouts) {
 }
 
 function runner_up({ name, document: d }) {
-  if (d.best.length < 2) return null;
-  const names = d.best.map((one, i) => `${i + 1}. ${layout_text(one.layout)}`);
+  const best = d.best
+    .map((one, i) => ({ ...one, name: `${i + 1}. ${layout_text(one.layout)}` }))
+    .filter(({ breakdown_s }) => breakdown_s);
+  if (best.length < 2) return null;
+  const names = best.map((one) => one.name);
   const parts = merged_parts(
-    d.best.map((one) => one.breakdown_s),
+    best.map(({ breakdown_s }) => breakdown_s),
     words,
   );
+  const [first, second] = d.best;
+  const behind = text_of(second.step_time_s - first.step_time_s, "s");
   return figure({
     title: `Why the runner-up lost: ${name}`,
-    note: `The second is behind the first by ${d.best[1].slower_because ?? "nothing"}.`,
+    note: `The second is behind the first by ${second.slower_because ?? `${behind} a step`}.`,
     height: 110 + 34 * names.length,
     data: parts_table(names, parts, "s"),
     option: stacked(names, parts, "s"),

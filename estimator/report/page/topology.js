@@ -72,6 +72,10 @@ function tree_chart(name, topology, levels) {
   });
 }
 
+function with_error(value, kind, error) {
+  return text_of(value, kind) + (error > 0 ? ` ± ${text_of(error, "%")}` : "");
+}
+
 function matrix_chart(name, pairs, ranks, key, kind, title) {
   const values = pairs.map((pair) => Math.log10(pair[key]));
   const names = Array.from({ length: ranks }, (_, rank) => String(rank));
@@ -84,8 +88,12 @@ function matrix_chart(name, pairs, ranks, key, kind, title) {
   });
   const low = Math.min(...values);
   const high = Math.max(...values);
+  const has_texts = ranks <= 8;
   return figure({
     title: `${title} between ranks: ${name}`,
+    note: has_texts
+      ? null
+      : `From dark, ${text_of(10 ** low, kind)}, to bright, ${text_of(10 ** high, kind)}.`,
     height: Math.min(150 + 22 * ranks, 520),
     marks: cells.length,
     data: {
@@ -112,8 +120,8 @@ function matrix_chart(name, pairs, ranks, key, kind, title) {
         formatter: ({ value }) => {
           const pair = pairs[value[3]];
           return tip(`ranks ${pair.ranks.join(" and ")}`, [
-            ["latency", text_of(pair.latency_s, "s")],
-            ["bandwidth", text_of(pair.bandwidth_bytes_per_s, "B/s")],
+            ["latency", with_error(pair.latency_s, "s", pair.latency_error)],
+            ["bandwidth", with_error(pair.bandwidth_bytes_per_s, "B/s", pair.bandwidth_error)],
           ]);
         },
       },
@@ -121,7 +129,7 @@ function matrix_chart(name, pairs, ranks, key, kind, title) {
         {
           type: "heatmap",
           label: {
-            show: ranks <= 8,
+            show: has_texts,
             color: "#000000",
             backgroundColor: "rgba(255,255,255,0.75)",
             padding: [2, 4],

@@ -79,10 +79,11 @@ function timeline({ name, document: trace }) {
     title: `Schedule of the pipeline: ${name}`,
     note:
       `Every stage's passes by micro-batch and chunk: F forward, B backward, I its input part, W ` +
-      `its weight part. Drag the bar below to zoom.` +
+      `its weight part. Drag the bar below to zoom, or press + and −, arrows and 0 here.` +
       (rows.length < names.length ? " Of so many stages only what they compute is drawn." : "") +
       (total > all.length ? ` The first ${all.length} of ${total} slices.` : ""),
     wide: true,
+    zooms: true,
     height: Math.min(140 + 22 * rows.length, 800),
     marks: slices.length,
     data: {

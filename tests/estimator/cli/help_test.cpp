@@ -66,7 +66,7 @@ TEST(Help, BeatsWhateverElseIsWrong) {
 
 TEST(Help, FitsIntoItsColumns) {
   const auto table = option_table();
-  for (const std::size_t width : {std::size_t{80}, usual_help_width}) {
+  for (const std::size_t width : {std::size_t{60}, std::size_t{80}, usual_help_width}) {
     for (const Verb verb : all_verbs()) {
       std::istringstream lines(verb_help(verb, table, width));
       for (std::string line; std::getline(lines, line);) {

@@ -98,6 +98,12 @@ TEST(ForecastScenario, CountsJobYearsBesideYears) {
               1e-9);
 }
 
+TEST(ForecastScenario, IsReadInWords) {
+  const Json document = forecast_scenario({.scenario = "epoch-trend", .samples = 5000});
+  EXPECT_THAT(document.at("reading").get<std::string>(),
+              testing::AllOf(HasSubstr("moves it most"), testing::Not(HasSubstr("_"))));
+}
+
 TEST(ForecastScenario, SharesOfBindingConstraintsSumToOne) {
   const Json document = forecast_scenario({.scenario = "epoch-trend", .samples = 5000});
   double sum = 0.0;

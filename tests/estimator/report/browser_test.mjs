@@ -168,6 +168,47 @@ test("the law of a collective is drawn through its points", async () => {
   assert.ok((await dashed.count()) > 0);
 });
 
+test("the axes of a measurement of one size end near it", async () => {
+  const [{ key }] = document_of(results.one_kernel).kernels;
+  const [m, n, k] = [...key.matchAll(/\b[mnk]=(\d+)/g)].map(([, digits]) => Number(digits));
+  const ends = await figure_of("Rate of products: one-kernel.json")
+    .locator(".chart")
+    .evaluate((element) => {
+      const model = element.forerunChart.getModel();
+      return ["xAxis", "yAxis"].map((kind) => model.getComponent(kind).axis.scale.getExtent());
+    });
+  assert.deepEqual(
+    ends.map((pair) => pair.map(Math.round)),
+    [m, n * k].map((value) => [
+      10 ** Math.floor(Math.log10(value)),
+      10 ** Math.ceil(Math.log10(value)),
+    ]),
+  );
+});
+
+test("the schedule is zoomed by keys", async () => {
+  const box = figure_of("Schedule of the pipeline").locator(".chart");
+  const zoom = () =>
+    box.evaluate((element) => {
+      const [{ start, end }] = element.forerunChart.getOption().dataZoom;
+      return [start, end];
+    });
+  await box.focus();
+  await opened.page.keyboard.press("+");
+  assert.deepEqual(await zoom(), [25, 75]);
+  await opened.page.keyboard.press("ArrowRight");
+  assert.deepEqual(await zoom(), [37.5, 87.5]);
+  await opened.page.keyboard.press("0");
+  assert.deepEqual(await zoom(), [0, 100]);
+});
+
+test("the roofline says which kernels it has no place for", async () => {
+  const { kernels } = document_of(results.profile);
+  const idle = kernels.filter(({ flop }) => !(flop > 0)).length;
+  const note = await figure_of("Roofline: profile.json").locator(".note").innerText();
+  assert.equal(note.includes(`${idle} of ${kernels.length} kernels move bytes alone`), idle > 0);
+});
+
 test("ranks that share a host count as one host", async () => {
   const { hosts } = document_of(results.profile).topology;
   const fact = opened.page.locator("#profile .facts div", { hasText: /^hosts/ }).first();
@@ -296,6 +337,24 @@ test("a narrow screen does not scroll sideways", async () => {
   assert.ok(await opened.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
 });
 
+test("on a narrow screen the ends of a breakdown's axis are both read", async () => {
+  const ticks = await opened.page.$$eval("figure", (figures) =>
+    figures
+      .filter((figure) => figure.querySelector(".title").textContent.startsWith("Where the run's"))
+      .map((figure) => {
+        const box = figure.querySelector(".chart");
+        const { axis } = box.forerunChart.getModel().getComponent("xAxis");
+        const drawn = [...box.querySelectorAll("text")].map(({ textContent }) => textContent);
+        return axis
+          .getViewLabels()
+          .filter(({ formattedLabel }) => drawn.includes(formattedLabel))
+          .map(({ formattedLabel }) => formattedLabel);
+      }),
+  );
+  assert.ok(ticks.length > 0);
+  for (const read of ticks) assert.ok(read.length > 1, read.join(", "));
+});
+
 test("on paper no chart is cut", async () => {
   assert.ok((await opened.page.locator("figure canvas").count()) > 0);
   // What A4 leaves between margins of 14 mm, at 96 pixels an inch.
@@ -327,6 +386,15 @@ test("a plan of a hundred thousand layouts is a small page that sorts and filter
       all.every((one) => one.querySelector("svg path, canvas")),
     );
     assert.ok(drawn);
+    // A layout whose parts are not in the file has no bar.
+    const bars = await many.page
+      .locator("figure", { hasText: "Why the runner-up lost" })
+      .locator(".chart")
+      .evaluate((one) => one.forerunChart.getOption().yAxis[0].data);
+    assert.deepEqual(
+      bars.map((name) => Number.parseInt(name, 10)),
+      [1, 3, 5, 6, 7, 8],
+    );
     const rows = many.page.locator("#plan .table tbody tr");
     const first = () => rows.first().locator("td").first().innerText();
     const head = many.page.locator("#plan thead button", { hasText: /^#$/ }).last();
