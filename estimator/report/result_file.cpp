@@ -75,7 +75,7 @@ std::string_view name_of(ResultKind kind) {
 }
 
 ResultFile read_result(const std::string& path) {
-  return read_result_text(text_of_file(path, largest::profile, "the JSON of another verb"), path);
+  return read_result_text(text_of_file(path, largest::result, "the JSON of another verb"), path);
 }
 
 ResultFile read_result_text(std::string_view text, const std::string& path) {

@@ -73,7 +73,7 @@ TEST(ReadResult, SaysWhatIsWrongWithAFile) {
   EXPECT_THAT(complaint_about(written("cut.json", "{\"runs\": [")), HasSubstr("not valid JSON"));
   EXPECT_THAT(complaint_about(written("other.json", "{\"models\": []}")),
               HasSubstr("no result that report shows"));
-  EXPECT_THAT(complaint_about("/dev/zero"), HasSubstr("larger than 64 MiB"));
+  EXPECT_THAT(complaint_about("/dev/zero"), HasSubstr("larger than 512 MiB"));
   EXPECT_THAT(complaint_about(written("deep.json", std::string(100'000, '['))),
               HasSubstr("deep.json:1: values lie more than 64 deep"));
   EXPECT_THAT(complaint_about(written("list.json", "[1, 2]")), HasSubstr("no result"));
