@@ -74,7 +74,7 @@ std::string broken_at_bars(std::string_view choices, std::size_t width) {
   std::size_t column = 2;
   while (!choices.empty()) {
     const std::size_t bar = choices.find('|');
-    const std::string_view piece = choices.substr(0, bar == choices.npos ? bar : bar + 1);
+    const std::string_view piece = choices.substr(0, bar == std::string_view::npos ? bar : bar + 1);
     if (column + piece.size() > width && !text.empty()) {
       text += "\n      ";
       column = 6;
