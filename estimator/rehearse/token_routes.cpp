@@ -3,6 +3,34 @@
 #include <algorithm>
 
 namespace forerun {
+namespace {
+
+// From one rank to the experts that another holds.
+std::int64_t rows_between(std::span<const std::int32_t> ends,
+                          std::int64_t experts,
+                          std::int64_t held,
+                          std::int64_t from,
+                          std::int64_t to) {
+  const auto first = static_cast<std::size_t>(from * experts + to * held);
+  return ends[first + static_cast<std::size_t>(held) - 1] - (to == 0 ? 0 : ends[first - 1]);
+}
+
+// What all ranks of the group work on, and the busiest.
+void count_group(std::span<const std::int32_t> ends,
+                 std::int64_t ranks,
+                 std::int64_t experts,
+                 TokenRoutes& routes) {
+  for (std::int64_t to = 0; to < ranks; ++to) {
+    std::int64_t rows = 0;
+    for (std::int64_t from = 0; from < ranks; ++from) {
+      rows += rows_between(ends, experts, experts / ranks, from, to);
+    }
+    routes.most_rows = std::max(routes.most_rows, rows);
+    routes.all_rows += rows;
+  }
+}
+
+}  // namespace
 
 TokenRoutes token_routes(std::span<const std::int32_t> ends,
                          std::int64_t ranks,
@@ -13,27 +41,13 @@ TokenRoutes token_routes(std::span<const std::int32_t> ends,
     const auto at = static_cast<std::size_t>(rank * experts + expert);
     return ends[at] - (expert == 0 ? 0 : ends[at - 1]);
   };
-  const auto count_for = [&](std::int64_t from, std::int64_t to) {
-    std::int64_t rows = 0;
-    for (std::int64_t i = 0; i < held; ++i) {
-      rows += count(from, to * held + i);
-    }
-    return rows;
-  };
   TokenRoutes routes;
   for (std::int64_t rank = 0; rank < ranks; ++rank) {
-    routes.sent.push_back(count_for(here, rank));
-    routes.received.push_back(count_for(rank, here));
+    routes.sent.push_back(rows_between(ends, experts, held, here, rank));
+    routes.received.push_back(rows_between(ends, experts, held, rank, here));
     routes.rows += routes.received.back();
   }
-  for (std::int64_t to = 0; to < ranks; ++to) {
-    std::int64_t rows = 0;
-    for (std::int64_t from = 0; from < ranks; ++from) {
-      rows += count_for(from, to);
-    }
-    routes.most_rows = std::max(routes.most_rows, rows);
-    routes.all_rows += rows;
-  }
+  count_group(ends, ranks, experts, routes);
   // Where each expert's rows begin once they are sorted; then each sender's go one after the other.
   std::vector<std::int64_t> next(static_cast<std::size_t>(held));
   std::int64_t begin = 0;
