@@ -18,7 +18,7 @@ namespace {
 struct Slowness {
   double latency = 1.0;
   double bandwidth = 1.0;
-  std::optional<std::int64_t> rank = {};  // whose bandwidth, or else latency, is the worst
+  std::optional<std::int64_t> rank = {};  // whose latency times time per byte is the worst
 };
 
 double median_or_one(std::vector<double> logs, const std::vector<double>& sound) {

@@ -1,6 +1,7 @@
 #include "estimator/validate/predict_row.hpp"
 
 #include <algorithm>
+#include <span>
 #include <vector>
 
 #include "estimator/validate/blanks.hpp"
@@ -130,15 +131,20 @@ JobEstimate RowPredictor::best_estimate(RowJob& row, const Hardware& hardware) c
   if (!row.recomputes_to_run) {
     return best_of(policies, row, hardware);
   }
-  for (const RecomputePolicy& policy : policies) {
-    RowJob tried = row;
+  const RowJob open = row;
+  const JobEstimate none = best_of({policies.front()}, row, hardware);
+  if (could_have_run(none)) {
+    return none;
+  }
+  for (const RecomputePolicy& policy : std::span(policies).subspan(1)) {
+    RowJob tried = open;
     JobEstimate one = best_of({policy}, tried, hardware);
     if (could_have_run(one)) {
       row = tried;
       return one;
     }
   }
-  return best_of({policies.front()}, row, hardware);
+  return none;
 }
 
 JobEstimate RowPredictor::best_of(const std::vector<RecomputePolicy>& policies,

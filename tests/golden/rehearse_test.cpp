@@ -63,14 +63,19 @@ void expect_sound(const json& run) {
   }
 }
 
+// To p.json in the folder.
+Outcome measure_two_ranks(const TestFolder& folder, const std::string& arguments) {
+  return run_program(
+      "measure " + arguments + "--out p.json --time-budget " + (is_sanitized ? "40s" : "12s"),
+      folder.path(),
+      2);
+}
+
 // Dense: tp, pp, cp or dp over two ranks. Experts: those, and ep on two of them.
 TEST(Sweep, RunsEveryLegalLayoutOfEachModel) {
   TestFolder folder;
   with_models(folder);
-  const auto measured = run_program(
-      "measure " + sweep + "--out p.json --time-budget " + (is_sanitized ? "40s" : "12s"),
-      folder.path(),
-      2);
+  const auto measured = measure_two_ranks(folder, sweep);
   ASSERT_EQ(measured.status, 0) << measured.log;
   EXPECT_THAT(measured.log, HasSubstr("warning: left out: tiny.json ep=2,dp=2: "));
   const auto rehearsed = run_program("rehearse " + sweep +
@@ -119,10 +124,7 @@ TEST(Sweep, LeavesOutACaseWithoutAPriceAndRunsTheOthers) {
   TestFolder folder;
   with_models(folder);
   const std::string job = "--layout 'tp=2' --seq 32 --batch 4 --precision fp32 ";
-  const auto measured = run_program("measure --model tiny.json " + job + "--out p.json " +
-                                        "--time-budget " + (is_sanitized ? "40s" : "12s"),
-                                    folder.path(),
-                                    2);
+  const auto measured = measure_two_ranks(folder, "--model tiny.json " + job);
   ASSERT_EQ(measured.status, 0) << measured.log;
   const auto rehearsed = run_program("rehearse --model tiny.json --model experts.json " + job +
                                          "--strict --cluster p.json --steps 2 --format json "
