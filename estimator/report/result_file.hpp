@@ -27,8 +27,8 @@ struct ResultFile {
 
 [[nodiscard]] std::string_view name_of(ResultKind kind);
 
-/// Throws InputError when the file cannot be read, is larger than `largest::result`, is not JSON, is
-/// no result of a verb, or has a schema version that this build does not know.
+/// Throws InputError when the file cannot be read, is larger than `largest::result`, is not JSON,
+/// is no result of a verb, or has a schema version that this build does not know.
 [[nodiscard]] ResultFile read_result(const std::string& path);
 [[nodiscard]] ResultFile read_result_text(std::string_view text, const std::string& path);
 
