@@ -132,7 +132,7 @@ JobEstimate RowPredictor::best_estimate(RowJob& row, const Hardware& hardware) c
     return best_of(policies, row, hardware);
   }
   const RowJob open = row;
-  const JobEstimate none = best_of({policies.front()}, row, hardware);
+  JobEstimate none = best_of({policies.front()}, row, hardware);
   if (could_have_run(none)) {
     return none;
   }
