@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <utility>
 
+#include "estimator/rehearse/host_calls.hpp"
 #include "estimator/rehearse/stopwatch.hpp"
 
 namespace forerun {
@@ -33,6 +35,11 @@ std::size_t sum_index(const AttentionKeyShape& shape,
                       std::int64_t head,
                       std::int64_t position) {
   return static_cast<std::size_t>((sequence * shape.heads + head) * shape.length + position);
+}
+
+std::span<float> part_of(HostMatrix& matrix, std::int64_t first, std::int64_t elements) {
+  return std::span(matrix.values)
+      .subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(elements));
 }
 
 }  // namespace
@@ -244,63 +251,12 @@ std::vector<float> ContextAttention::sums_of(const Piece& piece) const {
   return sums;
 }
 
-namespace {
-
-// Device memory of one kernel call: inputs copied in, results read back.
-class PieceCall {
- public:
-  PieceCall(const Execution& at, const KernelKey& key) : at_(at), key_(key) {
-    for (const Operand& operand : operands_of(key)) {
-      buffers_.push_back(at.store.pool().take(bytes_of(operand)));
-      memory_.push_back(buffers_.back().data());
-    }
-  }
-
-  PieceCall(const PieceCall&) = delete;
-  PieceCall& operator=(const PieceCall&) = delete;
-  PieceCall(PieceCall&&) = delete;
-  PieceCall& operator=(PieceCall&&) = delete;
-
-  ~PieceCall() {
-    for (DeviceBuffer& buffer : buffers_) {
-      at_.store.pool().give_back(std::move(buffer));
-    }
-  }
-
-  void give(std::size_t operand, const HostMatrix& matrix, DataType type) {
-    write_matrix(at_.device, matrix, type, memory_[operand]);
-  }
-
-  [[nodiscard]] HostMatrix result(std::size_t operand,
-                                  DataType type,
-                                  std::int64_t rows,
-                                  std::int64_t width) const {
-    return read_matrix(at_.device, memory_[operand], type, rows, width);
-  }
-
-  Seconds run(const KernelScalars& scalars) {
-    at_.device.synchronize();
-    const Stopwatch watch;
-    at_.device.run(key_, memory_, scalars);
-    at_.device.synchronize();
-    return watch.elapsed();
-  }
-
- private:
-  const Execution& at_;
-  const KernelKey& key_;
-  std::vector<DeviceBuffer> buffers_;
-  std::vector<void*> memory_;
-};
-
-}  // namespace
-
 Seconds ContextAttention::forward_piece(const KernelKey& key,
                                         const Piece& piece,
                                         const KernelScalars& scalars) {
   const AttentionKeyShape& shape = piece.shape;
   const std::int64_t batch = shape.batch;
-  PieceCall call(at_, key);
+  HostKernelCall call(at_, key);
   call.give(
       0, rows_of(layer_.query, piece.first_query * batch, piece.queries * batch), layer_.type);
   call.give(1, rows_of(layer_.keys, 0, key_length(shape) * batch), layer_.type);
@@ -346,12 +302,12 @@ Seconds ContextAttention::backward_piece(const KernelKey& key,
   const std::int64_t first = piece.first_query * shape.batch;
   const std::int64_t rows = piece.queries * shape.batch;
   const std::int64_t keys = key_length(shape) * shape.batch;
-  PieceCall call(at_, key);
+  HostKernelCall call(at_, key);
   call.give(0, rows_of(layer_.query, first, rows), layer_.type);
   call.give(1, rows_of(layer_.keys, 0, keys), layer_.type);
   call.give(2, rows_of(layer_.values, 0, keys), layer_.type);
   call.give(3, rows_of(layer_.output, first, rows), layer_.type);
-  call.give(4, {1, sums_of(piece)}, DataType::fp32);
+  call.give(4, sums_of(piece), DataType::fp32);
   call.give(5, rows_of(layer_.output_gradient, first, rows), layer_.type);
   const Seconds time = call.run(scalars);
   add_rows(layer_.query_gradient, first, call.result(6, layer_.type, rows, output_width(shape)));
@@ -385,27 +341,20 @@ Seconds ContextAttention::exchange(const CollectiveWork& collective, std::int64_
 // To the next rank of the ring, from the one before.
 Seconds ContextAttention::send_on(HostMatrix& keys, HostMatrix& values) {
   Communicator& group = at_.groups.of(GroupKind::context);
-  HostMatrix both = keys;
-  append_rows(both, values);
-  const std::size_t bytes = both.values.size() * element_bytes(layer_.type);
-  DeviceBuffer out = at_.store.pool().take(bytes);
-  DeviceBuffer in = at_.store.pool().take(bytes);
-  write_matrix(at_.device, both, layer_.type, out.data());
-  at_.device.synchronize();
-  const Stopwatch watch;
-  group.send_receive(out.data(),
-                     (group.rank() + 1) % group.size(),
-                     in.data(),
-                     (group.rank() + group.size() - 1) % group.size(),
-                     std::ssize(both.values),
-                     layer_.type);
-  at_.device.synchronize();
-  const Seconds time = watch.elapsed();
-  both = read_matrix(at_.device, in.data(), layer_.type, both.rows(), both.width);
-  keys = rows_of(both, 0, both.rows() / 2);
-  values = rows_of(both, both.rows() / 2, both.rows() / 2);
-  at_.store.pool().give_back(std::move(out));
-  at_.store.pool().give_back(std::move(in));
+  const std::int64_t elements = std::ssize(keys.values);
+  HostMessage message(at_, layer_.type, 2 * elements, 2 * elements);
+  message.write(keys.values);
+  message.write(values.values);
+  const Seconds time = message.run([&](const void* from, void* to) {
+    group.send_receive(from,
+                       (group.rank() + 1) % group.size(),
+                       to,
+                       (group.rank() + group.size() - 1) % group.size(),
+                       2 * elements,
+                       layer_.type);
+  });
+  message.read(0, keys.values);
+  message.read(elements, values.values);
   return time;
 }
 
@@ -437,61 +386,46 @@ void ContextAttention::begin_gathered(std::int64_t layer, DataType type, std::in
 // Keys and values of all ranks in the order of their positions.
 Seconds ContextAttention::gather_keys(const CollectiveWork& collective, std::int64_t micro_batch) {
   begin_gathered(collective.from.layer, collective.key.type, micro_batch);
-  const std::int64_t rows = layer_.shape.batch * layer_.shape.length;
-  HostMatrix both = layer_.keys;
-  append_rows(both, layer_.values);
-  const std::size_t bytes = both.values.size() * element_bytes(layer_.type);
-  DeviceBuffer out = at_.store.pool().take(bytes);
-  DeviceBuffer in = at_.store.pool().take(bytes * static_cast<std::size_t>(ranks()));
-  write_matrix(at_.device, both, layer_.type, out.data());
-  at_.device.synchronize();
-  const Stopwatch watch;
-  at_.groups.of(GroupKind::context)
-      .all_gather(out.data(), in.data(), std::ssize(both.values), layer_.type);
-  at_.device.synchronize();
-  const Seconds time = watch.elapsed();
-  const HostMatrix all =
-      read_matrix(at_.device, in.data(), layer_.type, 2 * rows * ranks(), key_width(layer_.shape));
-  layer_.keys = layer_.values = {};
+  const std::int64_t own = std::ssize(layer_.keys.values);
+  HostMessage message(at_, layer_.type, 2 * own, 2 * own * ranks());
+  message.write(layer_.keys.values);
+  message.write(layer_.values.values);
+  const Seconds time = message.run([&](const void* from, void* to) {
+    at_.groups.of(GroupKind::context).all_gather(from, to, 2 * own, layer_.type);
+  });
+  const std::int64_t half = own / 2;
+  layer_.keys.values.resize(static_cast<std::size_t>(own * ranks()));
+  layer_.values.values.resize(layer_.keys.values.size());
   for (std::int64_t piece = 0; piece < 2 * ranks(); ++piece) {
     const bool is_early = piece < ranks();
     const std::int64_t owner = is_early ? piece : 2 * ranks() - 1 - piece;
-    const std::int64_t first = owner * 2 * rows + (is_early ? 0 : rows / 2);
-    append_rows(layer_.keys, rows_of(all, first, rows / 2));
-    append_rows(layer_.values, rows_of(all, first + rows, rows / 2));
+    const std::int64_t first = owner * 2 * own + (is_early ? 0 : half);
+    message.read(first, part_of(layer_.keys, piece * half, half));
+    message.read(first + own, part_of(layer_.values, piece * half, half));
   }
-  at_.store.pool().give_back(std::move(out));
-  at_.store.pool().give_back(std::move(in));
   return time;
 }
 
 // Every rank's part of the gradients to its owner.
 Seconds ContextAttention::scatter_gradients() {
-  const std::int64_t rows = layer_.shape.batch * layer_.shape.length;
-  const std::int64_t half = rows / 2;
-  HostMatrix blocks;
+  const std::int64_t whole = std::ssize(layer_.key_gradient.values);
+  const std::int64_t own = whole / ranks();
+  const std::int64_t half = own / 2;
+  HostMessage message(at_, layer_.type, 2 * whole, 2 * own);
   for (std::int64_t owner = 0; owner < ranks(); ++owner) {
-    for (const HostMatrix* const gradient : {&layer_.key_gradient, &layer_.value_gradient}) {
-      append_rows(blocks, rows_of(*gradient, owner * half, half));
-      append_rows(blocks, rows_of(*gradient, (2 * ranks() - 1 - owner) * half, half));
+    for (HostMatrix* const gradient : {&layer_.key_gradient, &layer_.value_gradient}) {
+      message.write(part_of(*gradient, owner * half, half));
+      message.write(part_of(*gradient, (2 * ranks() - 1 - owner) * half, half));
     }
   }
-  const std::size_t bytes = blocks.values.size() * element_bytes(layer_.type);
-  DeviceBuffer out = at_.store.pool().take(bytes);
-  DeviceBuffer in = at_.store.pool().take(bytes / static_cast<std::size_t>(ranks()));
-  write_matrix(at_.device, blocks, layer_.type, out.data());
-  at_.device.synchronize();
-  const Stopwatch watch;
-  at_.groups.of(GroupKind::context)
-      .reduce_scatter(out.data(), in.data(), std::ssize(blocks.values) / ranks(), layer_.type);
-  at_.device.synchronize();
-  const Seconds time = watch.elapsed();
-  const HostMatrix own =
-      read_matrix(at_.device, in.data(), layer_.type, 2 * rows, key_width(layer_.shape));
-  layer_.key_gradient = rows_of(own, 0, rows);
-  layer_.value_gradient = rows_of(own, rows, rows);
-  at_.store.pool().give_back(std::move(out));
-  at_.store.pool().give_back(std::move(in));
+  const Seconds time = message.run([&](const void* from, void* to) {
+    at_.groups.of(GroupKind::context).reduce_scatter(from, to, 2 * own, layer_.type);
+  });
+  for (HostMatrix* const gradient : {&layer_.key_gradient, &layer_.value_gradient}) {
+    gradient->values.resize(static_cast<std::size_t>(own));
+  }
+  message.read(0, layer_.key_gradient.values);
+  message.read(own, layer_.value_gradient.values);
   return time;
 }
 

@@ -13,32 +13,42 @@ auto row_at(const HostMatrix& matrix, std::int64_t row) {
 
 }  // namespace
 
+void read_values(Device& device, const void* from, DataType type, std::span<float> values) {
+  device.synchronize();
+  if (type == DataType::fp32) {
+    device.copy_out(values.data(), from, values.size_bytes());
+    return;
+  }
+  std::vector<std::uint16_t> narrow(values.size());
+  device.copy_out(narrow.data(), from, narrow.size() * sizeof(std::uint16_t));
+  std::ranges::transform(narrow, values.begin(), float_from_bf16);
+}
+
+void write_values(Device& device, std::span<const float> values, DataType type, void* to) {
+  if (type == DataType::fp32) {
+    device.copy_in(to, values.data(), values.size_bytes());
+    return;
+  }
+  std::vector<std::uint16_t> narrow(values.size());
+  std::ranges::transform(values, narrow.begin(), bf16_from_float);
+  device.copy_in(to, narrow.data(), narrow.size() * sizeof(std::uint16_t));
+}
+
 HostMatrix read_matrix(
     Device& device, const void* from, DataType type, std::int64_t rows, std::int64_t width) {
   HostMatrix matrix{width, std::vector<float>(static_cast<std::size_t>(rows * width))};
-  device.synchronize();
-  if (type == DataType::fp32) {
-    device.copy_out(matrix.values.data(), from, matrix.values.size() * sizeof(float));
-    return matrix;
-  }
-  std::vector<std::uint16_t> narrow(matrix.values.size());
-  device.copy_out(narrow.data(), from, narrow.size() * sizeof(std::uint16_t));
-  std::ranges::transform(narrow, matrix.values.begin(), float_from_bf16);
+  read_values(device, from, type, matrix.values);
   return matrix;
 }
 
 void write_matrix(Device& device, const HostMatrix& matrix, DataType type, void* to) {
-  if (type == DataType::fp32) {
-    device.copy_in(to, matrix.values.data(), matrix.values.size() * sizeof(float));
-    return;
-  }
-  std::vector<std::uint16_t> narrow(matrix.values.size());
-  std::ranges::transform(matrix.values, narrow.begin(), bf16_from_float);
-  device.copy_in(to, narrow.data(), narrow.size() * sizeof(std::uint16_t));
+  write_values(device, matrix.values, type, to);
 }
 
-HostMatrix rows_of(const HostMatrix& matrix, std::int64_t first, std::int64_t count) {
-  return {matrix.width, {row_at(matrix, first), row_at(matrix, first + count)}};
+std::span<const float> rows_of(const HostMatrix& matrix, std::int64_t first, std::int64_t count) {
+  return std::span(matrix.values)
+      .subspan(static_cast<std::size_t>(first * matrix.width),
+               static_cast<std::size_t>(count * matrix.width));
 }
 
 HostMatrix columns_of(const HostMatrix& matrix, std::int64_t first, std::int64_t count) {
@@ -49,11 +59,6 @@ HostMatrix columns_of(const HostMatrix& matrix, std::int64_t first, std::int64_t
     part.values.insert(part.values.end(), from, from + count);
   }
   return part;
-}
-
-void append_rows(HostMatrix& to, const HostMatrix& more) {
-  to.width = more.width;
-  to.values.insert(to.values.end(), more.values.begin(), more.values.end());
 }
 
 void add_rows(HostMatrix& to, std::int64_t first, const HostMatrix& more) {

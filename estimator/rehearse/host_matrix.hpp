@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "kernels/device.hpp"
@@ -16,16 +17,22 @@ struct HostMatrix {
   [[nodiscard]] std::int64_t rows() const { return std::ssize(values) / width; }
 };
 
+/// Fills `values` with numbers of the device, after waiting for it; and back.
+void read_values(Device& device, const void* from, DataType type, std::span<float> values);
+void write_values(Device& device, std::span<const float> values, DataType type, void* to);
+
 /// Waits for the device.
 [[nodiscard]] HostMatrix read_matrix(
     Device& device, const void* from, DataType type, std::int64_t rows, std::int64_t width);
 void write_matrix(Device& device, const HostMatrix& matrix, DataType type, void* to);
 
-[[nodiscard]] HostMatrix rows_of(const HostMatrix& matrix, std::int64_t first, std::int64_t count);
+/// A view; nothing is copied.
+[[nodiscard]] std::span<const float> rows_of(const HostMatrix& matrix,
+                                             std::int64_t first,
+                                             std::int64_t count);
 [[nodiscard]] HostMatrix columns_of(const HostMatrix& matrix,
                                     std::int64_t first,
                                     std::int64_t count);
-void append_rows(HostMatrix& to, const HostMatrix& more);
 /// Adds `more` to the rows from `first` on.
 void add_rows(HostMatrix& to, std::int64_t first, const HostMatrix& more);
 /// Matrices with equal rows beside each other.
