@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include <fmt/ostream.h>
+#include <malloc.h>
 #include <nlohmann/json.hpp>
 
 #include "estimator/backend/module.hpp"
@@ -46,9 +47,21 @@ Plan planned(const PlanRequest& request,
   });
 }
 
+// A search takes and frees the same sizes all the time: giving memory back to the system between
+// costs a twentieth of it.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  constexpr int most = 1 << 30;
+  mallopt(M_TRIM_THRESHOLD, most);
+  mallopt(M_MMAP_THRESHOLD, most);
+  mallopt(M_TOP_PAD, most >> 6);
+#endif
+}
+
 }  // namespace
 
 ExitCode run_plan(const Options& options, const OutputStreams& streams) {
+  keep_freed_memory();
   const auto start = std::chrono::steady_clock::now();
   const PlanRequest request = plan_request_from(options);
   const auto world = open_world();

@@ -12,6 +12,8 @@
 namespace forerun {
 namespace {
 
+constexpr std::size_t fewest_to_halve = 200;
+
 // Layouts that hold weights and gradients, the least split first: where the best of them are found
 // early, the others are given up early. Any order gives the same bound.
 void put_likely_first(const PlanSubject& subject, std::vector<ParallelLayout>& layouts) {
@@ -46,8 +48,11 @@ Seconds bound_of(const PlanSubject& subject,
   thin.recompute.every_block = false;
   thin.recompute.least_by_stage = false;
   thin.stage_splits.resize(1);
-  thin.micro_batches.resize(std::min<std::size_t>(thin.micro_batches.size(), 2));
+  thin.micro_batches.resize(1);
   put_likely_first(subject, thin.layouts);
+  if (thin.layouts.size() > fewest_to_halve) {
+    thin.layouts.resize(thin.layouts.size() / 2);  // the rest is split more than it has to be
+  }
   const SearchResult result =
       walk_layouts(subject,
                    thin,
