@@ -120,6 +120,16 @@ ClassEfficiency common_efficiency() {
 // modelling.md 10.5 (A100 8.0 %, H100 11.1 %).
 constexpr double datasheet_error = 0.11;
 
+// Of a GPU's peak, Mamba-2's scan as training software runs it, in five Triton kernels: 12.1 to 12.9
+// million tokens/s forward on an H100, 4,096 to 16,384 tokens, 128 heads of 64, one group, state
+// 128, chunks of 256 (vllm-project/vllm, pull request 27299, 2025-10-25): 79 of 989 TFLOP/s. The
+// backward pass is taken to reach as much (modelling.md 1.2: 2.5 to 3 times the forward time).
+constexpr double ssd_fraction = 0.08;
+
+bool is_ssd(KernelOp op) {
+  return op == KernelOp::ssd_forward || op == KernelOp::ssd_backward;
+}
+
 Price datasheet_price(const Cluster& cluster, const KernelKey& key) {
   const DeviceSpec& device = cluster.device;
   const ClassEfficiency efficiency = device.efficiency.value_or(common_efficiency());
@@ -140,6 +150,8 @@ Price datasheet_price(const Cluster& cluster, const KernelKey& key) {
     fraction = efficiency.attention_forward_fraction;
   } else if (key.op == KernelOp::attention_backward) {
     fraction = efficiency.attention_backward_fraction;
+  } else if (is_ssd(key.op) && device.is_gpu()) {
+    fraction = ssd_fraction;
   }
   const Roofline roofline{
       efficiency.launch.in(unit::second),

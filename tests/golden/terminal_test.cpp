@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <fstream>
 #include <set>
 #include <sstream>
 #include <string>
@@ -82,6 +83,17 @@ std::string shown_on_terminal(const std::string& arguments,
   return text;
 }
 
+/// The first line of a table and every `step`-th of the others: quicker, and as wide.
+std::string sampled(const fs::path& table, int step) {
+  std::ifstream file(table);
+  std::string text;
+  int at = 0;
+  for (std::string line; std::getline(file, line); ++at) {
+    text += at % step == 0 ? line + "\n" : "";
+  }
+  return text;
+}
+
 class Terminal : public testing::Test {
  protected:
   void SetUp() override {
@@ -89,6 +101,8 @@ class Terminal : public testing::Test {
                   folder_.path() / "profile.json");
     folder_.write("tiny.json", tiny_llama);
     folder_.write("all_reduce_perf.log", nccl_log);
+    folder_.write("some_runs.csv",
+                  sampled(fs::path(FORERUN_REFERENCE_DATA) / "published/training_runs.csv", 7));
   }
 
   [[nodiscard]] const fs::path& folder() const { return folder_.path(); }
@@ -126,7 +140,7 @@ std::vector<std::string> calls() {
   }
   const std::string data(FORERUN_REFERENCE_DATA);
   if (!data.empty() && fs::exists(data + "/published/training_runs.csv")) {
-    all.push_back("validate --verbose --table " + data + "/published/training_runs.csv");
+    all.push_back("validate --verbose --table some_runs.csv");
     all.push_back("validate --inference " + data + "/published/inference_runs.csv");
   }
   return all;

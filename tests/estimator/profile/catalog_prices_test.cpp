@@ -2,6 +2,7 @@
 #include "estimator/profile/catalog_prices.hpp"
 
 #include <cmath>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -197,6 +198,19 @@ TEST(ClusterPrices, AreFittedWhereTheCatalogKnowsTheDevice) {
   EXPECT_EQ(prices.collective(between).tier, Tier::datasheet);
   EXPECT_THROW((void)prices_from(read_cluster("dgx-h100"), Strictness::interpolated_or_better),
                InputError);
+}
+
+// Mamba-2's five Triton kernels on an H100 (vllm-project/vllm, pull request 27299): tokens/s by
+// length, 128 heads of 64, one group, state 128, chunks of 256.
+TEST(ClusterPrices, ReachThePublishedScanOfMamba2) {
+  const PriceList prices = prices_from(read_cluster("dgx-h100"), Strictness::any_tier);
+  for (const auto& [length, published] :
+       {std::pair{4096, 1.206409e7}, {8192, 1.262327e7}, {16384, 1.292440e7}}) {
+    const KernelKey key{
+        KernelOp::ssd_forward, DataType::bf16, SsdShape{1, length, 128, 64, 1, 128, 256}};
+    const double rate = length / prices.kernel(key).time.in(unit::second);
+    EXPECT_NEAR(rate / published, 1.0, 0.06) << length;
+  }
 }
 
 TEST(ClusterPrices, AreTheDatasheetsWithoutAProfile) {
