@@ -137,11 +137,11 @@ struct Rate {
   FlopsPerSecond rate;  ///< of one device
 };
 
-std::optional<Rate> published_rate(const TrainingRow& row,
+std::optional<Rate> published_rate(const Cells& results,
                                    const std::string& convention,
                                    const Job& job,
                                    const DeviceSpec& device) {
-  if (const auto rate = number_in(row.results, "tflops_per_gpu")) {
+  if (const auto rate = number_in(results, "tflops_per_gpu")) {
     return Rate{"tflops_per_gpu",
                 positive(*rate, "tflops_per_gpu") * unit::teraflop / unit::second};
   }
@@ -150,7 +150,7 @@ std::optional<Rate> published_rate(const TrainingRow& row,
   for (const char* column : {"mfu_pct", "hfu_pct"}) {
     // Without recomputation the two are one.
     const bool is_usable = std::string_view(column) == "mfu_pct" || !counts_recompute;
-    const auto share = number_in(row.results, column);
+    const auto share = number_in(results, column);
     if (share && peak && is_usable) {
       return Rate{column, positive(*share, column) / 100.0 * *peak};
     }
@@ -169,20 +169,20 @@ std::optional<CountedFlops> flops_by_convention(const std::string& convention, c
   return std::nullopt;
 }
 
-std::optional<PublishedTime> published_time(const TrainingRow& row,
+std::optional<PublishedTime> published_time(const Cells& results,
+                                            const std::string& convention,
                                             const Job& job,
                                             const DeviceSpec& device) {
-  if (const auto seconds = number_in(row.results, "step_time_s")) {
+  if (const auto seconds = number_in(results, "step_time_s")) {
     return PublishedTime{positive(*seconds, "step_time_s") * unit::second, "step_time_s"};
   }
   const double devices = real(world_size(job.layout));
-  if (const auto rate = number_in(row.results, "tokens_per_s_per_gpu")) {
+  if (const auto rate = number_in(results, "tokens_per_s_per_gpu")) {
     return PublishedTime{
         tokens_of(job) / (positive(*rate, "tokens_per_s_per_gpu") * devices) * unit::second,
         "tokens_per_s_per_gpu"};
   }
-  const std::string convention = text_in(row.configuration, "flops_convention");
-  const auto rate = published_rate(row, convention, job, device);
+  const auto rate = published_rate(results, convention, job, device);
   const auto counted = flops_by_convention(convention, job);
   if (!rate || !counted) {
     return std::nullopt;

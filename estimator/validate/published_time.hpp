@@ -26,11 +26,12 @@ struct CountedFlops {
 [[nodiscard]] std::optional<CountedFlops> flops_by_convention(const std::string& convention,
                                                               const Job& job);
 
-/// The first of: step_time_s; tokens_per_s_per_gpu; tflops_per_gpu by the row's convention; mfu_pct
+/// The first of: step_time_s; tokens_per_s_per_gpu; tflops_per_gpu by the `convention`; mfu_pct
 /// or hfu_pct likewise, of the peak that the convention states or else of the device's own.
 /// Nothing where none is published or its convention is not known. Throws InputError for a result
 /// that is no positive number.
-[[nodiscard]] std::optional<PublishedTime> published_time(const TrainingRow& row,
+[[nodiscard]] std::optional<PublishedTime> published_time(const Cells& results,
+                                                          const std::string& convention,
                                                           const Job& job,
                                                           const DeviceSpec& device);
 

@@ -171,6 +171,15 @@ Offload offload_of(const Cells& cells) {
   return *offload;
 }
 
+ExpertDispatch dispatch_of(const Cells& cells) {
+  const std::string text = text_in(cells, "ep_kind");
+  const auto dispatch = text.empty() ? ExpertDispatch{} : expert_dispatch_from(text);
+  if (!dispatch) {
+    throw InputError("ep_kind", fmt::format("'{}' is not known", text));
+  }
+  return *dispatch;
+}
+
 // "N" sequences, or one of the words that rules use: dp*micro_batch, 4*dp*micro_batch; batch/dp,
 // best.
 void set_batches(const Cells& cells, RowJob& row) {
@@ -242,6 +251,7 @@ RowJob job_of_row(const Cells& cells) {
   set_tuning(cells, job.recipe);
   job.recipe.recompute = recompute_of(cells, row);
   job.recipe.offload = offload_of(cells);
+  job.recipe.expert_dispatch = dispatch_of(cells);
   job.recipe.zero = zero_of(cells);
   job.recipe.sequence_parallel =
       is_true(cells, "sp") && job.layout.tensor > 1 ? SequenceParallel::on : SequenceParallel::off;

@@ -37,10 +37,7 @@ DeviceSpec a100() {
 }
 
 std::optional<PublishedTime> published(const Cells& results, const std::string& convention) {
-  TrainingRow row;
-  row.results = results;
-  row.configuration["flops_convention"] = convention;
-  return published_time(row, gpt_job(), a100());
+  return published_time(results, convention, gpt_job(), a100());
 }
 
 TEST(PublishedTime, PrefersSecondsThenTokensThenFlop) {

@@ -152,6 +152,44 @@ TEST(RowPredictor, PricesWhatARowSaysIsOffloaded) {
   EXPECT_GT(offloaded.facts.breakdown->offload, Seconds());
 }
 
+// Qwen3-235B over four nodes, as its notes say by DeepEP: fewer copies of a token between nodes.
+// The source's FLOP count half the square of attention, as its rows with both rates show.
+TEST(RowPredictor, TakesDispatchAndConventionFromTheCommittedTable) {
+  TrainingRow row;
+  row.id = "experts";
+  row.source = "Megatron-MoE-ModelZoo Qwen3 best practice";
+  row.configuration = {{"source", row.source},
+                       {"model", "Qwen3 235B-A22B"},
+                       {"layers", "94"},
+                       {"hidden", "4096"},
+                       {"heads", "64"},
+                       {"kv_heads", "4"},
+                       {"head_dim", "128"},
+                       {"vocab", "151936"},
+                       {"moe_experts", "128"},
+                       {"moe_topk", "8"},
+                       {"moe_ffn_hidden", "1536"},
+                       {"seq_len", "4096"},
+                       {"gpu", "H100"},
+                       {"gpu_family", "H100"},
+                       {"num_gpus", "256"},
+                       {"precision", "bf16"},
+                       {"tp", "2"},
+                       {"pp", "8"},
+                       {"vp", "4"},
+                       {"ep", "32"},
+                       {"micro_batch", "1"},
+                       {"global_batch", "2048"},
+                       {"flops_convention", "model FLOPs, Megatron formula"}};
+  row.results = {{"tflops_per_gpu", "245"}};
+  const RowPrediction plain = predict(row);
+  ASSERT_TRUE(is_priced(plain.row)) << plain.row.skip_reason;
+  EXPECT_NEAR(plain.row.published->in(unit::second), 19.7, 0.02 * 19.7);  // as it prints beside
+  row.configuration["notes"] = "dispatcher DeepEP; recompute modules: norm, act";
+  const RowPrediction by_node = predict(row);
+  EXPECT_LT(by_node.facts.breakdown->expert_parallel, 0.7 * plain.facts.breakdown->expert_parallel);
+}
+
 std::string reason(const std::string& column, const std::string& cell) {
   TrainingRow row = narayanan();
   if (cell.empty()) {
@@ -174,6 +212,7 @@ TEST(RowPredictor, GivesTheReasonWhereItCannotPrice) {
   EXPECT_THAT(reason("gpu_family", "Cerebras"), HasSubstr("A100-80GB SXM"));
   EXPECT_THAT(reason("precision", "int3"), HasSubstr("int3"));
   EXPECT_THAT(reason("offload", "disk"), HasSubstr("offload: 'disk'"));
+  EXPECT_THAT(reason("ep_kind", "carrier pigeon"), HasSubstr("ep_kind: 'carrier pigeon'"));
   EXPECT_THAT(reason("model", "Mamba"), HasSubstr("Mamba"));
   EXPECT_THAT(reason("task", "whole run"), HasSubstr("whole run"));
   EXPECT_THAT(reason("num_gpus", "96000000"), HasSubstr("max_devices"));
