@@ -120,14 +120,37 @@ ClassEfficiency common_efficiency() {
 // modelling.md 10.5 (A100 8.0 %, H100 11.1 %).
 constexpr double datasheet_error = 0.11;
 
-// Of a GPU's peak, Mamba-2's scan as training software runs it, in five Triton kernels: 12.1 to 12.9
-// million tokens/s forward on an H100, 4,096 to 16,384 tokens, 128 heads of 64, one group, state
-// 128, chunks of 256 (vllm-project/vllm, pull request 27299, 2025-10-25): 79 of 989 TFLOP/s. The
-// backward pass is taken to reach as much (modelling.md 1.2: 2.5 to 3 times the forward time).
+// Of a GPU's peak, Mamba-2's scan as training software runs it, in five Triton kernels: 12.1
+// to 12.9 million tokens/s forward on an H100, 4,096 to 16,384 tokens, 128 heads of 64, one group,
+// state 128, chunks of 256 (vllm-project/vllm, pull request 27299, 2025-10-25): 79 of 989 TFLOP/s.
+// The backward pass is taken to reach as much (modelling.md 1.2: 2.5 to 3 times the forward time).
 constexpr double ssd_fraction = 0.08;
+
+// Gated DeltaNet's scan in flash-linear-attention 0.4.2, forward: 0.424 ms on a B200 for 8,192
+// tokens of one sequence, 16 value and 4 key heads of 128 (flashinfer-ai/flashinfer, pull request
+// 3001, 2026): 43 TFLOP/s. So few blocks wait for their own chain of chunks, whatever the peak.
+constexpr FlopsPerSecond delta_rule_rate = 43.0 * unit::teraflop / unit::second;
 
 bool is_ssd(KernelOp op) {
   return op == KernelOp::ssd_forward || op == KernelOp::ssd_backward;
+}
+
+bool is_delta_rule(KernelOp op) {
+  return op == KernelOp::delta_rule_forward || op == KernelOp::delta_rule_backward;
+}
+
+// Of matrix work of no class of its own.
+FlopsPerSecond scan_rate(const DeviceSpec& device,
+                         KernelOp op,
+                         FlopsPerSecond usual,
+                         FlopsPerSecond peak) {
+  if (!device.is_gpu()) {
+    return usual;
+  }
+  if (is_ssd(op)) {
+    return ssd_fraction * peak;
+  }
+  return is_delta_rule(op) ? std::min(usual, delta_rule_rate) : usual;
 }
 
 Price datasheet_price(const Cluster& cluster, const KernelKey& key) {
@@ -150,12 +173,11 @@ Price datasheet_price(const Cluster& cluster, const KernelKey& key) {
     fraction = efficiency.attention_forward_fraction;
   } else if (key.op == KernelOp::attention_backward) {
     fraction = efficiency.attention_backward_fraction;
-  } else if (is_ssd(key.op) && device.is_gpu()) {
-    fraction = ssd_fraction;
   }
   const Roofline roofline{
       efficiency.launch.in(unit::second),
-      fraction * peak->second.in(unit::flop / unit::second),
+      scan_rate(device, key.op, fraction * peak->second, peak->second)
+          .in(unit::flop / unit::second),
       (efficiency.memory_fraction * device.memory_bandwidth).in(unit::byte / unit::second)};
   return {
       roofline.seconds(hardware_flops(key).in(unit::flop), minimum_traffic(key).in(unit::byte)) *

@@ -213,6 +213,15 @@ TEST(ClusterPrices, ReachThePublishedScanOfMamba2) {
   }
 }
 
+// flash-linear-attention on a B200 (flashinfer-ai/flashinfer, pull request 3001): 8,192 tokens, 16
+// value and 4 key heads of 128, chunks of 64.
+TEST(ClusterPrices, ReachThePublishedScanOfGatedDeltaNet) {
+  const PriceList prices = prices_from(read_cluster("dgx-b200"), Strictness::any_tier);
+  const KernelKey key{
+      KernelOp::delta_rule_forward, DataType::bf16, DeltaShape{1, 8192, 16, 4, 128, 128, 64}};
+  EXPECT_NEAR(prices.kernel(key).time.in(unit::millisecond), 0.424, 0.02);
+}
+
 TEST(ClusterPrices, AreTheDatasheetsWithoutAProfile) {
   Cluster cluster = read_cluster("dgx-h100");
   cluster.device.profile.reset();
