@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cmath>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -211,8 +212,12 @@ void set_batches(const Cells& cells, RowJob& row) {
   }
 }
 
-constexpr auto hardware_columns = std::to_array<const char*>(
-    {"cluster", "devices_per_node", "node_network", "device_memory", "device_memory_bandwidth"});
+constexpr auto hardware_columns = std::to_array<const char*>({"cluster",
+                                                              "devices_per_node",
+                                                              "node_network",
+                                                              "device_memory",
+                                                              "device_memory_bandwidth",
+                                                              "device_power"});
 
 std::string hardware_key_of(const Cells& cells) {
   std::string key;
@@ -235,6 +240,18 @@ auto quantity_in(const Cells& cells, const char* column, Parse parse)
     throw InputError(column, fmt::format("'{}' (expected a number with its unit)", text));
   }
   return value;
+}
+
+// A device that is held at a lower power runs matrix work at the clock that it then sustains: power
+// goes with clock times voltage squared, and voltage with clock, so the clock with the third root.
+void limit_power(DeviceSpec& device, Watts limit) {
+  if (!device.power) {
+    throw InputError("device_power", device.name + " states no power in the catalog");
+  }
+  const double clock = std::min(1.0, std::cbrt(limit / *device.power));
+  for (auto& [type, rate] : device.peak) {
+    rate *= clock;
+  }
 }
 
 }  // namespace
@@ -281,6 +298,9 @@ HardwareSource hardware_of_row(const Cells& cells) {
   }
   if (const auto rate = quantity_in(cells, "device_memory_bandwidth", parse_rate)) {
     cluster.device.memory_bandwidth = *rate;
+  }
+  if (const auto limit = quantity_in(cells, "device_power", parse_power)) {
+    limit_power(cluster.device, *limit);
   }
   if (const auto network = quantity_in(cells, "node_network", parse_rate)) {
     const BytesPerSecond share = *network / static_cast<double>(cluster.devices_per_node);

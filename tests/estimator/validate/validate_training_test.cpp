@@ -1,6 +1,7 @@
 // Published runs predicted row by row: blind to results, and never thrown off by a cell.
 #include "estimator/validate/validate_training.hpp"
 
+#include <cmath>
 #include <filesystem>
 #include <random>
 #include <sstream>
@@ -188,6 +189,18 @@ TEST(RowPredictor, TakesDispatchAndConventionFromTheCommittedTable) {
   row.configuration["notes"] = "dispatcher DeepEP; recompute modules: norm, act";
   const RowPrediction by_node = predict(row);
   EXPECT_LT(by_node.facts.breakdown->expert_parallel, 0.7 * plain.facts.breakdown->expert_parallel);
+}
+
+// At 200 of 400 W the clock falls to the third root of a half: matrix work takes up to 1.26 times.
+TEST(RowPredictor, SlowsADeviceThatIsHeldAtLessPower) {
+  TrainingRow row = narayanan();
+  const Seconds full = *predict(row).row.predicted;
+  row.configuration["device_power"] = "200 W";
+  const Seconds half = *predict(row).row.predicted;
+  EXPECT_GT(half / full, 1.1);
+  EXPECT_LT(half / full, std::cbrt(2.0));
+  row.configuration["device_power"] = "1 kW";
+  EXPECT_EQ(*predict(row).row.predicted, full);
 }
 
 std::string reason(const std::string& column, const std::string& cell) {
