@@ -54,11 +54,15 @@ constexpr Software megatron_2022{
 // fp32 gradients with bf16 (arguments.py sets accumulate_allreduce_grads_in_fp32).
 // --optimizer-cpu-offload updates on the host: HybridDeviceOptimizer (optimizer/cpu_offloading)
 // steps pinned copies with a CPU Adam; gradients go out in step() and weights come back behind it,
-// one after the other unless --overlap-cpu-optimizer-d2h-h2d is given.
+// one after the other unless --overlap-cpu-optimizer-d2h-h2d is given. TransformerEngine's modules,
+// and the output layer beside them, take their stand-in gradients from get_dummy_wgrad
+// (transformer_engine/pytorch/module/base.py; megatron/core/tensor_parallel/layers.py), which keeps
+// one a shape.
 constexpr Software megatron_core{
     .preset = "megatron-core",
     .reads_in_place = true,
     .fuses_bias = true,
+    .keeps_wgrad_stand_ins = true,
     .scatters_messages = true,
     .clips_gradients = true,
     .offloaded_update = OffloadedUpdate::host,
@@ -248,7 +252,7 @@ const Software& usual_software(bool has_adapters) {
   return has_adapters ? presets.back() : megatron_core;
 }
 
-std::array<std::pair<std::string_view, std::string_view>, 18> switches_of(const Software& s) {
+std::array<std::pair<std::string_view, std::string_view>, 19> switches_of(const Software& s) {
   return {{{"reads_in_place", yes_or_no(s.reads_in_place)},
            {"attention", name_of(s.attention)},
            {"dropout", yes_or_no(s.dropout)},
@@ -256,6 +260,7 @@ std::array<std::pair<std::string_view, std::string_view>, 18> switches_of(const 
            {"fuses_residual_norm", yes_or_no(s.fuses_residual_norm)},
            {"cross_entropy", name_of(s.cross_entropy)},
            {"fuses_gradient_accumulation", yes_or_no(s.fuses_gradient_accumulation)},
+           {"keeps_wgrad_stand_ins", yes_or_no(s.keeps_wgrad_stand_ins)},
            {"gradients", name_of(s.gradients)},
            {"gradient_reduce", name_of(s.gradient_reduce)},
            {"overlaps_gradient_reduce", yes_or_no(s.overlaps_gradient_reduce)},

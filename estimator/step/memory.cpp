@@ -391,6 +391,30 @@ void add_frozen(const Job& job, const StageWeights& weights, StageMemory& memory
   memory.weights += static_cast<double>(weights.largest_quantized) * element;
 }
 
+// One buffer for all trained matrices of a shape; experts are products of their own.
+Bytes wgrad_stand_ins(const Job& job, const StageWeights& weights) {
+  const bool has_tied_head =
+      job.model.tied_embeddings && std::ranges::any_of(weights.specs, [](const WeightSpec& spec) {
+        return spec.id.name == TensorName::w_final_norm;
+      });
+  std::set<std::pair<std::int64_t, std::int64_t>> shapes;
+  for (const WeightSpec& spec : weights.specs) {
+    const bool is_head = spec.id.name == TensorName::w_head ||
+                         (has_tied_head && spec.id.name == TensorName::w_embedding);
+    if (spec.rows > 1 && spec.columns > 1 && !spec.is_frozen &&
+        (is_head || is_layer_matrix(spec.id))) {
+      const std::int64_t alike =
+          is_of_expert(spec) ? job.model.moe->experts / job.layout.expert : 1;
+      shapes.emplace(spec.rows / alike, spec.columns);
+    }
+  }
+  double elements = 0.0;
+  for (const auto& [rows, columns] : shapes) {
+    elements += static_cast<double>(rows * columns);
+  }
+  return elements * size_of(data_type_of(job.recipe.precision));
+}
+
 }  // namespace
 
 StageMemory state_memory(const Job& job, const StageWeights& weights) {
@@ -404,6 +428,9 @@ StageMemory state_memory(const Job& job, const StageWeights& weights) {
                 expert_state_shards(job)},
                memory);
   add_frozen(job, weights, memory);
+  if (job.recipe.software.keeps_wgrad_stand_ins) {
+    memory.gradients += wgrad_stand_ins(job, weights);
+  }
   if (state_shards(job).weights > 1) {
     memory.weights += gathered_bytes(job);
     return memory;

@@ -29,7 +29,7 @@ struct MemoryOverheads {
 
 struct StageMemory {
   Bytes weights;
-  Bytes gradients;
+  Bytes gradients;  ///< with what stands in for them in autograd (Software::keeps_wgrad_stand_ins)
   Bytes optimizer_states;
   Bytes activations;  ///< kept from forward to backward, all micro-batches in flight
   Bytes transient;    ///< what one pass holds beyond that
