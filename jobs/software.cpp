@@ -97,6 +97,19 @@ constexpr Software fsdp_2023 = [] {
   return software;
 }();
 
+// nanotron (Hugging Face): eager modules with FlashAttention-2 and sharded cross-entropy;
+// accumulate_grad_in_fp32, as its example configurations set (from memory), keeps one fp32 buffer
+// (optim/gradient_accumulator.py) that is reduced as it is, after every bucket's last backward
+// pass.
+constexpr Software nanotron = [] {
+  Software software = fsdp;
+  software.preset = "nanotron";
+  software.cross_entropy = CrossEntropy::vocab_parallel;
+  software.gradients = GradientFormat::fp32;
+  software.gradient_reduce = GradientFormat::fp32;
+  return software;
+}();
+
 // torchtitan of 2024: FSDP2 with MixedPrecisionPolicy(param bf16, reduce fp32), torch.compile of
 // every block (parallelize_llama.py) but not of the loss (train.py: turned off for errors on the
 // device); scaled_dot_product_attention, which is FlashAttention-2. enable_cpu_offload is FSDP2's.
@@ -185,6 +198,7 @@ constexpr auto presets = std::to_array<Software>({Software{},
                                                   megatron_core,
                                                   fsdp,
                                                   fsdp_2023,
+                                                  nanotron,
                                                   torchtitan,
                                                   maxtext,
                                                   deepspeed_2022,

@@ -74,7 +74,7 @@ struct Software {
 [[nodiscard]] std::string_view name_of(CrossEntropy method);
 [[nodiscard]] std::string_view name_of(OffloadedUpdate update);
 
-/// megatron-2021, megatron-2022, megatron-core, fsdp, fsdp-2023, torchtitan, maxtext,
+/// megatron-2021, megatron-2022, megatron-core, fsdp, fsdp-2023, nanotron, torchtitan, maxtext,
 /// deepspeed-2022, deepspeed, peft and forerun, each with the documents it was read from beside it
 /// in the source.
 [[nodiscard]] std::span<const Software> software_presets();
