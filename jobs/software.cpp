@@ -57,12 +57,14 @@ constexpr Software megatron_2022{
 // one after the other unless --overlap-cpu-optimizer-d2h-h2d is given. TransformerEngine's modules,
 // and the output layer beside them, take their stand-in gradients from get_dummy_wgrad
 // (transformer_engine/pytorch/module/base.py; megatron/core/tensor_parallel/layers.py), which keeps
-// one a shape.
+// one a shape. GroupedLinear starts a cuBLAS product an expert on four streams
+// (general_grouped_gemm).
 constexpr Software megatron_core{
     .preset = "megatron-core",
     .reads_in_place = true,
     .fuses_bias = true,
     .keeps_wgrad_stand_ins = true,
+    .launches_each_expert = true,
     .scatters_messages = true,
     .clips_gradients = true,
     .offloaded_update = OffloadedUpdate::host,
@@ -266,7 +268,7 @@ const Software& usual_software(bool has_adapters) {
   return has_adapters ? presets.back() : megatron_core;
 }
 
-std::array<std::pair<std::string_view, std::string_view>, 19> switches_of(const Software& s) {
+std::array<std::pair<std::string_view, std::string_view>, 20> switches_of(const Software& s) {
   return {{{"reads_in_place", yes_or_no(s.reads_in_place)},
            {"attention", name_of(s.attention)},
            {"dropout", yes_or_no(s.dropout)},
@@ -275,6 +277,7 @@ std::array<std::pair<std::string_view, std::string_view>, 19> switches_of(const 
            {"cross_entropy", name_of(s.cross_entropy)},
            {"fuses_gradient_accumulation", yes_or_no(s.fuses_gradient_accumulation)},
            {"keeps_wgrad_stand_ins", yes_or_no(s.keeps_wgrad_stand_ins)},
+           {"launches_each_expert", yes_or_no(s.launches_each_expert)},
            {"gradients", name_of(s.gradients)},
            {"gradient_reduce", name_of(s.gradient_reduce)},
            {"overlaps_gradient_reduce", yes_or_no(s.overlaps_gradient_reduce)},

@@ -50,6 +50,8 @@ struct Software {
   /// And for the gradient that went there, autograd gets a buffer of the weight's shape in the
   /// training's format, one for all weights of a shape.
   bool keeps_wgrad_stand_ins = false;
+  /// Products of experts are started one by one, not as one kernel.
+  bool launches_each_expert = false;
   GradientFormat gradients = GradientFormat::fp32;        ///< as accumulated
   GradientFormat gradient_reduce = GradientFormat::fp32;  ///< as sent
   bool overlaps_gradient_reduce = true;   ///< bucket by bucket under the last backward pass
@@ -86,7 +88,7 @@ struct Software {
 [[nodiscard]] const Software& usual_software(bool has_adapters);
 
 /// One line per switch for people ("attention unfused", ...), for `estimate --verbose`.
-[[nodiscard]] std::array<std::pair<std::string_view, std::string_view>, 19> switches_of(
+[[nodiscard]] std::array<std::pair<std::string_view, std::string_view>, 20> switches_of(
     const Software& software);
 
 }  // namespace forerun

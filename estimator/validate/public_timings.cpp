@@ -80,6 +80,26 @@ void read_product(const CsvTable& table, std::size_t row, DataType type, PublicT
   timing.family = fmt::format("n={} k={}", n, k);
 }
 
+// Tables print the rows of one group, all alike.
+void read_grouped(const CsvTable& table, std::size_t row, DataType type, PublicTiming& timing) {
+  const std::int64_t groups = table.needed_count(row, "groups");
+  const std::int64_t rows = table.needed_count(row, "m");
+  const std::int64_t n = table.needed_count(row, "n");
+  const std::int64_t k = table.needed_count(row, "k");
+  const GemmLayout layout = layout_of(table.text(row, "direction"));
+  timing.key = {
+      KernelOp::grouped_gemm,
+      type,
+      GroupedGemmShape{groups,
+                       groups * rows,
+                       rows,
+                       n,
+                       k,
+                       layout,
+                       layout == GemmLayout::tn ? GemmOutput::accumulate_fp32 : GemmOutput::store}};
+  timing.family = fmt::format("n={} k={}", n, k);
+}
+
 // Forward and backward together are one kernel of their own kind here: 3.5 times the forward FLOP.
 Flops read_attention(const CsvTable& table, std::size_t row, DataType type, PublicTiming& timing) {
   const bool is_forward = table.text(row, "direction") == "fwd";
@@ -121,6 +141,10 @@ PublicTiming read_kernel(const CsvTable& table, std::size_t row) {
     timing.skip_reason = "unknown precision '" + table.text(row, "precision") + "'";
   } else if (is_product && !table.text(row, "m").empty()) {
     read_product(table, row, *type, timing);
+    timing.time = time_of(table, row, hardware_flops(timing.key)).value_or(Seconds());
+  } else if (kernel == "grouped gemm" && table.has("groups") &&
+             !table.text(row, "groups").empty()) {
+    read_grouped(table, row, *type, timing);
     timing.time = time_of(table, row, hardware_flops(timing.key)).value_or(Seconds());
   } else if (kernel == "attention") {
     const Flops flop = read_attention(table, row, *type, timing);

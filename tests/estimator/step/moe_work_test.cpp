@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "estimator/step/expert_load.hpp"
+#include "estimator/step/part_cost.hpp"
 #include "estimator/step/stage_weights.hpp"
 #include "estimator/step/work_list.hpp"
 #include "jobs/parameter_count.hpp"
@@ -167,6 +168,31 @@ TEST(ExpertWork, NeedsTheSequenceSplitWithTheTensors) {
   EXPECT_NE(unsupported_because(job)->find("--sp on"), std::string::npos);
   job.layout.expert_tensor = 2;  // then each rank works on its part of every token's experts
   EXPECT_FALSE(unsupported_because(job));
+}
+
+// TransformerEngine starts every expert's product by itself: 8.5 us each where they are short, next
+// to nothing more where they are long; one kernel for all, and what was measured, stay as they are.
+TEST(ExpertPrice, HasAFloorForEveryExpertThatIsStartedByItself) {
+  const auto priced = [](Seconds together, Tier tier, bool one_by_one) {
+    const PriceList prices{[&](const KernelKey&) {
+                             return Price{together, tier, 0.0};
+                           },
+                           {},
+                           {},
+                           {},
+                           {}};
+    Software software;
+    software.launches_each_expert = one_by_one;
+    Pricing pricing(prices, software, Overlap::off);
+    const KernelKey key{
+        KernelOp::grouped_gemm, DataType::bf16, GroupedGemmShape{160, 24640, 154, 3072, 5120}};
+    return pricing.of(key).time.in(unit::microsecond);
+  };
+  const auto us = [](double time) { return time * unit::microsecond; };
+  EXPECT_DOUBLE_EQ(priced(us(992), Tier::fitted, false), 992.0);
+  EXPECT_DOUBLE_EQ(priced(us(992), Tier::measured, true), 992.0);
+  EXPECT_NEAR(priced(us(992), Tier::fitted, true), std::hypot(992.0, 160 * 8.5), 1e-6);
+  EXPECT_NEAR(priced(us(50000), Tier::fitted, true), 50000.0, 20.0);
 }
 
 }  // namespace

@@ -72,6 +72,24 @@ TEST(KernelTable, ReadsTimesOrRates) {
   EXPECT_THAT(timings[4].skip_reason, testing::HasSubstr("grouped gemm"));
 }
 
+// Rows of one group: 2 x 160 x 154 x 3072 x 5120 FLOP at 449.29 TFLOP/s.
+TEST(KernelTable, ReadsGroupedProducts) {
+  const WrittenFile file(
+      "kernels.csv",
+      "id,source,kernel,impl,gpu,precision,direction,m,n,k,groups,tflops,time_us\n"
+      "f,s x,grouped gemm,i,B200,bf16,fwd,154,3072,5120,160,449.29,\n"
+      "w,s x,grouped gemm,i,B200,bf16,wgrad,154,3072,5120,160,210.72,\n"
+      "n,s x,grouped gemm,i,B200,bf16,fwd,154,3072,5120,,449.29,\n");
+  const auto timings = read_kernel_table(file.path());
+  ASSERT_EQ(timings.size(), 3U);
+  EXPECT_EQ(text_of(timings[0].key),
+            "grouped_gemm bf16 groups=160 rows=24640 largest=154 n=3072 k=5120 nt");
+  EXPECT_NEAR(timings[0].time.in(unit::microsecond), 775080192000.0 / 449.29e6, 0.1);
+  EXPECT_EQ(text_of(timings[1].key),
+            "grouped_gemm bf16 groups=160 rows=24640 largest=154 n=3072 k=5120 tn acc");
+  EXPECT_FALSE(timings[2].skip_reason.empty());
+}
+
 TEST(PublicTimings, RefuseAFolderWithoutTables) {
   const WrittenFile file("other.csv", "a\n1\n");
   EXPECT_THROW((void)read_public_timings(std::filesystem::path(file.path()).parent_path().string()),
