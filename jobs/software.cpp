@@ -30,6 +30,19 @@ constexpr Software megatron_2021{
     .is_eager = true,
 };
 
+// Megatron-DeepSpeed in bf16: Megatron's kernels of 2021 under DeepSpeed's BF16_Optimizer
+// (runtime/bf16_optimizer.py): update_hp_grads adds a micro-batch's bf16 gradients to fp32 ones,
+// which are what _bf16_reduce_grads reduces (runtime/pipe/engine.py).
+constexpr Software megatron_deepspeed = [] {
+  Software software = megatron_2021;
+  software.preset = "megatron-deepspeed";
+  software.keeps_narrow_gradients = true;
+  software.gradients = GradientFormat::fp32;
+  software.gradient_reduce = GradientFormat::fp32;
+  software.scales_loss = false;
+  return software;
+}();
+
 // Megatron-LM 3.0 (2022), the code of arXiv 2205.05198: tensor_parallel/layers.py runs the backward
 // collectives beside the products (LinearWithGradAccumulationAndAsyncCommunication) and
 // accumulates the weight gradient inside the product (--no-gradient-accumulation-fusion is the
@@ -196,6 +209,7 @@ constexpr Software peft = [] {
 
 constexpr auto presets = std::to_array<Software>({Software{},
                                                   megatron_2021,
+                                                  megatron_deepspeed,
                                                   megatron_2022,
                                                   megatron_core,
                                                   fsdp,
@@ -268,7 +282,7 @@ const Software& usual_software(bool has_adapters) {
   return has_adapters ? presets.back() : megatron_core;
 }
 
-std::array<std::pair<std::string_view, std::string_view>, 20> switches_of(const Software& s) {
+std::array<std::pair<std::string_view, std::string_view>, 21> switches_of(const Software& s) {
   return {{{"reads_in_place", yes_or_no(s.reads_in_place)},
            {"attention", name_of(s.attention)},
            {"dropout", yes_or_no(s.dropout)},
@@ -277,6 +291,7 @@ std::array<std::pair<std::string_view, std::string_view>, 20> switches_of(const 
            {"cross_entropy", name_of(s.cross_entropy)},
            {"fuses_gradient_accumulation", yes_or_no(s.fuses_gradient_accumulation)},
            {"keeps_wgrad_stand_ins", yes_or_no(s.keeps_wgrad_stand_ins)},
+           {"keeps_narrow_gradients", yes_or_no(s.keeps_narrow_gradients)},
            {"launches_each_expert", yes_or_no(s.launches_each_expert)},
            {"gradients", name_of(s.gradients)},
            {"gradient_reduce", name_of(s.gradient_reduce)},

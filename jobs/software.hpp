@@ -50,6 +50,8 @@ struct Software {
   /// And for the gradient that went there, autograd gets a buffer of the weight's shape in the
   /// training's format, one for all weights of a shape.
   bool keeps_wgrad_stand_ins = false;
+  /// Gradients in the training's format stay until a micro-batch is done, then a kernel adds them.
+  bool keeps_narrow_gradients = false;
   /// Products of experts are started one by one, not as one kernel.
   bool launches_each_expert = false;
   GradientFormat gradients = GradientFormat::fp32;        ///< as accumulated
@@ -76,9 +78,9 @@ struct Software {
 [[nodiscard]] std::string_view name_of(CrossEntropy method);
 [[nodiscard]] std::string_view name_of(OffloadedUpdate update);
 
-/// megatron-2021, megatron-2022, megatron-core, fsdp, fsdp-2023, nanotron, torchtitan, maxtext,
-/// deepspeed-2022, deepspeed, peft and forerun, each with the documents it was read from beside it
-/// in the source.
+/// megatron-2021, megatron-deepspeed, megatron-2022, megatron-core, fsdp, fsdp-2023, nanotron,
+/// torchtitan, maxtext, deepspeed-2022, deepspeed, peft and forerun, each with the documents it was
+/// read from beside it in the source.
 [[nodiscard]] std::span<const Software> software_presets();
 
 /// Null for any other name.
@@ -88,7 +90,7 @@ struct Software {
 [[nodiscard]] const Software& usual_software(bool has_adapters);
 
 /// One line per switch for people ("attention unfused", ...), for `estimate --verbose`.
-[[nodiscard]] std::array<std::pair<std::string_view, std::string_view>, 20> switches_of(
+[[nodiscard]] std::array<std::pair<std::string_view, std::string_view>, 21> switches_of(
     const Software& software);
 
 }  // namespace forerun

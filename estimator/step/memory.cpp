@@ -372,6 +372,9 @@ void add_state_of(const Job& job, const SharedWeights& shared, StageMemory& memo
   add_optimizer_state(recipe, owned(shared, shared.shards.optimizer), left, memory);
   memory.gradients +=
       (host_keeps_gradients(job) ? gradients.at_work : gradients.all) * gradient_bytes(recipe);
+  if (recipe.software.keeps_narrow_gradients) {
+    memory.gradients += weights.all * size_of(data_type_of(recipe.precision));
+  }
   if (!is_only_master || recipe.offload.optimizer) {
     add_weights(recipe, weights, memory);
   }
