@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "estimator/forecast/consequences.hpp"
 #include "estimator/forecast/forecast.hpp"
 #include "units/quantity_text.hpp"
 #include "units/text_bar.hpp"
@@ -163,6 +164,7 @@ void print_scenario(const Json& document, std::ostream& out) {
                        row.at("name").get<std::string>(),
                        cell(row.at("work_years")));
   }
+  print_consequences(document.at("consequences"), out);
   print_sensitivity(document.at("sensitivity"), out);
   out << fmt::format("\nin words: {}\n\n", document.at("reading").get<std::string>());
   print_published(document.at("published"), out);

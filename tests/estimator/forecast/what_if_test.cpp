@@ -61,6 +61,13 @@ TEST(Edge, ReadsItsDevice) {
   EXPECT_THROW((void)edge_from("mem=16GB,bw=1GB/s,year=2030", 2026.0), InputError);
 }
 
+// The law counts from Llama's release in February 2023; F8: with Moore's law 88 days.
+TEST(Edge, RefusesYearsBeforeTheLaw) {
+  EXPECT_THROW((void)edge_from("mem=16GB,bw=100GB/s", 2023.1), InputError);
+  const auto document = edge_document(edge_from("mem=16GB,bw=100GB/s", 2023.2));
+  EXPECT_NEAR(document["with_hardware_doubling_days"].get<double>(), 87.7, 0.05);
+}
+
 // The size asked for, at the stated aspect, splittable over eight ranks.
 TEST(FutureModel, HasTheSizeAskedFor) {
   for (const double parameters : {70e9, 405e9, 9.1e12, 41e12}) {
