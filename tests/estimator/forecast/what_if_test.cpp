@@ -88,6 +88,18 @@ TEST(FutureModel, IsLikeLlamaAtItsSize) {
   EXPECT_NEAR(static_cast<double>(model.layers), 126.0, 1.0);
 }
 
+// 405B work on a token, cut into 8 of 256 experts; the layer's FFN keeps its 53,248 columns a
+// token, and all 256 hold 32 times as much of it: 3 x 16,384 x 53,248 x 126 = 329.8B, in all 10.6T.
+TEST(FutureModel, CountsWhatWorksOnATokenWithExperts) {
+  const FutureModel model = future_model(405e9, {.context = 32'768, .experts = 256, .top_k = 8});
+  EXPECT_EQ(model.expert_hidden * 8, 53'248);
+  const ModelShape shape = read_model_text(config_json(model, "test"), "future.config.json");
+  const ParameterCount count = count_parameters(shape);
+  EXPECT_NEAR(static_cast<double>(count.active) / 405e9, 1.0, 0.02);
+  EXPECT_NEAR(static_cast<double>(count.total) / 1e12, 10.63, 0.05);
+  EXPECT_EQ(model.context, 32'768);
+}
+
 // 4.1 years after October 2022 memory has doubled; the peak has grown 1.28^4.1 = 2.75-fold.
 TEST(FutureDevice, GrowsByTheTrends) {
   const FutureDevice device = future_device(2022.79 + 4.1);
