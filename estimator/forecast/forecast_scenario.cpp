@@ -81,6 +81,9 @@ Json sensitivity_of(const Simulation& simulation, const ScenarioOptions& options
                       {"work_years_at_p5", work_years_at(simulation, input, 0.05)},
                       {"work_years_at_p95", work_years_at(simulation, input, 0.95)},
                       {"elasticity_of_work", work_elasticity(simulation, input)}});
+      if (input == Input::reversion_year) {
+        rows.back()["elasticity_of_work"] = nullptr;  // a percent of a calendar year means nothing
+      }
       if (options.variance_shares) {
         rows.back()["variance_share"] = variance_share(simulation, input, range);
       }

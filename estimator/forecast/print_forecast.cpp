@@ -127,10 +127,11 @@ void print_sensitivity(const Json& rows, std::ostream& out) {
   constexpr int bar_width = 8;
   for (const Json* row : sorted) {
     const auto share = (*row)["variance_share"].get<double>();
+    const Json& elasticity = (*row)["elasticity_of_work"];
     table.add({(*row)["input"].get<std::string>(),
                cell((*row)["work_years_at_p5"]),
                cell((*row)["work_years_at_p95"]),
-               fmt::format("{:.2f}", (*row)["elasticity_of_work"].get<double>()),
+               elasticity.is_null() ? "-" : fmt::format("{:.2f}", elasticity.get<double>()),
                fmt::format("{:.1f} %", 100.0 * share),
                bar_text(out, share, bar_width)});
   }

@@ -21,11 +21,15 @@ struct Trend {
 /// Growth that falls back from one rate to another, after Besiroglu, Heim and Sevilla 2022.
 struct Reversion {
   Flops anchor;
-  double anchor_year = 0.0;     ///< from which growth slows, too
+  double anchor_year = 0.0;
   double fast_per_year = 0.0;   ///< factor per year at the start
   double slow_per_year = 0.0;   ///< factor per year in the end
   double reversion_year = 0.0;  ///< R
 };
+
+/// Since when growth slows, t0, and Moore's law as a factor per year: twice in 20 months.
+inline constexpr double slowing_since = 2022.0;
+[[nodiscard]] double moore_per_year();
 
 /// Bearish, middle and bullish R of the same, and their weights.
 struct ReversionBranch {
