@@ -218,11 +218,6 @@ std::string flop_text(double flop) {
   return fmt::format("{:.2g}", flop);
 }
 
-std::string number_text(double number) {
-  constexpr double suffixes_end = 1e15;
-  return number < suffixes_end ? count_text(number) : fmt::format("{:.3g}", number);
-}
-
 std::string passes_text(const Json& epochs) {
   if (epochs.is_null()) {
     return "no number of passes is worth as many";
@@ -323,6 +318,12 @@ void print_training(const Json& document, std::ostream& out) {
 }
 
 }  // namespace
+
+std::string number_text(double number) {
+  constexpr double suffixes_end = 1e15;
+  return number >= 1.0 && number < suffixes_end ? count_text(number)
+                                                : fmt::format("{:.3g}", number);
+}
 
 LatencyWall future_latency_wall(double parameters, double year) {
   constexpr double bytes = 2.0;

@@ -3,6 +3,7 @@
 
 #include <iosfwd>
 #include <optional>
+#include <string>
 
 #include <nlohmann/json.hpp>
 
@@ -33,6 +34,9 @@ struct ForecastMedians {
 /// fits, text, and other projections of compute: each with its `as_of` date. Everything is
 /// extrapolated from published constants; nothing is measured.
 [[nodiscard]] nlohmann::ordered_json consequences_of(const ForecastMedians& medians);
+
+/// Three digits: with a decimal suffix in the range people name, in powers of ten beyond.
+[[nodiscard]] std::string number_text(double number);
 
 void print_consequences(const nlohmann::ordered_json& document, std::ostream& out);
 

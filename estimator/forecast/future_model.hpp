@@ -40,9 +40,10 @@ struct FutureModel {
 [[nodiscard]] std::string config_json(const FutureModel& model, const std::string& source);
 
 /// Sequences a step: 16M tokens (Llama-3.1 405B's last, for 15.6T tokens), growing with the root of
-/// the tokens of the run: the critical batch grows with data, hardly with the model (Zhang et al.
-/// 2024, arXiv 2410.21676, an exponent near a half; from memory). The nearest power of two times
-/// the odd factor of the devices, so that replicas share it.
+/// the tokens of the run: critical batches are a power law of the data, independent of the model
+/// (Zhang et al. 2024, arXiv 2410.21676; Bergsma et al. 2025, arXiv 2505.13738); that the exponent
+/// is near a half is from memory. The nearest power of two times the odd factor of the devices, so
+/// that replicas share it.
 [[nodiscard]] std::int64_t batch_for(double tokens, std::int64_t context, std::int64_t devices);
 
 /// A job file: the model's config beside it, bf16.

@@ -22,15 +22,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Three digits: with a decimal suffix in the range people name, in powers of ten beyond.
-std::string short_number(double value) {
-  constexpr double suffixes_end = 1e15;
-  return value >= 1.0 && value < suffixes_end ? count_text(value) : fmt::format("{:.3g}", value);
-}
-
 std::string cell(const Json& value) {
   if (value.is_number()) {
-    return short_number(value.get<double>());
+    return number_text(value.get<double>());
   }
   return value.is_null() ? "-" : value.get<std::string>();
 }

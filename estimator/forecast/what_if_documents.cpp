@@ -8,6 +8,7 @@
 
 #include <fmt/ostream.h>
 
+#include "estimator/forecast/consequences.hpp"
 #include "estimator/forecast/scenario.hpp"
 #include "units/input_error.hpp"
 #include "units/quantity_text.hpp"
@@ -226,7 +227,7 @@ void print_edge(const Json& document, std::ostream& out) {
       "days until it costs half\n",
       count_text(document["parameters"].get<double>()),
       document["binding_constraint"].get<std::string>(),
-      count_text(document["equivalent_parameters"].get<double>()),
+      number_text(document["equivalent_parameters"].get<double>()),
       document["density"].get<double>(),
       document["best_value_window_days"].get<double>(),
       document["with_hardware_doubling_days"].get<double>());

@@ -1,5 +1,7 @@
 // Back-test, edge devices, and the model and cluster of a later year.
 #include <cmath>
+#include <sstream>
+#include <string>
 
 #include <gtest/gtest.h>
 
@@ -66,6 +68,13 @@ TEST(Edge, RefusesYearsBeforeTheLaw) {
   EXPECT_THROW((void)edge_from("mem=16GB,bw=100GB/s", 2023.1), InputError);
   const auto document = edge_document(edge_from("mem=16GB,bw=100GB/s", 2023.2));
   EXPECT_NEAR(document["with_hardware_doubling_days"].get<double>(), 87.7, 0.05);
+}
+
+// Beyond a thousand trillions people have no name for it.
+TEST(Edge, PrintsVeryLargeModelsInPowersOfTen) {
+  std::ostringstream out;
+  print_edge(edge_document(edge_from("mem=16GB,bw=100GB/s", 2030.0)), out);
+  EXPECT_NE(out.str().find("e+16"), std::string::npos) << out.str();
 }
 
 // The size asked for, at the stated aspect, splittable over eight ranks.
