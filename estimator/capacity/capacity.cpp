@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <utility>
 
 #include "estimator/capacity/search.hpp"
 #include "estimator/capacity/serving_memory.hpp"
@@ -53,6 +55,21 @@ std::string latency_reason(const ServingPoint& nearest, const Workload& workload
   return reason;
 }
 
+InputError nothing_fits(const CapacityRequest& request,
+                        const Cluster& cluster,
+                        const SearchedPoints& found) {
+  if (request.batch && found.most_sequences > 0) {
+    return InputError("--batch",
+                      std::to_string(*request.batch) +
+                          " sequences fit no replica in memory, the largest holds " +
+                          std::to_string(found.most_sequences));
+  }
+  return InputError("--devices",
+                    "no layout of " + request.model.name + " lies on " +
+                        std::to_string(request.devices) + " devices in nodes of " +
+                        std::to_string(cluster.devices_per_node));
+}
+
 void serve_continuously(Capacity& capacity, const Cluster& cluster, const PriceList& prices) {
   const CapacityRequest& request = capacity.request;
   const SearchedPoints found = continuous_points(request, cluster, prices);
@@ -68,10 +85,7 @@ void serve_continuously(Capacity& capacity, const Cluster& cluster, const PriceL
   }
   if (found.points.empty()) {
     if (!found.nearest_in_memory) {
-      throw InputError("--devices",
-                       "no layout of " + request.model.name + " lies on " +
-                           std::to_string(request.devices) + " devices in nodes of " +
-                           std::to_string(cluster.devices_per_node));
+      throw nothing_fits(request, cluster, found);
     }
     capacity.decode.point = *found.nearest_in_memory;
     capacity.infeasible_because = memory_reason(*found.nearest_in_memory, cluster);
@@ -114,56 +128,84 @@ PoolSizes pool_sizes(const ServingPoint& prefill,
 
 // Mean wait of an M/D/1 queue at the prefill pool, whose replicas share the load; at most for half
 // of the sequences that the decoders hold.
-Seconds pool_wait(const Capacity& capacity) {
-  const ServingPoint& prefill = capacity.prefill->point;
-  const double most = real(capacity.prefill->replicas) * prefill.tokens_per_s;
-  const double load = capacity.tokens_per_s / most;
-  const double bound = 0.5 * real(capacity.decode.point.batch * capacity.decode.replicas) /
-                       real(capacity.prefill->replicas * prefill.batch);
+Seconds pool_wait(const ServingPoint& prefill, const ServingPoint& decode, const PoolSizes& sizes) {
+  const double load = sizes.tokens_per_s / (real(sizes.prefill) * prefill.tokens_per_s);
+  const double bound =
+      0.5 * real(decode.batch * sizes.decode) / real(sizes.prefill * prefill.batch);
   const double open = load < 1.0 ? load / (2.0 * (1.0 - load)) : bound;
   return std::min(open, bound) * prefill.time.total();
 }
 
+struct JoinedPools {
+  ServingPoint decode;
+  PoolSizes sizes;
+  ServingPoint seen;  ///< of the decoder: the rates and latencies of both pools together
+};
+
+// A decoder with the prefill pool that feeds it, the rate shared by all devices.
+JoinedPools joined(const ServingPoint& prefill,
+                   const ServingPoint& decode,
+                   const CapacityRequest& request) {
+  JoinedPools pools{decode, pool_sizes(prefill, decode, request.devices), decode};
+  if (pools.sizes.decode > 0) {
+    pools.seen.ttft = prefill.ttft + pool_wait(prefill, decode, pools.sizes);
+    pools.seen.tokens_per_s =
+        pools.sizes.tokens_per_s * real(devices_of(decode.layout)) / real(request.devices);
+  }
+  return pools;
+}
+
+// Among decoders that miss their limits equally little the one with most tokens in all.
+const JoinedPools& best_of(const std::vector<JoinedPools>& pools, const Workload& workload) {
+  return *std::ranges::min_element(pools, [&](const JoinedPools& a, const JoinedPools& b) {
+    const double excess_a = excess(a.seen, workload);
+    const double excess_b = excess(b.seen, workload);
+    return excess_a != excess_b ? excess_a < excess_b : a.sizes.tokens_per_s > b.sizes.tokens_per_s;
+  });
+}
+
 void serve_in_pools(Capacity& capacity, const Cluster& cluster, const PriceList& prices) {
   const CapacityRequest& request = capacity.request;
-  CapacityRequest latency_of_decode = request;
-  latency_of_decode.workload.ttft.reset();
   CapacityRequest latency_of_prefill = request;
   latency_of_prefill.workload.tpot.reset();
-  const SearchedPoints decode = decode_points(latency_of_decode, cluster, prices);
+  const SearchedPoints decode = decode_points(request, cluster, prices);
   const SearchedPoints prefill = prefill_points(latency_of_prefill, cluster, prices);
   capacity.considered = static_cast<std::int64_t>(decode.points.size() + prefill.points.size());
   if (decode.points.empty() || prefill.points.empty()) {
-    const auto& nearest =
-        decode.points.empty() ? decode.nearest_in_memory : prefill.nearest_in_memory;
-    if (!nearest) {
-      throw InputError("--devices",
-                       "no layout of " + request.model.name + " lies on " +
-                           std::to_string(request.devices) + " devices");
+    const SearchedPoints& lacking = decode.points.empty() ? decode : prefill;
+    if (!lacking.nearest_in_memory) {
+      throw nothing_fits(request, cluster, lacking);
     }
-    capacity.decode = {*nearest, replicas_of(*nearest, request.devices)};
-    capacity.infeasible_because = memory_reason(*nearest, cluster);
+    const ServingPoint& nearest = *lacking.nearest_in_memory;
+    capacity.decode = {nearest, replicas_of(nearest, request.devices)};
+    capacity.infeasible_because = memory_reason(nearest, cluster);
     return;
   }
-  Pool prefilling{best_of(prefill.points, latency_of_prefill), 0};
-  capacity.decode.point = best_of(decode.points, latency_of_decode);
-  const PoolSizes sizes = pool_sizes(prefilling.point, capacity.decode.point, request.devices);
-  prefilling.replicas = sizes.prefill;
-  capacity.decode.replicas = sizes.decode;
-  capacity.prefill = prefilling;
-  capacity.tokens_per_s = sizes.tokens_per_s;
-  capacity.pareto = pareto_front(decode.points);
-  if (sizes.decode == 0) {
-    capacity.infeasible_because = "two pools of " + text_of(prefilling.point.layout) + " and " +
+  const ServingPoint& prefilling = best_of(prefill.points, latency_of_prefill);
+  std::vector<JoinedPools> pools;
+  for (const ServingPoint& point : decode.points) {
+    if (JoinedPools both = joined(prefilling, point, request); both.sizes.decode > 0) {
+      pools.push_back(std::move(both));
+    }
+  }
+  if (pools.empty()) {
+    capacity.decode = {best_of(decode.points, request), 0};
+    capacity.prefill = Pool{prefilling, 0};
+    capacity.infeasible_because = "two pools of " + text_of(prefilling.layout) + " and " +
                                   text_of(capacity.decode.point.layout) + " need more than " +
                                   std::to_string(request.devices) + " devices";
     return;
   }
-  capacity.ttft = prefilling.point.ttft + pool_wait(capacity);
-  ServingPoint joined = capacity.decode.point;
-  joined.ttft = capacity.ttft;
-  if (excess(joined, request.workload) > 1.0) {
-    capacity.infeasible_because = latency_reason(joined, request.workload);
+  const JoinedPools& best = best_of(pools, request.workload);
+  capacity.decode = {best.decode, best.sizes.decode};
+  capacity.prefill = Pool{prefilling, best.sizes.prefill};
+  capacity.tokens_per_s = best.sizes.tokens_per_s;
+  capacity.ttft = best.seen.ttft;
+  std::vector<ServingPoint> seen;
+  std::ranges::transform(pools, std::back_inserter(seen), &JoinedPools::seen);
+  capacity.pareto = pareto_front(std::move(seen));
+  if (excess(best.seen, request.workload) > 1.0) {
+    capacity.infeasible_because = latency_reason(best.seen, request.workload);
   }
 }
 

@@ -1,6 +1,9 @@
 #include <algorithm>
+#include <cstddef>
+#include <iterator>
 #include <ostream>
 #include <string>
+#include <vector>
 
 #include <fmt/ostream.h>
 
@@ -172,13 +175,33 @@ void print_work(const Json& document, std::ostream& out) {
 }
 
 // Ten points at most, evenly over the front.
+// Ten rows over the whole front, the chosen one among them.
+std::vector<std::size_t> shown_of(const Json& document) {
+  const Json& front = document["pareto"];
+  constexpr std::size_t most_rows = 10;
+  const std::size_t count = std::min(front.size(), most_rows);
+  std::vector<std::size_t> rows;
+  for (std::size_t i = 0; i < count; ++i) {
+    rows.push_back(count == 1 ? 0 : i * (front.size() - 1) / (count - 1));
+  }
+  for (std::size_t i = 0; i < front.size(); ++i) {
+    if (front[i]["layout"] == document["layout"] && front[i]["batch"] == document["batch"]) {
+      const auto after = std::ranges::lower_bound(rows, i);
+      if (after != rows.end() && *after != i) {
+        // Neither end of the front gives way.
+        *(std::next(after) == rows.end() ? std::prev(after) : after) = i;
+      }
+    }
+  }
+  return rows;
+}
+
 void print_pareto(const Json& document, std::ostream& out) {
   const Json& front = document["pareto"];
   if (front.empty()) {
     return;
   }
-  constexpr std::size_t most_rows = 10;
-  const std::size_t rows = std::min(front.size(), most_rows);
+  const std::vector<std::size_t> rows = shown_of(document);
   fmt::print(out,
              "\n{:<18}{:>7}{:>17}{:>15}{:>11}{:>11}\n",
              "Pareto front",
@@ -187,8 +210,8 @@ void print_pareto(const Json& document, std::ostream& out) {
              "tokens/s/user",
              "tpot",
              "ttft");
-  for (std::size_t i = 0; i < rows; ++i) {
-    const Json& point = front[rows == 1 ? 0 : i * (front.size() - 1) / (rows - 1)];
+  for (const std::size_t row : rows) {
+    const Json& point = front[row];
     fmt::print(out,
                "{:<18}{:>7}{:>17}{:>15}{:>11}{:>11}\n",
                layout_of(point["layout"]),

@@ -66,6 +66,7 @@ SearchedPoints points_of(const CapacityRequest& request,
   for (const ServingLayout& layout : layouts_of(request, cluster)) {
     const ServedModel served = served_on(request, cluster, layout);
     const std::int64_t most = most_sequences(served, request.workload, usable_of(cluster));
+    found.most_sequences = std::max(found.most_sequences, most);
     const auto batches = batches_of(request, layout, most);
     if (batches.empty()) {
       const std::int64_t least = std::max(attention_groups(layout), request.batch.value_or(1));

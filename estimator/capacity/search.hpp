@@ -1,6 +1,7 @@
 // Which points are tried, and which of them is best or nearest.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@ struct SearchedPoints {
   std::vector<ServingPoint> points;
   /// Where nothing fits: the layout that needs least memory a device, with one sequence.
   std::optional<ServingPoint> nearest_in_memory;
+  std::int64_t most_sequences = 0;  ///< that any replica's memory holds
   /// Some layout fits in memory and no pass has room for the prompts that its sequences bring.
   bool lacks_room_for_prompts = false;
 };

@@ -37,7 +37,11 @@ std::int64_t devices_of(const Options& options, const nlohmann::ordered_json& do
 void emit_job(const Options& options,
               const nlohmann::ordered_json& document,
               const OutputStreams& streams) {
-  const FutureModel model = future_model(median_of(document, "parameters"));
+  FutureShape shape;
+  shape.context = options.sequence.value_or(shape.context);
+  shape.experts = options.emitted_experts.experts;
+  shape.top_k = options.emitted_experts.top_k;
+  const FutureModel model = future_model(median_of(document, "parameters"), shape);
   const std::filesystem::path job = *options.emitted_job;
   const std::filesystem::path config = job.stem().string() + ".config.json";
   const std::string source = fmt::format(
@@ -52,12 +56,15 @@ void emit_job(const Options& options,
   write_atomically(job.string(),
                    job_toml(model, (job.parent_path() / config).string(), tokens, batch));
   fmt::print(streams.log,
-             "wrote {} and {}: {} layers of {}, {} heads\n",
+             "wrote {} and {}: {} layers of {}, {} heads{}\n",
              job.string(),
              (job.parent_path() / config).string(),
              model.layers,
              model.hidden,
-             model.heads);
+             model.heads,
+             model.experts > 0
+                 ? fmt::format(", {} of {} experts a token", model.top_k, model.experts)
+                 : "");
 }
 
 void emit_cluster(const Options& options,

@@ -68,6 +68,13 @@ std::vector<OptionRow> question_rows() {
           "FILE",
           nonempty_text,
           &Options::emitted_cluster),
+      value_row({"emit-experts",
+                 forecast,
+                 "experts of each layer of --emit-job's model, and how many work on a token: 256:8",
+                 "dense"},
+                "N:K",
+                expert_split,
+                &Options::emitted_experts),
       value_row({"fit-scaling-law",
                  forecast,
                  "fit E + A / N^alpha + B / D^beta to a table of runs: columns parameters, tokens "

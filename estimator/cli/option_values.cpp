@@ -230,6 +230,20 @@ ExpertLoad expert_load(const OptionValue& value) {
       "power-law:1.2, or busiest:FACTOR with a factor of at least 1, like busiest:1.3)");
 }
 
+ExpertSplit expert_split(const OptionValue& value) {
+  constexpr std::int64_t most_experts = 65'536;
+  const std::string_view text = value.text;
+  const std::size_t colon = std::min(text.find(':'), text.size());
+  const auto experts = parse_whole(text.substr(0, colon), 1);
+  const auto top_k =
+      colon < text.size() ? parse_whole(text.substr(colon + 1), 1) : std::optional<std::int64_t>();
+  const bool is_split = experts && top_k && *top_k <= *experts && *experts <= most_experts;
+  return required(
+      is_split ? std::optional(ExpertSplit{*experts, *top_k}) : std::nullopt,
+      value,
+      "a number of experts and of those that work on a token (expected one like 256:8)");
+}
+
 std::int64_t shard_group(const OptionValue& value) {
   constexpr std::string_view hybrid = "hsdp:";
   if (value.text == "full") {

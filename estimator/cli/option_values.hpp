@@ -45,6 +45,8 @@ namespace forerun {
 [[nodiscard]] Offload offload(const OptionValue& value);
 /// "any" for all of them, or several joined by "|".
 [[nodiscard]] std::vector<Offload> offload_set(const OptionValue& value);
+/// "256:8": experts, and those of them that work on a token.
+[[nodiscard]] ExpertSplit expert_split(const OptionValue& value);
 /// "full" is 0, "hsdp:8" is 8.
 [[nodiscard]] std::int64_t shard_group(const OptionValue& value);
 /// What --precision of `capacity` takes, and what --kv-precision does: no 4-bit or block formats.

@@ -38,6 +38,12 @@ enum class Verb {
 enum class Format { table, json, csv };
 enum class Verbosity { quiet, normal, verbose };
 
+/// Experts of a layer, and those of them that work on a token; 0 experts: a dense layer.
+struct ExpertSplit {
+  std::int64_t experts = 0;
+  std::int64_t top_k = 0;
+};
+
 /// What is absent the user did not say, and there is no one default for it. Every value that is
 /// present has been checked by itself; `layout` is checked where the devices are known
 /// (parse_layout, parse_layouts).
@@ -127,6 +133,7 @@ struct Options {
   std::optional<std::string> edge;             ///< --edge: mem=16GB,bw=100GB/s
   std::optional<std::string> emitted_job;      ///< --emit-job
   std::optional<std::string> emitted_cluster;  ///< --emit-cluster
+  ExpertSplit emitted_experts;                 ///< --emit-experts; 0: dense
   std::optional<std::string> fitted_table;     ///< --fit-scaling-law
   std::int64_t left_out = 0;                   ///< --leave-out
 

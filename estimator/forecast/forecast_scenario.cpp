@@ -2,12 +2,15 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
 
 #include <fmt/format.h>
 
+#include "estimator/forecast/consequences.hpp"
 #include "estimator/forecast/forecast.hpp"
 #include "estimator/forecast/learning.hpp"
 #include "estimator/forecast/overhang.hpp"
@@ -78,6 +81,9 @@ Json sensitivity_of(const Simulation& simulation, const ScenarioOptions& options
                       {"work_years_at_p5", work_years_at(simulation, input, 0.05)},
                       {"work_years_at_p95", work_years_at(simulation, input, 0.95)},
                       {"elasticity_of_work", work_elasticity(simulation, input)}});
+      if (input == Input::reversion_year) {
+        rows.back()["elasticity_of_work"] = nullptr;  // a percent of a calendar year means nothing
+      }
       if (options.variance_shares) {
         rows.back()["variance_share"] = variance_share(simulation, input, range);
       }
@@ -205,6 +211,21 @@ Draws drawn(const Simulation& simulation, const ScenarioOptions& options, Commun
   return draws;
 }
 
+/// Of the anchor, where the scenario has one; else the month of its data, "2023-06", or, where that
+/// is written otherwise, the first year that it covers.
+double reference_year_of(const Scenario& scenario) {
+  if (scenario.base_year > 0.0) {
+    return scenario.base_year;
+  }
+  constexpr double months_per_year = 12.0;
+  const double year = std::strtod(scenario.base_date.c_str(), nullptr);
+  const std::size_t dash = scenario.base_date.find('-');
+  const double month =
+      dash == std::string::npos ? 1.0 : std::strtod(&scenario.base_date[dash + 1], nullptr);
+  constexpr double first_sensible = 1900.0;
+  return year >= first_sensible ? year + (month - 1.0) / months_per_year : scenario.first_year;
+}
+
 /// The answer in words: the work, how long it takes, and what moves it most.
 std::string reading_of(const Json& document) {
   const Json& work = document["work_years"];
@@ -220,6 +241,10 @@ std::string reading_of(const Json& document) {
     text += fmt::format(", a year of it done in {:.2g} months at {:.2g} times human speed",
                         12.0 / speed["p50"].get<double>(),
                         speed["p50"].get<double>());
+    const auto wall = document["consequences"]["serial_speed"]["wall_x_human"].get<double>();
+    if (wall < speed["p50"].get<double>()) {
+      text += fmt::format(" (the latency wall of a dense model of its size is at {:.2g})", wall);
+    }
   }
   const Json* widest = nullptr;
   const auto spread = [](const Json& row) {
@@ -294,6 +319,20 @@ nlohmann::ordered_json forecast_scenario(const ScenarioOptions& options, Communi
     document["projection"] = projection_of(scenario, options.year);
   }
   add_quantities(simulation, std::move(draws), document, notes);
+  const auto p50 = [&](const char* key) { return document[key]["p50"].get<double>(); };
+  ForecastMedians middle{.year = options.year,
+                         .reference_year = reference_year_of(scenario),
+                         .training_flop = p50("training_flop"),
+                         .parameters = p50("parameters"),
+                         .training_tokens = p50("training_tokens"),
+                         .work_years = p50("work_years"),
+                         .kappa = median(Input::kappa),
+                         .tokens_per_person_minute = median(Input::tokens_per_person_minute),
+                         .speed_x_human = std::nullopt};
+  if (simulation.yields(Output::speed_x_human)) {
+    middle.speed_x_human = p50("speed_x_human");
+  }
+  document["consequences"] = consequences_of(middle);
   document["sensitivity"] = sensitivity_of(simulation, options);
   document["reading"] = reading_of(document);
   document["what_if"] = what_ifs_of(scenario, simulation);

@@ -32,7 +32,7 @@ double layer_parameters_of(const FutureModel& model) {
 
 }  // namespace
 
-FutureModel future_model(double parameters) {
+FutureModel future_model(double parameters, const FutureShape& shape) {
   FutureModel model;
   // 2 h^2 + h^2 / 8 of attention and 9.75 h^2 of FFN a layer, h / 128 layers.
   const double per_layer = 2.0 + 2.0 / 16.0 + 3.0 * ffn_ratio;
@@ -45,29 +45,40 @@ FutureModel future_model(double parameters) {
   }
   model.ffn_hidden = static_cast<std::int64_t>(ffn_ratio * real(model.hidden));
   model.vocabulary = 128'256;
-  model.context = 8192;
+  model.context = shape.context;
   const double edges = 2.0 * real(model.vocabulary * model.hidden);
   const auto layers =
       std::max<std::int64_t>(1, std::llround((parameters - edges) / layer_parameters_of(model)));
   // 0.8 % at most: 515 layers have no stages but 5 and 103.
   const std::int64_t step = power_of_two_below(std::max<std::int64_t>(1, layers / 64));
   model.layers = (layers + step / 2) / step * step;
+  if (shape.experts > 0) {
+    model.experts = shape.experts;
+    model.top_k = shape.top_k;
+    model.expert_hidden = std::max<std::int64_t>(1, model.ffn_hidden / shape.top_k);
+  }
   return model;
 }
 
 std::string config_json(const FutureModel& model, const std::string& source) {
-  const nlohmann::ordered_json config{{"forerun_source", source},
-                                      {"model_type", "llama"},
-                                      {"hidden_size", model.hidden},
-                                      {"intermediate_size", model.ffn_hidden},
-                                      {"num_hidden_layers", model.layers},
-                                      {"num_attention_heads", model.heads},
-                                      {"num_key_value_heads", model.kv_heads},
-                                      {"head_dim", head_size},
-                                      {"hidden_act", "silu"},
-                                      {"vocab_size", model.vocabulary},
-                                      {"max_position_embeddings", model.context},
-                                      {"tie_word_embeddings", false}};
+  const bool is_dense = model.experts == 0;
+  nlohmann::ordered_json config{
+      {"forerun_source", source},
+      {"model_type", is_dense ? "llama" : "mixtral"},
+      {"hidden_size", model.hidden},
+      {"intermediate_size", is_dense ? model.ffn_hidden : model.expert_hidden},
+      {"num_hidden_layers", model.layers},
+      {"num_attention_heads", model.heads},
+      {"num_key_value_heads", model.kv_heads},
+      {"head_dim", head_size},
+      {"hidden_act", "silu"},
+      {"vocab_size", model.vocabulary},
+      {"max_position_embeddings", model.context},
+      {"tie_word_embeddings", false}};
+  if (!is_dense) {
+    config["num_local_experts"] = model.experts;
+    config["num_experts_per_tok"] = model.top_k;
+  }
   return config.dump(2) + "\n";
 }
 

@@ -6,7 +6,14 @@
 
 namespace forerun {
 
-/// A dense decoder of about the asked size.
+/// What is asked of a future model beside its size.
+struct FutureShape {
+  std::int64_t context = 8192;
+  std::int64_t experts = 0;  ///< of every layer; 0: dense
+  std::int64_t top_k = 0;    ///< experts that work on a token
+};
+
+/// A decoder of about the asked size.
 struct FutureModel {
   std::int64_t layers = 0;
   std::int64_t hidden = 0;
@@ -15,22 +22,28 @@ struct FutureModel {
   std::int64_t ffn_hidden = 0;
   std::int64_t vocabulary = 0;
   std::int64_t context = 0;
+  std::int64_t experts = 0;  ///< 0: dense
+  std::int64_t top_k = 0;
+  std::int64_t expert_hidden = 0;
 };
 
 /// Llama's structure at a hidden size of 128 for each layer (GPT-3 12,288/96; Llama-3.1 405B
 /// 16,384/126 = 130), FFN 3.25 times as wide, 16 queries a key-value head but at least 8 of these
 /// (both as Llama-3.1 405B, arXiv 2407.21783), 128,256 tokens; hidden a multiple of 1,024, so that
 /// 8 tensor ranks share the heads, and as many layers as come nearest to `parameters`, from 128 on
-/// in steps that stages can share: the power of two that a 64th of them reaches.
-[[nodiscard]] FutureModel future_model(double parameters);
+/// in steps that stages can share: the power of two that a 64th of them reaches. With experts
+/// `parameters` are those that work on a token: the dense model's FFN is cut into `top_k` experts,
+/// and there are `experts` of them in every layer (Mixtral's structure).
+[[nodiscard]] FutureModel future_model(double parameters, const FutureShape& shape = {});
 
 /// Hugging Face's config.json of it.
 [[nodiscard]] std::string config_json(const FutureModel& model, const std::string& source);
 
 /// Sequences a step: 16M tokens (Llama-3.1 405B's last, for 15.6T tokens), growing with the root of
-/// the tokens of the run: the critical batch grows with data, hardly with the model (Zhang et al.
-/// 2024, arXiv 2410.21676, an exponent near a half; from memory). The nearest power of two times
-/// the odd factor of the devices, so that replicas share it.
+/// the tokens of the run: critical batches are a power law of the data, independent of the model
+/// (Zhang et al. 2024, arXiv 2410.21676; Bergsma et al. 2025, arXiv 2505.13738); that the exponent
+/// is near a half is from memory. The nearest power of two times the odd factor of the devices, so
+/// that replicas share it.
 [[nodiscard]] std::int64_t batch_for(double tokens, std::int64_t context, std::int64_t devices);
 
 /// A job file: the model's config beside it, bf16.

@@ -61,6 +61,16 @@ Seconds cost_doubling(Seconds compute, Seconds hardware) {
   return 1.0 / per_second * unit::second;
 }
 
+double price_implied_sessions(Dollars rent_per_hour,
+                              Dollars spend_per_session_hour,
+                              double revenue_over_cost) {
+  return rent_per_hour / spend_per_session_hour * revenue_over_cost;
+}
+
+double equivalent_devices(Bytes hbm3e, Bytes hbm4, double sessions_ratio, Bytes per_device) {
+  return (hbm3e + sessions_ratio * hbm4) / per_device;
+}
+
 double lora_parameters(double rank, double input, double output, double matrices) {
   return rank * (input + output) * matrices;
 }

@@ -51,6 +51,19 @@ struct SitePower {
 /// 1 / (1/T_compute - 1/T_hardware).
 [[nodiscard]] Seconds cost_doubling(Seconds compute, Seconds hardware);
 
+/// Sessions that a device serves, as their price implies: rent x revenue over serving cost / what a
+/// session pays an hour. compute-to-agents repository, 2026: 5 USD an hour, 5 to 10 times, 30 USD.
+[[nodiscard]] double price_implied_sessions(Dollars rent_per_hour,
+                                            Dollars spend_per_session_hour,
+                                            double revenue_over_cost);
+
+/// Devices of `per_device` HBM3E that so much memory equips, a byte of HBM4 counting as
+/// `sessions_ratio` of HBM3E (2, between 1 and 4). The same source; GB300 has 288 GB.
+[[nodiscard]] double equivalent_devices(Bytes hbm3e,
+                                        Bytes hbm4,
+                                        double sessions_ratio,
+                                        Bytes per_device);
+
 /// Trainable parameters of LoRA on `matrices` of d_in x d_out: rank (d_in + d_out) each.
 [[nodiscard]] double lora_parameters(double rank, double input, double output, double matrices);
 

@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "estimator/forecast/consequences.hpp"
 #include "estimator/forecast/forecast.hpp"
 #include "units/quantity_text.hpp"
 #include "units/text_bar.hpp"
@@ -21,15 +22,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Three digits: with a decimal suffix in the range people name, in powers of ten beyond.
-std::string short_number(double value) {
-  constexpr double suffixes_end = 1e15;
-  return value >= 1.0 && value < suffixes_end ? count_text(value) : fmt::format("{:.3g}", value);
-}
-
 std::string cell(const Json& value) {
   if (value.is_number()) {
-    return short_number(value.get<double>());
+    return number_text(value.get<double>());
   }
   return value.is_null() ? "-" : value.get<std::string>();
 }
@@ -126,10 +121,11 @@ void print_sensitivity(const Json& rows, std::ostream& out) {
   constexpr int bar_width = 8;
   for (const Json* row : sorted) {
     const auto share = (*row)["variance_share"].get<double>();
+    const Json& elasticity = (*row)["elasticity_of_work"];
     table.add({(*row)["input"].get<std::string>(),
                cell((*row)["work_years_at_p5"]),
                cell((*row)["work_years_at_p95"]),
-               fmt::format("{:.2f}", (*row)["elasticity_of_work"].get<double>()),
+               elasticity.is_null() ? "-" : fmt::format("{:.2f}", elasticity.get<double>()),
                fmt::format("{:.1f} %", 100.0 * share),
                bar_text(out, share, bar_width)});
   }
@@ -163,6 +159,7 @@ void print_scenario(const Json& document, std::ostream& out) {
                        row.at("name").get<std::string>(),
                        cell(row.at("work_years")));
   }
+  print_consequences(document.at("consequences"), out);
   print_sensitivity(document.at("sensitivity"), out);
   out << fmt::format("\nin words: {}\n\n", document.at("reading").get<std::string>());
   print_published(document.at("published"), out);

@@ -9,8 +9,6 @@
 namespace forerun {
 namespace {
 
-// 24 February 2023, the release of Llama: day 55 of 365.
-constexpr double density_epoch = 2023.0 + 54.0 / 365.0;
 constexpr double memory_doubling_years = 4.1;
 constexpr double bandwidth_doubling_years = 4.0;
 

@@ -43,6 +43,9 @@ struct DensityTrend {
 /// 0.1 at the start and the models of autumn 2024 at about 3, as the paper's figure has them.
 inline constexpr DensityTrend density_trend{0.007, -2.81};
 
+/// 24 February 2023, the release of Llama, from which the trend counts.
+inline constexpr double density_epoch = 2023.0 + 54.0 / 365.0;
+
 [[nodiscard]] Seconds density_doubling(double growth_per_day);
 /// rho at a calendar year with its fraction.
 [[nodiscard]] double density(const DensityTrend& trend, double year);

@@ -1,6 +1,7 @@
 // Reads a scenario from its TOML text; every error names file and line.
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 #include <span>
 #include <utility>
@@ -22,6 +23,16 @@ class Table {
   Table(std::string_view file, const toml::table& table) : file_(file), table_(table) {}
 
   [[nodiscard]] bool has(std::string_view key) const { return table_.contains(key); }
+
+  /// Refuses a key that would not be read.
+  void check_keys(std::initializer_list<const char*> known) const {
+    for (const auto& [key, node] : table_) {
+      if (std::ranges::find(known, key.str()) == known.end()) {
+        const std::vector<std::string> names(known.begin(), known.end());
+        fail(key.str(), fmt::format("is no key here, nearest is '{}'", nearest(key.str(), names)));
+      }
+    }
+  }
 
   [[nodiscard]] std::string text(std::string_view key) const {
     const auto value = table_[key].value<std::string>();
@@ -119,6 +130,12 @@ void check_ascending(const Table& table, std::string_view key, std::span<const d
 
 /// As many levels as values, each strictly between 0 and 1.
 std::vector<double> levels_of(const Table& table, std::size_t count) {
+  if (!table.has("levels")) {
+    table.fail("levels",
+               fmt::format("are missing: what probability lies below each of the {} values "
+                           "(expected levels = [0.05, 0.95] or the like)",
+                           count));
+  }
   std::vector<double> levels = table.numbers("levels");
   const bool within =
       std::ranges::all_of(levels, [](double level) { return level > 0.0 && level < 1.0; });
@@ -194,6 +211,7 @@ ScenarioInput discrete_input(const Table& table) {
 }
 
 ScenarioInput input_of(const Table& table) {
+  table.check_keys({"distribution", "values", "levels", "weights", "source"});
   const std::string kind = table.text("distribution");
   if (kind == "constant") {
     const auto values = positive_values(table, 1, 1);
@@ -242,6 +260,7 @@ std::map<Input, ScenarioInput> inputs_of(std::string_view file, const Table& roo
 std::vector<ProjectionRow> projection_of(const Table& root) {
   std::vector<ProjectionRow> rows;
   for (const Table& table : root.tables("projection")) {
+    table.check_keys({"year", "low", "median", "high"});
     rows.push_back({.year = table.number("year"),
                     .low = table.number("low"),
                     .median = table.number("median"),
@@ -256,6 +275,7 @@ std::vector<ProjectionRow> projection_of(const Table& root) {
 std::vector<InputCorrelation> correlations_of(const Table& root) {
   std::vector<InputCorrelation> correlations;
   for (const Table& table : root.tables("correlation")) {
+    table.check_keys({"first", "second", "spearman"});
     const InputCorrelation correlation{.first = table.input("first"),
                                        .second = table.input("second"),
                                        .spearman = table.number("spearman")};
@@ -270,6 +290,7 @@ std::vector<InputCorrelation> correlations_of(const Table& root) {
 std::vector<ScenarioVariant> what_ifs_of(const Table& root) {
   std::vector<ScenarioVariant> what_ifs;
   for (const Table& table : root.tables("what_if")) {
+    table.check_keys({"name", "input", "value", "source"});
     what_ifs.push_back({.name = table.text("name"),
                         .input = table.input("input"),
                         .value = table.number("value"),
@@ -284,6 +305,7 @@ std::vector<ScenarioVariant> what_ifs_of(const Table& root) {
 std::vector<PublishedFigure> published_of(const Table& root) {
   std::vector<PublishedFigure> figures;
   for (const Table& table : root.tables("published")) {
+    table.check_keys({"quantity", "centre", "range", "levels", "note"});
     PublishedFigure figure{.quantity = table.text("quantity"),
                            .centre = table.number("centre"),
                            .range = {},
@@ -298,8 +320,34 @@ std::vector<PublishedFigure> published_of(const Table& root) {
   return figures;
 }
 
+/// What grows from a year names the year.
+void check_base(const Table& root, const Scenario& scenario, Input grows, const char* key) {
+  if (scenario.inputs.contains(grows) && !root.has(key)) {
+    root.fail("inputs",
+              fmt::format("{} needs {}, the year that it grows from", name_of(grows), key));
+  }
+}
+
 /// Compute comes from one place only, and the law has its three constants.
 void check_complete(const Table& root, const Scenario& scenario) {
+  if (scenario.inputs.contains(Input::anchor_flop) !=
+      scenario.inputs.contains(Input::growth_per_year)) {
+    root.fail("inputs", "should hold both of anchor_flop and growth_per_year, or neither");
+  }
+  check_base(root, scenario, Input::anchor_flop, "base_year");
+  check_base(root, scenario, Input::price_performance_per_year, "price_year");
+  check_base(root, scenario, Input::efficiency_per_year, "efficiency_year");
+  if (scenario.inputs.contains(Input::reversion_year)) {
+    const auto& years = scenario.inputs.at(Input::reversion_year).values;
+    if (!scenario.inputs.contains(Input::anchor_flop) || scenario.base_year < slowing_since ||
+        std::ranges::min(years) <= slowing_since) {
+      root.fail("inputs",
+                fmt::format("reversion_year needs years after {:.0f}, and anchor_flop of {:.0f} or "
+                            "later",
+                            slowing_since,
+                            slowing_since));
+    }
+  }
   const bool has_trend = scenario.inputs.contains(Input::anchor_flop) &&
                          scenario.inputs.contains(Input::growth_per_year);
   const int compute_sources = static_cast<int>(scenario.inputs.contains(Input::training_flop)) +
@@ -319,10 +367,33 @@ void check_complete(const Table& root, const Scenario& scenario) {
 }
 
 double optional_year(const Table& root, std::string_view key) {
-  return root.has(key) ? root.number(key) : 0.0;
+  constexpr double first = 1900.0;
+  constexpr double last = 2200.0;
+  if (!root.has(key)) {
+    return 0.0;
+  }
+  const double year = root.number(key);
+  if (year < first || year > last) {
+    root.fail(key, fmt::format("should be a year from {:.0f} to {:.0f}", first, last));
+  }
+  return year;
 }
 
 Scenario scenario_of(std::string_view file, const Table& root) {
+  root.check_keys({"title",
+                   "base_date",
+                   "base_year",
+                   "price_year",
+                   "efficiency_year",
+                   "years",
+                   "anchor",
+                   "notes",
+                   "projection_source",
+                   "projection",
+                   "inputs",
+                   "correlation",
+                   "what_if",
+                   "published"});
   const auto years = root.numbers("years");
   if (years.size() != 2 || years[0] > years[1]) {
     root.fail("years", "should be the first and the last year");

@@ -31,7 +31,8 @@ constexpr std::array<std::string_view, input_count> input_names = {"training_flo
                                                                    "usd_per_flop",
                                                                    "price_performance_per_year",
                                                                    "joule_per_flop",
-                                                                   "efficiency_per_year"};
+                                                                   "efficiency_per_year",
+                                                                   "reversion_year"};
 
 }  // namespace
 

@@ -33,8 +33,9 @@ enum class Input : std::size_t {
   price_performance_per_year,  ///< factor per year
   joule_per_flop,              ///< in the scenario's efficiency year
   efficiency_per_year,         ///< factor per year
+  reversion_year,              ///< R, where growth_per_year falls back to Moore's law
 };
-inline constexpr std::size_t input_count = 16;
+inline constexpr std::size_t input_count = 17;
 
 /// The name in scenario files and results, "tokens_per_parameter".
 [[nodiscard]] std::string_view name_of(Input input);

@@ -44,6 +44,7 @@ double neutral_value(Input input) {
     case Input::price_performance_per_year:
     case Input::joule_per_flop:
     case Input::efficiency_per_year:
+    case Input::reversion_year:
       break;
   }
   return 1.0;
@@ -111,13 +112,15 @@ void Draws::append(const Draws& later) {
 }
 
 Simulation::Simulation(const Scenario& scenario, double year)
-    : years_since_base_(year - scenario.base_year),
+    : year_(year),
+      years_since_base_(year - scenario.base_year),
       years_since_price_(year - scenario.price_year),
       years_since_efficiency_(year - scenario.efficiency_year),
       copula_(copula_of(scenario)) {
   check_year(scenario, year);
   const auto has = [&](Input input) { return scenario.inputs.contains(input); };
   has_trend_ = has(Input::anchor_flop);
+  has_reversion_ = has(Input::reversion_year);
   for (std::size_t i = 0; i < input_count; ++i) {
     const auto input = static_cast<Input>(i);
     distributions_.at(i) = has(input) ? scenario.inputs.at(input).distribution
@@ -169,7 +172,16 @@ Outcome Simulation::outcome(const InputValues& inputs) const {
     const Trend trend{.anchor = in(Input::anchor_flop)*unit::flop,
                       .anchor_year = 0.0,
                       .factor_per_year = in(Input::growth_per_year)};
-    flop = growth(trend, years_since_base_).in(unit::flop);
+    if (has_reversion_) {
+      const Reversion reversion{.anchor = trend.anchor,
+                                .anchor_year = year_ - years_since_base_,
+                                .fast_per_year = trend.factor_per_year,
+                                .slow_per_year = moore_per_year(),
+                                .reversion_year = in(Input::reversion_year)};
+      flop = reverting_growth(reversion, year_).in(unit::flop);
+    } else {
+      flop = growth(trend, years_since_base_).in(unit::flop);
+    }
   }
   Constraint binding = Constraint::trend;
   for (const Ceiling& ceiling : ceilings) {

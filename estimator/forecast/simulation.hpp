@@ -89,9 +89,11 @@ class Simulation {
   /// Overwrites the uncertain inputs of `values`.
   void sample_into(InputValues& values, std::uint64_t seed, std::uint64_t sample) const;
 
+  double year_ = 0.0;
   double years_since_base_;
   double years_since_price_;
   double years_since_efficiency_;
+  bool has_reversion_ = false;
   bool has_trend_ = false;
   std::array<bool, output_count> yields_{};
   std::array<Distribution, input_count> distributions_;

@@ -8,6 +8,7 @@
 
 #include <fmt/ostream.h>
 
+#include "estimator/forecast/consequences.hpp"
 #include "estimator/forecast/scenario.hpp"
 #include "units/input_error.hpp"
 #include "units/quantity_text.hpp"
@@ -89,6 +90,12 @@ EdgeQuestion edge_from(const std::string& text, double year) {
   if (question.device.memory <= Bytes() || question.device.bandwidth <= BytesPerSecond()) {
     throw InputError("--edge", "needs mem= and bw= (expected one like mem=16GB,bw=100GB/s)");
   }
+  if (year < density_epoch) {
+    throw InputError(
+        "--year",
+        fmt::format(
+            "{:.4g} is before the densing law's data, which begin in {:.2f}", year, density_epoch));
+  }
   if (question.device.year > year) {
     throw InputError("--edge",
                      fmt::format("year={:.0f} is after --year {:.0f}", question.device.year, year));
@@ -117,6 +124,10 @@ Json edge_document(const EdgeQuestion& question) {
   document["density"] = density(density_trend, question.year);
   document["equivalent_parameters"] = model.equivalent_parameters;
   document["best_value_window_days"] = best_value_window(density_trend.growth_per_day) / unit::day;
+  // Epoch AI's 2.1 years for FLOP per dollar, as the paper takes it.
+  document["with_hardware_doubling_days"] =
+      combine_doublings(density_doubling(density_trend.growth_per_day), 2.1 * unit::year) /
+      unit::day;
   document["notes"] = {
       "density: arXiv 2412.04315 (2024-12), ln rho = 0.007 a day from 24 February 2023; beyond "
       "2024 it is extrapolated, and its level is read off the paper's figure",
@@ -208,15 +219,18 @@ void print_edge(const Json& document, std::ostream& out) {
       text_of(document["device_bandwidth_bytes_per_s"].get<double>() * unit::byte / unit::second),
       inputs["tokens_per_s"].get<double>(),
       inputs["bytes_per_parameter"].get<double>());
-  fmt::print(out,
-             "largest model        {} parameters ({} binds)\n"
-             "most capable model   like {} parameters of the reference family (density {:.3g})\n"
-             "best-value window    {:.0f} days until half the size does as well\n",
-             count_text(document["parameters"].get<double>()),
-             document["binding_constraint"].get<std::string>(),
-             count_text(document["equivalent_parameters"].get<double>()),
-             document["density"].get<double>(),
-             document["best_value_window_days"].get<double>());
+  fmt::print(
+      out,
+      "largest model        {} parameters ({} binds)\n"
+      "most capable model   like {} parameters of the reference family (density {:.3g})\n"
+      "best-value window    {:.0f} days until half the size does as well; with Moore's law {:.0f} "
+      "days until it costs half\n",
+      count_text(document["parameters"].get<double>()),
+      document["binding_constraint"].get<std::string>(),
+      number_text(document["equivalent_parameters"].get<double>()),
+      document["density"].get<double>(),
+      document["best_value_window_days"].get<double>(),
+      document["with_hardware_doubling_days"].get<double>());
   for (const Json& note : document["notes"]) {
     fmt::print(out, "note: {}\n", note.get<std::string>());
   }
@@ -224,7 +238,8 @@ void print_edge(const Json& document, std::ostream& out) {
 
 void print_backtest(const Json& document, std::ostream& out) {
   fmt::print(out,
-             "from {} of {:.2f}, {:.3g} FLOP, at {:.3g} times a year\n",
+             "{}: from {} of {:.2f}, {:.3g} FLOP, at {:.3g} times a year\n",
+             document["scenario"].get<std::string>(),
              document["anchor"]["model"].get<std::string>(),
              document["anchor"]["year"].get<double>(),
              document["anchor"]["flop"].get<double>(),

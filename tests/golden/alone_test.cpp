@@ -192,6 +192,24 @@ TEST(ForecastVerb, EmitsAModelAndAClusterThatCapacityServes) {
   EXPECT_GT(json::parse(served.out)["tokens_per_s"].get<double>(), 0.0);
 }
 
+// The same with experts and another context; the job keeps both.
+TEST(ForecastVerb, EmitsAModelOfExperts) {
+  const TestFolder folder;
+  const auto emitted = run_program(
+      "forecast --year 2026 --scenario epoch-trend --samples 1000 --emit-job job.toml "
+      "--emit-cluster cluster.toml --emit-experts 64:4 --seq 16384",
+      folder.path());
+  ASSERT_EQ(emitted.status, 0) << emitted.log;
+  EXPECT_THAT(emitted.log, testing::HasSubstr("4 of 64 experts"));
+  const auto served = run_program(
+      "capacity --model job.config.json --cluster cluster.toml --devices 8192 --precision fp8 "
+      "--input-len 12000 --format json",
+      folder.path());
+  ASSERT_EQ(served.status, 0) << served.log;
+  const json model = json::parse(served.out)["inputs"]["model"];
+  EXPECT_GT(model["parameters"].get<double>(), 8.0 * model["active_parameters"].get<double>());
+}
+
 TEST(ForecastVerb, ReproducesTheArticlesMedian) {
   const TestFolder folder;
   const auto result =

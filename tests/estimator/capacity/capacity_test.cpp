@@ -104,6 +104,39 @@ TEST(Capacity, OfTwoPoolsIsThatOfTheSlowerOne) {
             16);
 }
 
+// The front is of both pools: the chosen point lies on it with its own rate and first token.
+TEST(Capacity, OfTwoPoolsHasAFrontOfBoth) {
+  CapacityRequest request = eight_billion(8);
+  request.serving = Serving::disaggregated;
+  request.workload.ttft = 1.0 * unit::second;
+  request.workload.tpot = 20.0 * unit::millisecond;
+  const Capacity capacity = on_h100(request);
+  ASSERT_FALSE(capacity.infeasible_because.has_value());
+  bool has_chosen = false;
+  for (const ServingPoint& point : capacity.pareto) {
+    EXPECT_GT(point.ttft, Seconds());
+    if (point.layout == capacity.decode.point.layout &&
+        point.batch == capacity.decode.point.batch) {
+      has_chosen = true;
+      EXPECT_NEAR(point.tokens_per_s_per_device(), capacity.tokens_per_s / 8.0, 1e-6);
+      EXPECT_EQ(point.ttft, capacity.ttft);
+    }
+  }
+  EXPECT_TRUE(has_chosen);
+}
+
+// A batch that no memory holds is what is wrong, not the devices.
+TEST(Capacity, SaysThatABatchIsTooLarge) {
+  CapacityRequest request = eight_billion(8);
+  request.batch = 1'000'000;
+  try {
+    (void)on_h100(request);
+    FAIL();
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("--batch"));
+  }
+}
+
 // A draft serves in two pools as in one.
 TEST(Capacity, OfTwoPoolsTakesADraft) {
   CapacityRequest request = eight_billion(16);

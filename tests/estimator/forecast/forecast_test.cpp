@@ -1,6 +1,7 @@
 // The two documents: keys, numbers, echoes and refusals.
 #include "estimator/forecast/forecast.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -96,6 +97,21 @@ TEST(ForecastScenario, CountsJobYearsBesideYears) {
                   document.at("work_years").at("p50").get<double>(),
               4.383,
               1e-9);
+}
+
+// A percent more of a calendar year means nothing; its tornado does.
+TEST(ForecastScenario, StatesNoElasticityOfAYear) {
+  const Json document =
+      forecast_scenario({.scenario = "conservative", .samples = 1000, .variance_shares = true});
+  const auto& rows = document.at("sensitivity");
+  const auto row = std::ranges::find_if(
+      rows, [](const Json& entry) { return entry.at("input") == "reversion_year"; });
+  ASSERT_NE(row, rows.end());
+  EXPECT_TRUE(row->at("elasticity_of_work").is_null());
+  EXPECT_LT(row->at("work_years_at_p5"), row->at("work_years_at_p95"));
+  std::ostringstream table;
+  print_forecast(document, table);
+  EXPECT_THAT(table.str(), HasSubstr("reversion_year"));
 }
 
 TEST(ForecastScenario, IsReadInWords) {

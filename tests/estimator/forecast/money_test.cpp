@@ -150,6 +150,26 @@ TEST(Money, InferenceForHalfOfAllSearches) {
   EXPECT_NEAR(6e9 / (0.5 * 3.3e12), 0.0036, 5e-5);
 }
 
+// W0: 0.833 to 1.667 sessions a GPU; 24.0M and 60.4M GB300 by the end of 2026 and 2027, so that 50M
+// to 101M sessions run at once in 2027.
+TEST(Money, W0SessionsThatPricesImply) {
+  const Bytes gb300 = 288.0 * unit::gigabyte;
+  const auto equipped = [&](double hbm3e, double hbm4) {
+    return equivalent_devices(hbm3e * unit::gigabyte, hbm4 * unit::gigabyte, 2.0, gb300);
+  };
+  EXPECT_NEAR(equipped(4.108e9, 1.406e9) / 24.0e6, 1.0, 2e-3);
+  EXPECT_NEAR(equipped(4.108e9, 1.406e9), 24'027'777.8, 0.1);
+  const double in_2027 = equipped(5.271e9, 6.056e9);
+  EXPECT_NEAR(in_2027 / 60.4e6, 1.0, 2e-3);
+  const auto sessions = [](double ratio) {
+    return price_implied_sessions(5.0 * unit::dollar, 30.0 * unit::dollar, ratio);
+  };
+  EXPECT_NEAR(sessions(5.0), 0.833333333, 1e-9);
+  EXPECT_NEAR(sessions(10.0), 1.666666667, 1e-9);
+  EXPECT_NEAR(in_2027 * sessions(5.0) / 50e6, 1.0, 0.01);
+  EXPECT_NEAR(in_2027 * sessions(10.0) / 101e6, 1.0, 0.01);
+}
+
 // G.4, GPTQ: 350 GB in 16 bits want five 80 GB devices; 3 bits one; 4 bits two.
 TEST(Money, GptqFromFiveDevicesToOne) {
   const Bytes memory = 80.0 * unit::gigabyte;

@@ -130,6 +130,53 @@ TEST(ReadScenario, RefusesAnUnknownDistribution) {
               AllOf(HasSubstr("cauchy"), HasSubstr("two_piece")));
 }
 
+TEST(ReadScenario, AsksForTheLevelsOfAnInterval) {
+  EXPECT_THAT(reading_error(head + "training_flop = {distribution = 'lognormal', values = [1, 2], "
+                                   "source = 's'}"),
+              AllOf(HasSubstr("levels"), HasSubstr("missing")));
+}
+
+// A key that is not read would leave its default: a price of 1e-244 dollars, once.
+TEST(ReadScenario, RefusesAKeyThatItDoesNotKnow) {
+  EXPECT_THAT(reading_error("prise_year = 2026\n" + head), HasSubstr("'price_year'"));
+  EXPECT_THAT(reading_error(head + "training_flop = {distribution = 'constant', value = [1], "
+                                   "source = 's'}"),
+              HasSubstr("'values'"));
+}
+
+// The year of the anchor, of the price and of the efficiency.
+TEST(ReadScenario, AsksForTheYearsThatGrowthStartsFrom) {
+  const std::string constant = " = {distribution = 'constant', values = [2], source = 's'}\n";
+  EXPECT_THAT(reading_error(head + "anchor_flop" + constant + "growth_per_year" + constant),
+              HasSubstr("base_year"));
+  EXPECT_THAT(
+      reading_error(head + "training_flop" + constant + "price_performance_per_year" + constant),
+      HasSubstr("price_year"));
+  EXPECT_THAT(reading_error(head + "training_flop" + constant + "efficiency_per_year" + constant),
+              HasSubstr("efficiency_year"));
+  EXPECT_THAT(reading_error("base_year = 26\n" + head), HasSubstr("base_year"));
+}
+
+// An anchor without its growth once beat the scenario's own compute.
+TEST(ReadScenario, RefusesAnAnchorWithoutItsGrowth) {
+  const std::string constant = " = {distribution = 'constant', values = [2], source = 's'}\n";
+  EXPECT_THAT(reading_error(head + "training_flop" + constant + "anchor_flop" + constant),
+              HasSubstr("growth_per_year"));
+}
+
+TEST(ReadScenario, AsksForGrowthToRevertFrom) {
+  const std::string constant = " = {distribution = 'constant', values = [2030], source = 's'}\n";
+  EXPECT_THAT(reading_error(head + "training_flop" + constant + "reversion_year" + constant),
+              HasSubstr("anchor_flop"));
+}
+
+// By a midpoint sum in another program: 5e26 in 2025.52, 4.2 a year, R = 2030, in 2030.
+TEST(Scenarios, ConservativeRevertsToMoore) {
+  const Simulation simulation(scenario_named("conservative"), 2030.0);
+  EXPECT_NEAR(
+      simulation.outcome(simulation.medians())[Output::training_flop] / 6.35585e+28, 1.0, 1e-3);
+}
+
 TEST(Scenarios, TakeAFileOfTheUser) {
   const auto path = std::filesystem::temp_directory_path() / "forerun_own_scenario.toml";
   std::ofstream(path)

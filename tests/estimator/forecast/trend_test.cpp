@@ -71,6 +71,39 @@ TEST(DoublingTime, AgreesWithConversions) {
   EXPECT_NEAR(months(1.28), 33.7, 0.05);
 }
 
+// B.1: the integral gives 28.2, 28.5 and 28.7 for 2030 from 10^24.1 in 2022.
+TEST(Besiroglu, RevertsToMooreByTheBranch) {
+  const auto log10_in_2030 = [](double reversion_year) {
+    return std::log10(reverting_growth(besiroglu_reversion(reversion_year), 2030.0).in(unit::flop));
+  };
+  EXPECT_NEAR(log10_in_2030(2030.0), 28.2, 0.05);
+  EXPECT_NEAR(log10_in_2030(2034.0), 28.5, 0.05);
+  EXPECT_NEAR(log10_in_2030(2040.0), 28.7, 0.05);
+  // By a midpoint sum of 200,000 steps in another program.
+  EXPECT_NEAR(log10_in_2030(2030.0), 28.1903353, 1e-5);
+  EXPECT_NEAR(log10_in_2030(2040.0), 28.7372779, 1e-5);
+}
+
+// Decades after R growth is Moore's, before it the fast one's.
+TEST(Besiroglu, RevertingGrowthHasItsEnds) {
+  const Reversion reversion = besiroglu_reversion(2030.0);
+  const auto factor = [&](double from, double to) {
+    return reverting_growth(reversion, to) / reverting_growth(reversion, from);
+  };
+  EXPECT_NEAR(factor(2022.0, 2022.01), std::pow(4.0, 0.01), 1e-5);
+  EXPECT_NEAR(std::log2(factor(2070.0, 2080.0)), 6.0, 1e-3);
+  EXPECT_DOUBLE_EQ(factor(2022.0, 2022.0), 1.0);
+}
+
+// J and B.1: bearish, middle and bullish weigh 1 together.
+TEST(Besiroglu, BranchesWeighOne) {
+  double weight = 0.0;
+  for (const ReversionBranch& branch : reversion_branches) {
+    weight += branch.weight;
+  }
+  EXPECT_DOUBLE_EQ(weight, 1.0);
+}
+
 TEST(Besiroglu, Reads2030AsPublished) {
   const ProjectionRow row = besiroglu_row(2030);
   EXPECT_EQ(row.low, 26.71);

@@ -1,5 +1,7 @@
 // Back-test, edge devices, and the model and cluster of a later year.
 #include <cmath>
+#include <sstream>
+#include <string>
 
 #include <gtest/gtest.h>
 
@@ -61,6 +63,20 @@ TEST(Edge, ReadsItsDevice) {
   EXPECT_THROW((void)edge_from("mem=16GB,bw=1GB/s,year=2030", 2026.0), InputError);
 }
 
+// The law counts from Llama's release in February 2023; F8: with Moore's law 88 days.
+TEST(Edge, RefusesYearsBeforeTheLaw) {
+  EXPECT_THROW((void)edge_from("mem=16GB,bw=100GB/s", 2023.1), InputError);
+  const auto document = edge_document(edge_from("mem=16GB,bw=100GB/s", 2023.2));
+  EXPECT_NEAR(document["with_hardware_doubling_days"].get<double>(), 87.7, 0.05);
+}
+
+// Beyond a thousand trillions people have no name for it.
+TEST(Edge, PrintsVeryLargeModelsInPowersOfTen) {
+  std::ostringstream out;
+  print_edge(edge_document(edge_from("mem=16GB,bw=100GB/s", 2030.0)), out);
+  EXPECT_NE(out.str().find("e+16"), std::string::npos) << out.str();
+}
+
 // The size asked for, at the stated aspect, splittable over eight ranks.
 TEST(FutureModel, HasTheSizeAskedFor) {
   for (const double parameters : {70e9, 405e9, 9.1e12, 41e12}) {
@@ -79,6 +95,18 @@ TEST(FutureModel, IsLikeLlamaAtItsSize) {
   EXPECT_EQ(model.hidden, 16'384);
   EXPECT_EQ(model.ffn_hidden, 53'248);
   EXPECT_NEAR(static_cast<double>(model.layers), 126.0, 1.0);
+}
+
+// 405B work on a token, cut into 8 of 256 experts; the layer's FFN keeps its 53,248 columns a
+// token, and all 256 hold 32 times as much of it: 3 x 16,384 x 53,248 x 126 = 329.8B, in all 10.6T.
+TEST(FutureModel, CountsWhatWorksOnATokenWithExperts) {
+  const FutureModel model = future_model(405e9, {.context = 32'768, .experts = 256, .top_k = 8});
+  EXPECT_EQ(model.expert_hidden * 8, 53'248);
+  const ModelShape shape = read_model_text(config_json(model, "test"), "future.config.json");
+  const ParameterCount count = count_parameters(shape);
+  EXPECT_NEAR(static_cast<double>(count.active) / 405e9, 1.0, 0.02);
+  EXPECT_NEAR(static_cast<double>(count.total) / 1e12, 10.63, 0.05);
+  EXPECT_EQ(model.context, 32'768);
 }
 
 // 4.1 years after October 2022 memory has doubled; the peak has grown 1.28^4.1 = 2.75-fold.

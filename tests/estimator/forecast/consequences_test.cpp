@@ -1,0 +1,136 @@
+// What follows from a forecast's medians, against the rows of forecasting.md and hand arithmetic.
+#include "estimator/forecast/consequences.hpp"
+
+#include <cstddef>
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "estimator/forecast/forecast.hpp"
+#include "units/unit.hpp"
+
+namespace forerun {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Steinhardt's middle for 2030 by the square-root law: r = 27.43, kappa = 3.
+ForecastMedians middle_of_2030() {
+  return {.year = 2030.0,
+          .reference_year = 2020.41,
+          .training_flop = 1e28,
+          .parameters = 7.795e12,
+          .training_tokens = 2.138e14,
+          .work_years = 2.47e6,
+          .kappa = 3.0,
+          .tokens_per_person_minute = 500.0,
+          .speed_x_human = 5.0};
+}
+
+// E8: from GPT-3 to 2030 at 14.3, 8.4 and 4.5 months: 264.6, 13,308 and 4.99e7.
+TEST(Consequences, AlgorithmsMultiplyComputeAsRowE8) {
+  const Json algorithms = consequences_of(middle_of_2030())["algorithms"];
+  const Json& compute = algorithms["effective_flop"];
+  EXPECT_NEAR(compute[0].get<double>() / 1e28 / 264.6, 1.0, 1e-3);
+  EXPECT_NEAR(compute[1].get<double>() / 1e28 / 13'308.0, 1.0, 1e-3);
+  EXPECT_NEAR(compute[2].get<double>() / 1e28 / 4.99e7, 1.0, 1e-2);
+  // 1.37^9.59, next to it.
+  EXPECT_NEAR(algorithms["hardware_factor"].get<double>(), 20.47, 0.01);
+}
+
+// C2, C3, C4: 25 times faster for 125 times fewer copies, unless the wall is lower.
+TEST(Consequences, KRuleStopsAtTheLatencyWall) {
+  const Json speed = consequences_of(middle_of_2030())["serial_speed"];
+  EXPECT_TRUE(speed["is_wall_binding"].get<bool>());
+  EXPECT_EQ(speed["k_speed_x_human"], speed["wall_x_human"]);
+  EXPECT_NEAR(speed["k_copies"].get<double>(), 2.47e6 / 125.0, 1.0);
+  ForecastMedians small = middle_of_2030();
+  small.parameters = 8e9;
+  const Json fast = consequences_of(small)["serial_speed"];
+  EXPECT_FALSE(fast["is_wall_binding"].get<bool>());
+  EXPECT_NEAR(fast["k_speed_x_human"].get<double>(), 125.0, 1e-9);
+  EXPECT_NEAR(fast["k_days_a_work_year"].get<double>(), 2.922, 1e-3);
+}
+
+// By hand: 340 layers, a = 340 x 4 us, 2 x 7.948e12 bytes at 3350e9 x 2^(7.21 / 4) a second:
+// 3 a^(2/3) 1.36^(1/3) - 2 a = 38.08 ms on 100 devices, 3.151 times 500 tokens a minute.
+TEST(Consequences, WallIsErdilsOnDevicesOfTheYear) {
+  const LatencyWall wall = future_latency_wall(7.948e12, 2030.0);
+  EXPECT_NEAR(wall.time / unit::millisecond, 38.084, 0.005);
+  EXPECT_NEAR(wall.devices, 100.02, 0.02);
+  EXPECT_NEAR(speed_x_human(wall.time, 500.0), 3.151, 1e-3);
+}
+
+// A model that the optimum would put on less than one device streams its weights from one.
+TEST(Consequences, TinyModelRunsOnOneDevice) {
+  const LatencyWall wall = future_latency_wall(1e6, 2025.0);
+  EXPECT_EQ(wall.devices, 1.0);
+  EXPECT_GT(wall.time / unit::nanosecond, 0.0);
+}
+
+// I5 and I8: 1e28 FLOP by three fits. B.2: GPT-3 was 3.3 to 7.2 times its optimal size.
+TEST(Consequences, FitsAreRowsI5AndI8) {
+  const Json fits = consequences_of(middle_of_2030())["fits"];
+  const auto of = [&](std::size_t row, const char* key) { return fits[row][key].get<double>(); };
+  EXPECT_NEAR(of(0, "parameters") / 2.645e12, 1.0, 1e-3);
+  EXPECT_NEAR(of(1, "parameters") / 10.79e12, 1.0, 1e-3);
+  EXPECT_NEAR(of(2, "parameters") / 9.218e12, 1.0, 1e-3);
+  EXPECT_NEAR(of(0, "work_years") / 7.19e6, 1.0, 2e-3);
+  EXPECT_NEAR(of(1, "work_years") / 1.763e6, 1.0, 2e-3);
+  EXPECT_NEAR(of(2, "work_years") / 2.06e6, 1.0, 4e-3);
+  EXPECT_NEAR(of(0, "gpt3_times_optimal"), 7.15, 0.01);
+  EXPECT_NEAR(of(1, "gpt3_times_optimal"), 3.30, 0.01);
+}
+
+// I.3: four passes are worth 3.7257, and no number of them more than 16.3878.
+TEST(Consequences, CountsPassesOverText) {
+  ForecastMedians medians = middle_of_2030();
+  EXPECT_EQ(consequences_of(medians)["data"]["epochs_needed"], 1.0);
+  medians.training_tokens = 3.7257 * 300e12;
+  EXPECT_NEAR(consequences_of(medians)["data"]["epochs_needed"].get<double>(), 4.0, 1e-3);
+  medians.training_tokens = 16.39 * 300e12;
+  EXPECT_TRUE(consequences_of(medians)["data"]["epochs_needed"].is_null());
+}
+
+// F1, F8, G.2 and D: 99 and 88 days, 3.79 to 1.22 months' halving, 8.49 months of run.
+TEST(Consequences, RepeatsPublishedTimes) {
+  const Json document = consequences_of(middle_of_2030());
+  EXPECT_NEAR(document["density"]["doubling_days"].get<double>(), 99.02, 0.01);
+  EXPECT_NEAR(document["density"]["with_hardware_doubling_days"].get<double>(), 87.7, 0.05);
+  EXPECT_NEAR(document["price"]["halving_months"][0].get<double>(), 3.79, 0.01);
+  EXPECT_NEAR(document["price"]["halving_months"][1].get<double>(), 2.13, 0.01);
+  EXPECT_NEAR(document["price"]["halving_months"][2].get<double>(), 1.22, 0.01);
+  EXPECT_NEAR(document["learning"]["longest_useful_run_months"].get<double>(), 8.49, 0.01);
+}
+
+// Every figure is of a date, and none of them was measured.
+TEST(Consequences, StateDatesAndShares) {
+  const Json document = consequences_of(middle_of_2030());
+  EXPECT_EQ(document["measured_fraction"], 0.0);
+  EXPECT_EQ(document["assumed_fraction"], 1.0);
+  for (const char* key :
+       {"algorithms", "density", "price", "serial_speed", "learning", "data", "projections"}) {
+    EXPECT_TRUE(document[key].contains("as_of")) << key;
+  }
+  for (const Json& fit : document["fits"]) {
+    EXPECT_TRUE(fit.contains("as_of"));
+  }
+}
+
+TEST(Consequences, StandInEveryForecast) {
+  const Json forecast = forecast_scenario({.samples = 1000});
+  EXPECT_TRUE(forecast.contains("consequences"));
+  // The assumed 5 times human speed lie above the wall: the reading says so.
+  EXPECT_THAT(forecast["reading"].get<std::string>(), ::testing::HasSubstr("latency wall"));
+  std::ostringstream table;
+  print_forecast(forecast, table);
+  EXPECT_THAT(table.str(), ::testing::HasSubstr("supervision"));
+  EXPECT_THAT(table.str(), ::testing::HasSubstr("algorithms"));
+  // 2023-06: seven years and seven months.
+  EXPECT_NEAR(
+      forecast["consequences"]["algorithms"]["reference_year"].get<double>(), 2023.4167, 1e-3);
+}
+
+}  // namespace
+}  // namespace forerun
