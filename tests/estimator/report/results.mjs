@@ -114,6 +114,19 @@ export function many_layouts(plan, path, write) {
   return path;
 }
 
+/** The profile of the same machine after it has become half as fast. */
+export function slower_profile(profile, path, write) {
+  const document = JSON.parse(readFileSync(profile, "utf8"));
+  for (const record of [...document.kernels, ...document.collectives]) {
+    for (const key of ["median_s", "low_s", "high_s"]) record[key] *= 2;
+    for (const key of ["flop_per_s", "bytes_per_s", "algbw_bytes_per_s", "busbw_bytes_per_s"]) {
+      if (record[key]) record[key] /= 2;
+    }
+  }
+  write(path, JSON.stringify(document));
+  return path;
+}
+
 /** The smallest profile there can be: one product, nothing else. */
 function one_kernel(profile, path, write) {
   const document = JSON.parse(readFileSync(profile, "utf8"));
