@@ -108,9 +108,16 @@ function bandwidths_together(profiles) {
       .filter(({ kind, ranks, concurrent }) => ranks === largest(kind) && concurrent === 1)
       .map((row) => ({ ...row, profile: name }));
   });
-  const rows = measured
+  const of_all = measured
     .flat()
-    .filter(({ kind }) => measured.every((one) => one.some((row) => row.kind === kind)))
+    .filter(({ kind, type }) =>
+      measured.every((one) => one.some((row) => row.kind === kind && row.type === type)),
+    );
+  // A format more would be a curve more for each collective, over the same links.
+  const count = (type) => of_all.filter((row) => row.type === type).length;
+  const [type] = of_all.map((row) => row.type).sort((a, b) => count(b) - count(a));
+  const rows = of_all
+    .filter((row) => row.type === type)
     .map((row) => ({ ...row, group: `${words(row.kind)} ${row.ranks} ranks: ${row.profile}` }))
     .sort((a, b) => a.kind.localeCompare(b.kind));
   if (!rows.length) return null;
@@ -118,7 +125,9 @@ function bandwidths_together(profiles) {
   const names = profiles.map(({ name }) => name);
   return curves({
     title: "Bus bandwidth side by side",
-    note: "A colour a collective, a stroke a profile. Of collectives that all profiles measured, among the most ranks that each has.",
+    note:
+      `A colour a collective, a stroke a profile. Of what all profiles measured, in ${type}, among ` +
+      "the most ranks that each has.",
     rows,
     columns: [
       { key: "profile", label: "profile" },

@@ -2,7 +2,6 @@
 // filter, nothing is loaded, nothing complains, nothing is cut on paper or on a telephone.
 import assert from "node:assert/strict";
 import {
-  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -443,9 +442,9 @@ test("on paper no chart is cut", async () => {
 test("two profiles are drawn in one chart", async () => {
   const folders = ["old", "new"].map((name) => join(folder, name));
   for (const one of folders) mkdirSync(one);
-  const before = join(folders[0], "profile.json");
-  copyFileSync(results.profile, before);
-  const now = slower_profile(results.profile, join(folders[1], "profile.json"), writeFileSync);
+  const [before, now] = folders.map((one, i) =>
+    slower_profile(results.profile, 1 + i, join(one, "profile.json"), writeFileSync),
+  );
   const page = join(folder, "two.html");
   run("report", before, now, "--out", page, "--quiet");
   const two = await open_page(page);
@@ -458,12 +457,21 @@ test("two profiles are drawn in one chart", async () => {
     await both.locator("summary").click();
     const slower = await both.locator("tbody tr td:last-child").allInnerTexts();
     assert.ok(slower.length > 10 && slower.every((text) => text === "2×"), slower.join(" "));
-    const names = await two.page
+    const curves = await two.page
       .locator("figure", { hasText: "Bus bandwidth side by side" })
       .locator(".chart")
-      .evaluate((one) => one.forerunChart.getOption().series.map(({ name }) => name));
-    assert.ok(names.some((name) => name.endsWith(": old/profile.json")));
-    assert.ok(names.some((name) => name.endsWith(": new/profile.json")));
+      .evaluate((one) =>
+        one.forerunChart
+          .getOption()
+          .series.filter(({ symbol }) => symbol !== "none")
+          .map(({ name, data }) => ({ name, sizes: data.map(([bytes]) => bytes) })),
+      );
+    for (const end of [": old/profile.json", ": new/profile.json"]) {
+      const of_one = curves.filter(({ name }) => name.endsWith(end));
+      assert.ok(of_one.length > 0);
+      // A size stands once in a curve: formats are not mixed.
+      for (const { sizes } of of_one) assert.equal(new Set(sizes).size, sizes.length);
+    }
     assert.deepEqual(two.said, []);
   } finally {
     await two.close();
