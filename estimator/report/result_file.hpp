@@ -34,8 +34,8 @@ struct ResultFile {
 [[nodiscard]] ResultFile read_result(const std::string& path);
 [[nodiscard]] ResultFile read_result_text(std::string_view text, const std::string& path);
 
-/// Of each path its file's name, after as many of its folders as tell the files apart; what is given
-/// twice is numbered.
+/// Of each path its file's name, after as many of its folders as tell the files apart; what is
+/// given twice is numbered.
 [[nodiscard]] std::vector<std::string> distinct_names(std::span<const std::string> paths);
 
 }  // namespace forerun

@@ -220,8 +220,10 @@ function parallel(result, layouts) {
 }
 
 function runner_up({ name, document: d }) {
+  const is_one_batch = d.best.every(({ batch }) => batch === d.best[0].batch);
+  const batch_of = ({ batch }) => (is_one_batch ? "" : `, batch ${batch}`);
   const best = d.best
-    .map((one, i) => ({ ...one, name: `${i + 1}. ${layout_text(one.layout)}` }))
+    .map((one, i) => ({ ...one, name: `${i + 1}. ${layout_text(one.layout)}${batch_of(one)}` }))
     .filter(({ breakdown_s }) => breakdown_s);
   if (best.length < 2) return null;
   const names = best.map((one) => one.name);

@@ -478,6 +478,26 @@ test("two profiles are drawn in one chart", async () => {
   }
 });
 
+test("layouts of different batches say theirs", async () => {
+  const plan = document_of(results.plan);
+  plan.layouts[1].batch *= 2;
+  const file = join(folder, "batches.json");
+  writeFileSync(file, JSON.stringify(plan));
+  const page = join(folder, "batches.html");
+  run("report", file, "--out", page, "--quiet");
+  const batches = await open_page(page);
+  try {
+    const [first, second] = await batches.page
+      .locator("figure", { hasText: "Why the runner-up lost" })
+      .locator(".chart")
+      .evaluate((one) => one.forerunChart.getOption().yAxis[0].data);
+    assert.ok(first.endsWith(", batch 64"), first);
+    assert.ok(second.endsWith(", batch 128"), second);
+  } finally {
+    await batches.close();
+  }
+});
+
 test("a plan of a hundred thousand layouts is a small page that sorts and filters", async () => {
   const plan = many_layouts(results.plan, join(folder, "many.json"), writeFileSync);
   const page = join(folder, "many.html");
