@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "estimator/cli/option_row.hpp"
+#include "jobs/read_model.hpp"
 
 namespace forerun {
 namespace {
@@ -38,7 +39,8 @@ OptionRow serving_row() {
 
 std::vector<OptionRow> draft_rows(const std::vector<Verb>& capacity) {
   return {
-      value_row({"draft",
+      named(value_row(
+                {"draft",
                  capacity,
                  "speculative decoding: the model that proposes tokens, or ngram for copies of the "
                  "text so far",
@@ -46,6 +48,7 @@ std::vector<OptionRow> draft_rows(const std::vector<Verb>& capacity) {
                 "NAME|config.json|ngram",
                 nonempty_text,
                 &Options::draft),
+            catalog_models),
       value_row({"draft-tokens", capacity, "tokens proposed in a round", "4"},
                 "N",
                 whole_number,

@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "estimator/cli/option_row.hpp"
+#include "estimator/forecast/scenario.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -15,13 +16,14 @@ std::vector<OptionRow> scenario_rows() {
                 "YEAR",
                 positive_number,
                 &Options::year),
-      value_row({"scenario",
-                 {Verb::forecast},
-                 "which inputs: by name, or a scenario .toml",
-                 "steinhardt-2023"},
-                "NAME|FILE",
-                nonempty_text,
-                &Options::scenario),
+      named(value_row({"scenario",
+                       {Verb::forecast},
+                       "which inputs: by name, or a scenario .toml",
+                       "steinhardt-2023"},
+                      "NAME|FILE",
+                      nonempty_text,
+                      &Options::scenario),
+            scenario_names),
       value_row({"samples", {Verb::forecast}, "Monte Carlo samples", "100K"},
                 "N",
                 whole_number,

@@ -213,6 +213,9 @@ std::string bash_completion(std::span<const OptionRow> table) {
   for (const OptionRow& row : table) {
     if (!row.words.empty()) {
       script += fmt::format("    --{}) words='{}' ;;\n", row.name, fmt::join(row.words, " "));
+    } else if (row.names != nullptr) {
+      // Where none begins as the word does, files are offered.
+      script += fmt::format("    --{}) words='{}' ;;\n", row.name, fmt::join(row.names(), " "));
     } else if (row.kind != OptionKind::flag) {
       script += fmt::format("    --{}) return ;;\n", row.name);
     }

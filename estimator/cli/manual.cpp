@@ -98,21 +98,38 @@ std::string zsh_text(std::string_view text) {
   return safe;
 }
 
+/// The function that completes what names of a catalog and files complete.
+std::string zsh_names(const OptionRow& row) {
+  return fmt::format(
+      "_forerun_{}() {{\n"
+      "  _alternative 'names:name:({})' 'files:file:_files'\n"
+      "}}\n",
+      row.name,
+      fmt::join(row.names(), " "));
+}
+
+/// What completes an option's value.
+std::string zsh_values(const OptionRow& row) {
+  if (row.names != nullptr) {
+    return ":_forerun_" + row.name;
+  }
+  if (!row.words.empty()) {
+    return fmt::format(":({})", fmt::join(row.words, " "));
+  }
+  return row.placeholder.find("FILE") == std::string::npos ? ":" : ":_files";
+}
+
 std::string zsh_option(const OptionRow& row) {
   const std::string several = row.kind == OptionKind::repeatable ? "*" : "";
   if (row.kind == OptionKind::flag) {
     return fmt::format("      '--{}[{}]'", row.name, zsh_text(row.help));
   }
-  const std::string values =
-      row.words.empty()
-          ? std::string(row.placeholder.find("FILE") == std::string::npos ? ":" : ":_files")
-          : fmt::format(":({})", fmt::join(row.words, " "));
   return fmt::format("      '{}--{}[{}]:{}{}'",
                      several,
                      row.name,
                      zsh_text(row.help),
                      zsh_text(row.placeholder),
-                     values);
+                     zsh_values(row));
 }
 
 }  // namespace
@@ -122,8 +139,13 @@ std::string manual_page(std::optional<Verb> verb, std::span<const OptionRow> tab
 }
 
 std::string zsh_completion(std::span<const OptionRow> table) {
-  std::string script =
-      "#compdef forerun\n"
+  std::string script = "#compdef forerun\n";
+  for (const OptionRow& row : table) {
+    if (row.names != nullptr) {
+      script += zsh_names(row);
+    }
+  }
+  script +=
       "local -a verbs\n"
       "verbs=(\n";
   for (const Verb verb : all_verbs()) {

@@ -38,6 +38,12 @@ OptionRow value_row(AboutRow about, std::string placeholder, Parse parse, Member
   return row;
 }
 
+/// A row that takes a name of a catalog or a file.
+[[nodiscard]] inline OptionRow named(OptionRow row, std::vector<std::string> (*names)()) {
+  row.names = names;
+  return row;
+}
+
 template <class Store>
 OptionRow flag_row(AboutRow about, Store store) {
   OptionRow row = row_about(std::move(about));

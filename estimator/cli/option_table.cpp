@@ -7,6 +7,8 @@
 
 #include "estimator/cli/option_row.hpp"
 #include "estimator/cli/option_values.hpp"
+#include "jobs/read_model.hpp"
+#include "topologies/read_cluster.hpp"
 #include "units/input_error.hpp"
 
 namespace forerun {
@@ -93,24 +95,26 @@ Rows subject_rows() {
                                ""});
   model.placeholder = "NAME|FILE|DIR";
   model.kind = OptionKind::repeatable;
+  model.names = catalog_models;
   model.assign = [](Options& options, const OptionValue& value) {
     options.models.push_back(nonempty_text(value));
   };
   return {
       std::move(model),
-      value_row({"cluster",
-                 {Verb::rehearse,
-                  Verb::estimate,
-                  Verb::plan,
-                  Verb::capacity,
-                  Verb::forecast,
-                  Verb::validate,
-                  Verb::show},
-                 "the hardware: a catalog name, a cluster .toml or a profile .json",
-                 ""},
-                "NAME|FILE",
-                nonempty_text,
-                &Options::cluster),
+      named(value_row({"cluster",
+                       {Verb::rehearse,
+                        Verb::estimate,
+                        Verb::plan,
+                        Verb::capacity,
+                        Verb::forecast,
+                        Verb::validate,
+                        Verb::show},
+                       "the hardware: a catalog name, a cluster .toml or a profile .json",
+                       ""},
+                      "NAME|FILE",
+                      nonempty_text,
+                      &Options::cluster),
+            catalog_clusters),
       counts_row({"devices",
                   job_and_capacity_verbs(),
                   "how many devices the job uses; plan takes sets: 1024|1536, and 1024..16384 for "
@@ -355,13 +359,15 @@ Rows tuning_rows() {
                 "all-linear|q_proj+v_proj+...",
                 lora_targets,
                 &Options::lora_targets),
-      value_row({"teacher",
+      named(value_row(
+                {"teacher",
                  {Verb::estimate, Verb::plan},
                  "distillation: a frozen model that runs forward beside the one that is trained",
                  ""},
                 "NAME|config.json",
                 nonempty_text,
                 &Options::teacher),
+            catalog_models),
   };
 }
 

@@ -35,6 +35,8 @@ struct OptionRow {
   bool takes_several = false;      ///< words that follow its value are values too: --merge A B
   bool takes_lone_words = false;   ///< words that belong to no option are its values: report A B
   std::vector<std::string> words;  ///< the only values, when they are few
+  /// Names of the catalog that it takes beside files; null when it takes none.
+  std::vector<std::string> (*names)() = nullptr;
   /// Checks the text and stores it; throws InputError.
   std::function<void(Options&, const OptionValue&)> assign;
 };

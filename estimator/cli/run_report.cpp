@@ -16,8 +16,10 @@ namespace forerun {
 ExitCode run_report(const Options& options, const OutputStreams& streams) {
   std::vector<ResultFile> results;
   results.reserve(options.results.size());
-  for (const std::string& path : options.results) {
-    results.push_back(read_result(path));
+  const std::vector<std::string> names = distinct_names(options.results);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    results.push_back(read_result(options.results[i]));
+    results.back().name = names[i];
   }
   const std::string path = options.out.value_or("report.html");
   const std::size_t count = results.size();

@@ -32,6 +32,14 @@ std::string suggestion(const std::string& flag, const Words& flags) {
   return longer == flags.end() ? nearest(flag, flags) : *longer;
 }
 
+std::string takers_of(const OptionRow& row) {
+  Words takers;
+  std::ranges::transform(row.verbs, std::back_inserter(takers), [](Verb taker) {
+    return "'" + std::string(name_of(taker)) + "'";
+  });
+  return listed(takers);
+}
+
 }  // namespace
 
 InputError wrong_beginning(const std::string& word) {
@@ -59,22 +67,31 @@ InputError unknown_option(const std::string& given, Verb verb, std::span<const O
   const auto known =
       std::ranges::find_if(table, [&](const OptionRow& row) { return "--" + row.name == flag; });
   if (known != table.end() && !takes(*known, verb)) {
-    Words takers;
-    std::ranges::transform(known->verbs, std::back_inserter(takers), [](Verb taker) {
-      return "'" + std::string(name_of(taker)) + "'";
-    });
-    return {given,
-            fmt::format("not an option of '{}' (it belongs to {})", name_of(verb), listed(takers))};
+    return {
+        given,
+        fmt::format("not an option of '{}' (it belongs to {})", name_of(verb), takers_of(*known))};
   }
   Words flags{"--job", "--help"};
+  Words others;
   for (const OptionRow& row : table) {
-    if (takes(row, verb)) {
-      flags.push_back("--" + row.name);
-    }
+    (takes(row, verb) ? flags : others).push_back("--" + row.name);
   }
-  return {given,
-          fmt::format(
-              "unknown option of '{}' (did you mean {}?)", name_of(verb), suggestion(flag, flags))};
+  // Of what is as near the verb's own comes first.
+  Words all = flags;
+  all.insert(all.end(), others.begin(), others.end());
+  const std::string meant = suggestion(flag, flags);
+  const std::string nearest_of_all = nearest(flag, all);
+  if (!meant.starts_with(flag) && std::ranges::find(others, nearest_of_all) != others.end()) {
+    const auto row = std::ranges::find_if(
+        table, [&](const OptionRow& other) { return "--" + other.name == nearest_of_all; });
+    return {given,
+            fmt::format("unknown option of '{}' (did you mean {}, of {}, or {}?)",
+                        name_of(verb),
+                        nearest_of_all,
+                        takers_of(*row),
+                        meant)};
+  }
+  return {given, fmt::format("unknown option of '{}' (did you mean {}?)", name_of(verb), meant)};
 }
 
 }  // namespace forerun

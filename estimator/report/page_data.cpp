@@ -210,6 +210,7 @@ void shorten_plan(Json& plan, double share) {
   Json best = Json::array();
   for (std::size_t i = 0; i < std::min(compared_layouts, layouts.size()); ++i) {
     best.push_back({{"layout", value_at(layouts[i], "/layout")},
+                    {"batch", value_at(layouts[i], "/batch")},
                     {"breakdown_s", value_at(layouts[i], "/breakdown_s")},
                     {"step_time_s", value_at(layouts[i], "/step_time_s")},
                     {"slower_because", value_at(layouts[i], "/slower_because")}});

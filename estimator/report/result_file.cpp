@@ -1,9 +1,12 @@
 #include "estimator/report/result_file.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <optional>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "units/input_error.hpp"
 #include "units/text_file.hpp"
@@ -94,6 +97,37 @@ ResultFile read_result_text(std::string_view text, const std::string& path) {
   }
   check_schema(document, *kind, path);
   return {std::filesystem::path(path).filename().string(), *kind, std::move(document)};
+}
+
+std::vector<std::string> distinct_names(std::span<const std::string> paths) {
+  std::vector<std::string> names(paths.begin(), paths.end());
+  std::vector<std::filesystem::path> rest;
+  for (std::string& name : names) {
+    const std::filesystem::path path = std::filesystem::path(name).lexically_normal();
+    name = path.filename().string();
+    rest.push_back(path.parent_path());
+  }
+  for (bool has_grown = true; has_grown;) {
+    has_grown = false;
+    const std::vector<std::string> before = names;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const std::string folder = rest[i].filename().string();
+      if (std::ranges::count(before, before[i]) > 1 && !folder.empty()) {
+        names[i] = folder + "/" + before[i];
+        rest[i] = rest[i].parent_path();
+        has_grown = true;
+      }
+    }
+  }
+  const std::vector<std::string> before = names;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (std::ranges::count(before, before[i]) > 1) {
+      const auto place =
+          std::count(before.begin(), before.begin() + static_cast<std::ptrdiff_t>(i), before[i]);
+      names[i] = fmt::format("{} ({})", before[i], place + 1);
+    }
+  }
+  return names;
 }
 
 }  // namespace forerun

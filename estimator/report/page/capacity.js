@@ -7,6 +7,7 @@ import {
   parts_of,
   merged_parts,
   parts_table,
+  sign,
   stacked,
   waterfall,
   with_share,
@@ -94,7 +95,7 @@ function curves(results, title, note, x, y) {
       series: lists.map((points, i) => ({
         type: "line",
         name: results[i].name,
-        symbol: ["circle", "triangle", "rect", "diamond"][i % 4],
+        symbol: sign(i),
         symbolSize: 8,
         data: points.map((point) => [point[x[0]], point[y[0]]]),
       })),

@@ -2,13 +2,14 @@
 import { axis, figure } from "./chart.js";
 import { tip } from "./dom.js";
 import { ticks } from "./format.js";
-import { powers_around } from "./marks.js";
+import { powers_around, sign } from "./marks.js";
 
-const symbols = ["circle", "triangle", "rect", "diamond"];
+const strokes = ["solid", "dashed", "dotted"];
 
 /**
  * Curves of `rows` by `group`, x and y as [key, kind, name]; logarithmic in x. `fit_of(rows)`, where it
- * gives points, is drawn as a line through those of a group.
+ * gives points, is drawn as a line through those of a group. `look_of(row, i)`: places in the lists of
+ * colours, of signs and of strokes, else `i` and `i`.
  */
 export function curves({
   title,
@@ -20,12 +21,15 @@ export function curves({
   y_type = "value",
   lines,
   fit_of = () => null,
+  look_of = (_, i) => [i, i, 0],
 }) {
   const groups = [...new Set(rows.map(({ group }) => group))];
   const sets = groups.map((group) =>
     rows.filter((row) => row.group === group).sort((a, b) => a[x[0]] - b[x[0]]),
   );
   const fits = sets.map(fit_of);
+  const looks = sets.map(([first], i) => look_of(first, i));
+  const colour = (colours, i) => colours.palette[looks[i][0] % colours.palette.length];
   const base = x[1] === "B" ? 2 : 10;
   const x_ends = powers_around(
     rows.map((row) => row[x[0]]),
@@ -65,8 +69,9 @@ export function curves({
         ...sets.map((set, i) => ({
           type: fits[i] ? "scatter" : "line",
           name: groups[i],
-          color: colours.palette[i % colours.palette.length],
-          symbol: symbols[Math.floor(i / 8) % 4],
+          color: colour(colours, i),
+          symbol: sign(looks[i][1]),
+          lineStyle: { type: strokes[looks[i][2] % strokes.length] },
           symbolSize: 7,
           data: set.map((row) => [row[x[0]], row[y[0]]]),
         })),
@@ -77,7 +82,7 @@ export function curves({
           symbol: "none",
           tooltip: { show: false },
           lineStyle: { width: 1.5, type: "dashed" },
-          color: colours.palette[i % colours.palette.length],
+          color: colour(colours, i),
           data: fit ?? [],
         })),
       ],

@@ -2,6 +2,7 @@
 import { axis, figure } from "./chart.js";
 import { tip } from "./dom.js";
 import { text_of, ticks, words } from "./format.js";
+import { bars } from "./marks.js";
 
 export function tornado(name, d) {
   const width = (row) => Math.abs(Math.log(row.work_years_at_p95 / row.work_years_at_p5));
@@ -96,27 +97,6 @@ export function binding(name, d) {
       ],
       rows,
     },
-    option: (colours) => ({
-      grid: { right: 64 },
-      xAxis: axis(colours, { type: "value", max: 1, axisLabel: ticks("%") }),
-      yAxis: axis(colours, { type: "category", inverse: true, data: rows.map(({ part }) => part) }),
-      tooltip: {
-        formatter: ({ dataIndex }) =>
-          tip(rows[dataIndex].part, [["of the draws", text_of(rows[dataIndex].value, "%")]]),
-      },
-      series: [
-        {
-          type: "bar",
-          barMaxWidth: 20,
-          label: {
-            show: true,
-            position: "right",
-            color: colours.ink,
-            formatter: ({ value }) => text_of(value, "%"),
-          },
-          data: rows.map(({ value }) => value),
-        },
-      ],
-    }),
+    option: bars(rows, "%", { what: "of the draws", x: { type: "value", max: 1 } }),
   });
 }

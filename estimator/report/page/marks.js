@@ -3,6 +3,22 @@ import { axis } from "./chart.js";
 import { text_of, ticks } from "./format.js";
 import { tip } from "./dom.js";
 
+const signs = [
+  "circle",
+  "triangle",
+  "rect",
+  "diamond",
+  // A triangle on its tip, an upright cross and a slanting one.
+  "path://M0,0H10L5,9Z",
+  "path://M4,0H6V4H10V6H6V10H4V6H0V4H4Z",
+  "path://M1,0L5,4L9,0L10,1L6,5L10,9L9,10L5,6L1,10L0,9L4,5L0,1Z",
+];
+
+/** The sign of series `i`: neighbours differ in it too, and no colour has the same again soon. */
+export function sign(i) {
+  return signs[i % signs.length];
+}
+
 /** Rows { part, value } of what is not zero. */
 export function parts_of(breakdown) {
   return Object.entries(breakdown)
@@ -67,6 +83,45 @@ export function waterfall(rows, total, kind) {
   };
 }
 
+/**
+ * A bar a row of { part, value }, each with its value. `what`: the tooltip's word for a value; `x`:
+ * further settings of its axis; `colour_of` a row, where they differ.
+ */
+export function bars(rows, kind, { what, x, colour_of }) {
+  return (colours, size) => ({
+    grid: { right: 64 },
+    xAxis: axis(colours, { axisLabel: ticks(kind), ...x }),
+    yAxis: axis(colours, {
+      type: "category",
+      inverse: true,
+      data: rows.map(({ part }) => part),
+      axisLabel: { width: size.is_narrow ? 90 : 220, overflow: "truncate" },
+    }),
+    tooltip: {
+      formatter: ({ dataIndex }) => {
+        const { part, value } = rows[dataIndex];
+        return tip(part, [[what, kind === "count" ? String(value) : text_of(value, kind)]]);
+      },
+    },
+    series: [
+      {
+        type: "bar",
+        barMaxWidth: 20,
+        label: {
+          show: true,
+          position: "right",
+          color: colours.ink,
+          formatter: ({ value }) => text_of(value, kind),
+        },
+        data: rows.map((row) => ({
+          value: row.value,
+          itemStyle: { color: colour_of?.(row, colours) ?? colours.palette[0] },
+        })),
+      },
+    ],
+  });
+}
+
 /** Ticks at round numbers of a unit: sizes count in powers of two. */
 export function steps(kind, most, { is_narrow } = {}) {
   const base = kind === "B" ? 1024 ** Math.floor(Math.log2(Math.max(most, 1)) / 10) : 1;
@@ -82,17 +137,22 @@ export function steps(kind, most, { is_narrow } = {}) {
 /** The ends of a logarithmic axis: powers of `base` around the values, which may be one alone. */
 export function powers_around(values, base = 10) {
   const power = (value) => Math.log(value) / Math.log(base);
-  // A logarithm that falls short of a whole number by a rounding would begin with the same tick twice.
-  const whole = (exponent) => {
+  // A logarithm that misses a whole number by a rounding would give an end the same tick twice.
+  const start = (exponent) => {
     let value = base ** exponent;
     while (power(value) < exponent) value *= 1 + Number.EPSILON;
+    return value;
+  };
+  const end = (exponent) => {
+    let value = base ** exponent;
+    while (power(value) > exponent) value *= 1 - Number.EPSILON;
     return value;
   };
   const low = Math.floor(power(Math.min(...values)) + 1e-9);
   const high = Math.ceil(power(Math.max(...values)) - 1e-9);
   return low < high
-    ? { min: whole(low), max: whole(high) }
-    : { min: whole(low - 1), max: whole(high + 1) };
+    ? { min: start(low), max: end(high) }
+    : { min: start(low - 1), max: end(high + 1) };
 }
 
 /** Whiskers along x, with a text at their end: items [row, low, high, text]. */

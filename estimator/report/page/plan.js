@@ -2,7 +2,7 @@
 import { axis, figure } from "./chart.js";
 import { facts, h, notes, tip } from "./dom.js";
 import { layout_text, text_of, ticks, words } from "./format.js";
-import { merged_parts, parts_table, stacked, steps } from "./marks.js";
+import { bars, merged_parts, parts_table, stacked, steps } from "./marks.js";
 import { comparison, records, table } from "./table.js";
 
 const degrees = ["tp", "pp", "vp", "cp", "ep", "etp", "dp"];
@@ -39,8 +39,17 @@ const layout_columns = [
   { key: "days", label: "run", kind: "days" },
   { key: "cost_usd", label: "cost", kind: "USD" },
   { key: "energy_kwh", label: "energy", kind: "kWh", paper: false },
-  { key: "slower_because", label: "behind the first by", paper: false },
+  { key: "behind", label: "behind the first by", paper: false, is_one_line: true },
 ];
+
+/** Rows with their places, the best first. */
+function placed(layouts) {
+  return layouts.map((row, i) => ({
+    place: i + 1,
+    ...row,
+    behind: row.slower_because && words(row.slower_because),
+  }));
+}
 
 const number = (value) => value.toLocaleString("en-US");
 
@@ -94,7 +103,7 @@ function front({ name, document: d }, layouts) {
       ".",
     height: 380,
     marks: layouts.length + cloud.length,
-    data: { columns: layout_columns, rows: pareto.map((row, i) => ({ place: i + 1, ...row })) },
+    data: { columns: layout_columns, rows: placed(pareto) },
     option: (colours) => ({
       legend: true,
       xAxis: axis(colours, { type: "value", scale: true, name: x[2], axisLabel: ticks(x[1]) }),
@@ -166,7 +175,7 @@ function parallel(result, layouts) {
     note: `A line a layout, ${shown.length} of the best; the stronger its colour, the faster.`,
     height: 360,
     marks: shown.length * axes.length,
-    data: { columns: layout_columns, rows: shown.map((row, i) => ({ place: i + 1, ...row })) },
+    data: { columns: layout_columns, rows: shown },
     option: (colours, size) => ({
       parallel: { left: 24, right: size.is_narrow ? 52 : 60, top: 36, bottom: 24 },
       parallelAxis: axes.map((key, dim) => ({
@@ -211,8 +220,10 @@ function parallel(result, layouts) {
 }
 
 function runner_up({ name, document: d }) {
+  const is_one_batch = d.best.every(({ batch }) => batch === d.best[0].batch);
+  const batch_of = ({ batch }) => (is_one_batch ? "" : `, batch ${batch}`);
   const best = d.best
-    .map((one, i) => ({ ...one, name: `${i + 1}. ${layout_text(one.layout)}` }))
+    .map((one, i) => ({ ...one, name: `${i + 1}. ${layout_text(one.layout)}${batch_of(one)}` }))
     .filter(({ breakdown_s }) => breakdown_s);
   if (best.length < 2) return null;
   const names = best.map((one) => one.name);
@@ -224,7 +235,7 @@ function runner_up({ name, document: d }) {
   const behind = text_of(second.step_time_s - first.step_time_s, "s");
   return figure({
     title: `Why the runner-up lost: ${name}`,
-    note: `The second is behind the first by ${second.slower_because ?? `${behind} a step`}.`,
+    note: `The second is behind the first by ${words(second.slower_because ?? `${behind} a step`)}.`,
     height: 110 + 34 * names.length,
     data: parts_table(names, parts, "s"),
     option: stacked(names, parts, "s"),
@@ -250,47 +261,17 @@ function rejected({ name, document: d }) {
       ],
       rows,
     },
-    option: (colours, size) => ({
-      grid: { right: 60 },
-      xAxis: axis(colours, {
-        type: "log",
-        min: 1,
-        axisLabel: ticks("count"),
-        name: "",
-      }),
-      yAxis: axis(colours, {
-        type: "category",
-        inverse: true,
-        data: rows.map(({ part }) => part),
-        axisLabel: { width: size.is_narrow ? 90 : 220, overflow: "truncate" },
-      }),
-      tooltip: {
-        formatter: ({ dataIndex }) =>
-          tip(rows[dataIndex].part, [["layouts", String(rows[dataIndex].value)]]),
-      },
-      series: [
-        {
-          type: "bar",
-          barMaxWidth: 20,
-          label: {
-            show: true,
-            position: "right",
-            color: colours.ink,
-            formatter: ({ value }) => text_of(value, "count"),
-          },
-          data: rows.map(({ part, value }) => ({
-            value,
-            itemStyle: { color: part === "priced" ? colours.palette[2] : colours.palette[7] },
-          })),
-        },
-      ],
+    option: bars(rows, "count", {
+      what: "layouts",
+      x: { type: "log", min: 1 },
+      colour_of: ({ part }, { palette }) => palette[part === "priced" ? 2 : 7],
     }),
   });
 }
 
 function one(result) {
   const { name, document: d } = result;
-  const layouts = records(d.layouts).map((row, i) => ({ place: i + 1, ...row }));
+  const layouts = placed(records(d.layouts));
   const [best] = layouts;
   return h(
     "section",

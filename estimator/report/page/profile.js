@@ -9,6 +9,7 @@ import {
   overlap_grid,
 } from "./profile_collectives.js";
 import { attention_rates, best, gemm_rates, kernel_columns, roofline } from "./profile_kernels.js";
+import { profiles_together } from "./profile_together.js";
 import { comparison, records, table } from "./table.js";
 import { topology_charts } from "./topology.js";
 
@@ -72,9 +73,18 @@ function one(result) {
   );
 }
 
+function measured({ name, document: d }) {
+  return { name, kernels: with_fields(d.kernels), collectives: with_fields(d.collectives) };
+}
+
 export function profile_section(results) {
   return [
-    results.length > 1 ? comparison(results, compared, "Profiles side by side") : null,
+    results.length > 1
+      ? [
+          comparison(results, compared, "Profiles side by side"),
+          h("div", { class: "charts" }, profiles_together(results.map(measured))),
+        ]
+      : null,
     results.map(one),
   ];
 }

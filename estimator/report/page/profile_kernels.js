@@ -3,7 +3,7 @@ import { axis, figure } from "./chart.js";
 import { curves } from "./curves.js";
 import { tip } from "./dom.js";
 import { text_of, ticks } from "./format.js";
-import { powers_around } from "./marks.js";
+import { powers_around, sign } from "./marks.js";
 import { sequential } from "./theme.js";
 
 export const best = (rows, key) => Math.max(0, ...rows.map((row) => row[key] ?? 0)) || null;
@@ -88,7 +88,7 @@ export function roofline({ name }, kernels) {
         ...sets.map((set, i) => ({
           type: "scatter",
           name: groups[i],
-          symbol: ["circle", "triangle", "rect", "diamond"][Math.floor(i / 8) % 4],
+          symbol: sign(i),
           symbolSize: 8,
           itemStyle: { opacity: 0.75 },
           data: set.map(({ intensity, flop_per_s }) => [intensity, flop_per_s]),
@@ -168,7 +168,7 @@ export function gemm_rates({ name }, kernels) {
       series: sets.map((set, i) => ({
         type: "scatter",
         name: types[i],
-        symbol: ["circle", "triangle", "rect", "diamond"][i % 4],
+        symbol: sign(i),
         symbolSize: 12,
         itemStyle: { borderColor: colours.muted, borderWidth: 1 },
         data: set.map(({ m, n, k, flop_per_s }) => [m, n * k, flop_per_s]),

@@ -80,7 +80,11 @@ class Table {
   }
 
   class_of(column) {
-    const names = [this.is_number(column) && "number", column.paper === false && "screen"];
+    const names = [
+      this.is_number(column) && "number",
+      column.paper === false && "screen",
+      column.is_one_line && "line",
+    ];
     return names.filter(Boolean).join(" ") || null;
   }
 
@@ -151,7 +155,7 @@ class Table {
 /**
  * `columns`: { key, label, kind }; `rows`: objects with those keys. Kind "mixed": texts that are
  * numbers of one unit or another. A column with `paper: false` is left out on paper, which is
- * narrow.
+ * narrow; one with `is_one_line` does not wrap.
  */
 export function table(columns, rows, caption) {
   const used = columns.filter(({ key }) =>

@@ -1,31 +1,32 @@
 // Colours of charts and page: dark, light, or as the system has it; on paper always light.
 
-// Okabe and Ito's palette, told apart by people with any of the common colour deficiencies.
-const okabe_ito = [
-  "#0072b2",
-  "#e69f00",
-  "#009e73",
-  "#cc79a7",
-  "#56b4e9",
-  "#d55e00",
-  "#9a8700",
-  "#7a7a7a",
+// Okabe and Ito's hues, moved until any two are told apart with each of the colour deficiencies, by
+// lightness alone too.
+const palette_on_light = [
+  "#006cad",
+  "#f3b026",
+  "#37ae5f",
+  "#db5b96",
+  "#3cb3ff",
+  "#e23500",
+  "#211900",
+  "#585858",
 ];
-const okabe_ito_dark = [
-  "#56b4e9",
-  "#e69f00",
-  "#2bc296",
-  "#e79cc4",
-  "#f2f2f2",
-  "#f0803c",
-  "#f0e442",
-  "#8f8f8f",
+const palette_on_dark = [
+  "#6f90cb",
+  "#e8910a",
+  "#50d18b",
+  "#ffb9ff",
+  "#feffff",
+  "#ac4800",
+  "#fdea00",
+  "#7b7b7b",
 ];
 // Viridis, thinned out: even to the eye and in grey.
 export const sequential = ["#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"];
 
 const light = {
-  palette: okabe_ito,
+  palette: palette_on_light,
   ink: "#1b1f24",
   muted: "#5a636e",
   line: "#c9d0d8",
@@ -33,7 +34,7 @@ const light = {
   alarm: "#b3261e",
 };
 const dark = {
-  palette: okabe_ito_dark,
+  palette: palette_on_dark,
   ink: "#e6e9ee",
   muted: "#9aa5b1",
   line: "#3b444e",

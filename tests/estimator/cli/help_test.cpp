@@ -145,6 +145,19 @@ TEST(Completion, OffersTheWordsOfAnOption) {
   EXPECT_EQ(offered_by_bash({"forerun", "estimate", "--precision", "bf"}), "bf16\n");
 }
 
+TEST(Completion, OffersNamesOfTheCatalog) {
+  EXPECT_EQ(offered_by_bash({"forerun", "estimate", "--model", "llama-3.1-4"}), "llama-3.1-405b\n");
+  EXPECT_EQ(offered_by_bash({"forerun", "plan", "--teacher", "llama-3.1-4"}), "llama-3.1-405b\n");
+  EXPECT_EQ(offered_by_bash({"forerun", "plan", "--cluster", "dgx-h1"}), "dgx-h100\n");
+  EXPECT_EQ(offered_by_bash({"forerun", "forecast", "--scenario", "epoch-t"}), "epoch-trend\n");
+  // Of a file none begins so: the shell completes it itself.
+  EXPECT_EQ(offered_by_bash({"forerun", "estimate", "--model", "./"}), "\n");
+  const std::string zsh = shown({"completion", "zsh"});
+  EXPECT_THAT(zsh,
+              ContainsRegex("_forerun_cluster\\(\\) \\{\n  _alternative 'names:name:.*dgx-h100"));
+  EXPECT_THAT(zsh, HasSubstr(":_forerun_cluster' "));
+}
+
 TEST(Completion, KnowsNoOtherShell) {
   EXPECT_THAT(complaint_about({"completion", "fish"}), HasSubstr("expected bash or zsh"));
 }

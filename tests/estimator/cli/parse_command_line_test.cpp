@@ -158,6 +158,12 @@ TEST(CommandLine, NamesTheNearestOptionForAMisspeltOne) {
             "--precison: unknown option of 'estimate' (did you mean --precision?)");
 }
 
+TEST(CommandLine, NamesTheNearestOptionThoughAnotherVerbTakesIt) {
+  EXPECT_EQ(complaint_about({"report", "profile.json", "--sceed", "7"}),
+            "--sceed: unknown option of 'report' (did you mean --seed, of 'measure', 'rehearse' or "
+            "'forecast', or --help?)");
+}
+
 TEST(CommandLine, DoesNotGuessAbbreviations) {
   EXPECT_EQ(complaint_about(estimate_with({"--prec", "bf16"})),
             "--prec: unknown option of 'estimate' (did you mean --precision?)");

@@ -1,16 +1,35 @@
 // The report in a real browser: every chart draws, tooltips say what the JSON says, tables sort and
 // filter, nothing is loaded, nothing complains, nothing is cut on paper or on a telephone.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 
 import { open_page } from "./browser.mjs";
-import { evil_name, make_results, many_layouts, run, turning_name } from "./results.mjs";
+import { least_difference } from "./colours.mjs";
+import {
+  evil_name,
+  make_results,
+  many_layouts,
+  run,
+  slower_profile,
+  turning_name,
+} from "./results.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "forerun-report-"));
 const report = join(folder, "report.html");
+const published = existsSync(
+  join(process.env.FORERUN_REFERENCE_DATA ?? "", "published/training_runs.csv"),
+);
 const document_of = (path) => JSON.parse(readFileSync(path, "utf8"));
 let results;
 let opened;
@@ -227,6 +246,29 @@ test("the plan's table sorts by a click on a heading, both ways", async () => {
   assert.deepEqual(descending, sorted.reverse().slice(0, descending.length));
 });
 
+test("why a layout is behind is said in words", async () => {
+  const { layouts } = document_of(results.alike);
+  const note = await figure_of("Why the runner-up lost: alike.json").locator(".note").innerText();
+  assert.ok(note.includes(layouts[1].slower_because.replaceAll("_", " ")), note);
+});
+
+test("a table of many rows is filtered while one types", { skip: !published }, async () => {
+  const took = await opened.page
+    .locator("#validation .table", { has: opened.page.getByText("why not priced") })
+    .last()
+    .locator("input")
+    .evaluate((input) => {
+      input.value = "megatron 8";
+      const start = performance.now();
+      input.dispatchEvent(new Event("input"));
+      const end = performance.now();
+      input.value = "";
+      input.dispatchEvent(new Event("input"));
+      return end - start;
+    });
+  assert.ok(took < 1500, `${took} ms`);
+});
+
 test("the plan's table keeps the rows that hold every word", async () => {
   const { layouts } = document_of(results.plan);
   const [{ schedule }] = layouts;
@@ -287,6 +329,25 @@ test("everything that acts is reached by the keyboard", async () => {
     (all) => all.filter((element) => element.tabIndex < 0).length,
   );
   assert.equal(unreachable, 0);
+});
+
+test("colours are told apart by those who see fewer of them", async () => {
+  for (const name of ["light", "dark"]) {
+    await opened.page.locator(".theme select").selectOption(name);
+    const colours = await figure_of("Where the step's time goes: estimate.json")
+      .locator(".chart")
+      .evaluate((element) => element.forerunChart.getOption().color);
+    for (const [vision, least] of [
+      ["all colours", 15],
+      ["protanopia", 15],
+      ["deuteranopia", 15],
+      ["tritanopia", 15],
+      ["no colours", 5],
+    ]) {
+      const { difference, pair } = least_difference(colours, vision);
+      assert.ok(difference > least, `${name}, ${vision}: ${pair} by ${difference}`);
+    }
+  }
 });
 
 test("dark and light differ, and both keep text readable", async () => {
@@ -364,6 +425,11 @@ test("on paper no chart is cut", async () => {
   assert.deepEqual(await cut(1017), []);
   const theme = await opened.page.evaluate(() => document.documentElement.dataset.theme);
   assert.equal(theme, "light");
+  // Chromium leaves a button blank where a heading comes again on the next sheet.
+  const heads = await opened.page.$$eval("thead button", (all) => [
+    ...new Set(all.map((button) => getComputedStyle(button).display)),
+  ]);
+  assert.deepEqual(heads, ["contents"]);
   // Browsers print the last strokes only of a canvas that took many.
   assert.equal(await opened.page.locator("figure canvas").count(), 0);
   const tallest = await opened.page.$$eval("#plan tbody tr", (rows) =>
@@ -371,6 +437,65 @@ test("on paper no chart is cut", async () => {
   );
   assert.ok(tallest < 40, `a row of ${tallest} pixels`);
   await opened.page.emulateMedia({ media: "screen" });
+});
+
+test("two profiles are drawn in one chart", async () => {
+  const folders = ["old", "new"].map((name) => join(folder, name));
+  for (const one of folders) mkdirSync(one);
+  const [before, now] = folders.map((one, i) =>
+    slower_profile(results.profile, 1 + i, join(one, "profile.json"), writeFileSync),
+  );
+  const page = join(folder, "two.html");
+  run("report", before, now, "--out", page, "--quiet");
+  const two = await open_page(page);
+  try {
+    const both = two.page.locator("figure", { hasText: "The same kernels and collectives" });
+    assert.match(
+      await both.locator(".title").innerText(),
+      /: old\/profile.json and new\/profile.json$/,
+    );
+    await both.locator("summary").click();
+    const slower = await both.locator("tbody tr td:last-child").allInnerTexts();
+    assert.ok(slower.length > 10 && slower.every((text) => text === "2×"), slower.join(" "));
+    const curves = await two.page
+      .locator("figure", { hasText: "Bus bandwidth side by side" })
+      .locator(".chart")
+      .evaluate((one) =>
+        one.forerunChart
+          .getOption()
+          .series.filter(({ symbol }) => symbol !== "none")
+          .map(({ name, data }) => ({ name, sizes: data.map(([bytes]) => bytes) })),
+      );
+    for (const end of [": old/profile.json", ": new/profile.json"]) {
+      const of_one = curves.filter(({ name }) => name.endsWith(end));
+      assert.ok(of_one.length > 0);
+      // A size stands once in a curve: formats are not mixed.
+      for (const { sizes } of of_one) assert.equal(new Set(sizes).size, sizes.length);
+    }
+    assert.deepEqual(two.said, []);
+  } finally {
+    await two.close();
+  }
+});
+
+test("layouts of different batches say theirs", async () => {
+  const plan = document_of(results.plan);
+  plan.layouts[1].batch *= 2;
+  const file = join(folder, "batches.json");
+  writeFileSync(file, JSON.stringify(plan));
+  const page = join(folder, "batches.html");
+  run("report", file, "--out", page, "--quiet");
+  const batches = await open_page(page);
+  try {
+    const [first, second] = await batches.page
+      .locator("figure", { hasText: "Why the runner-up lost" })
+      .locator(".chart")
+      .evaluate((one) => one.forerunChart.getOption().yAxis[0].data);
+    assert.ok(first.endsWith(", batch 64"), first);
+    assert.ok(second.endsWith(", batch 128"), second);
+  } finally {
+    await batches.close();
+  }
 });
 
 test("a plan of a hundred thousand layouts is a small page that sorts and filters", async () => {

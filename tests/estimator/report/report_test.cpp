@@ -67,6 +67,17 @@ TEST(ReadResult, NamesTheFileWithoutItsFolders) {
   EXPECT_EQ(read_result(results_folder() + "profile.json").name, "profile.json");
 }
 
+TEST(ReadResult, FilesOfOneNameAreToldApartByTheirFolders) {
+  const std::vector<std::string> paths{
+      "a/run/profile.json", "b/run/profile.json", "plan.json", "./plan.json", "run/step.json"};
+  EXPECT_THAT(distinct_names(paths),
+              testing::ElementsAre("a/run/profile.json",
+                                   "b/run/profile.json",
+                                   "plan.json (1)",
+                                   "plan.json (2)",
+                                   "step.json"));
+}
+
 TEST(ReadResult, SaysWhatIsWrongWithAFile) {
   EXPECT_THAT(complaint_about("/nowhere/a.json"), HasSubstr("/nowhere/a.json: cannot be read"));
   EXPECT_THAT(complaint_about(results_folder()), HasSubstr("cannot be read"));

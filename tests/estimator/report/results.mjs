@@ -114,6 +114,23 @@ export function many_layouts(plan, path, write) {
   return path;
 }
 
+/** The profile of the same machine, so many times as slow, with its collectives in bf16 too. */
+export function slower_profile(profile, factor, path, write) {
+  const document = JSON.parse(readFileSync(profile, "utf8"));
+  const sixteen_bits = document.collectives
+    .filter(({ key }) => key.startsWith("all_"))
+    .map((record) => ({ ...record, key: record.key.replace(" fp32 ", " bf16 ") }));
+  document.collectives.push(...sixteen_bits);
+  for (const record of [...document.kernels, ...document.collectives]) {
+    for (const key of ["median_s", "low_s", "high_s"]) record[key] *= factor;
+    for (const key of ["flop_per_s", "bytes_per_s", "algbw_bytes_per_s", "busbw_bytes_per_s"]) {
+      if (record[key]) record[key] /= factor;
+    }
+  }
+  write(path, JSON.stringify(document));
+  return path;
+}
+
 /** The smallest profile there can be: one product, nothing else. */
 function one_kernel(profile, path, write) {
   const document = JSON.parse(readFileSync(profile, "utf8"));
