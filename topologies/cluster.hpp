@@ -45,8 +45,18 @@ struct Reliability {
   std::optional<Seconds> restart;  ///< from a failure to the first new step
 };
 
+/// Devices that are owned: written off in equal parts over their life.
+struct Purchase {
+  Dollars per_device;  ///< with its share of server and network
+  Seconds lifetime;
+  Dollars per_kilowatt_hour;
+  double staff_share = 0.0;  ///< of all costs, staff's among them
+};
+
+/// What devices cost: rented or owned, not both.
 struct Economics {
   std::optional<Dollars> price_per_device_hour;
+  std::optional<Purchase> purchase;
   std::string currency;
   std::string date;
   std::string source;

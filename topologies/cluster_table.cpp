@@ -169,6 +169,11 @@ std::optional<double> ClusterTable::optional_fraction(std::string_view key) cons
   return value;
 }
 
+double ClusterTable::number(std::string_view key, double low, double high) const {
+  (void)find_required(key);
+  return *optional_number(key, low, high);
+}
+
 double ClusterTable::fraction(std::string_view key) const {
   (void)find_required(key);
   return *optional_fraction(key);

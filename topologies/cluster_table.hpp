@@ -36,7 +36,11 @@ class ClusterTable {
   /// A whole number of at least 1.
   [[nodiscard]] std::int64_t count(std::string_view key) const;
   [[nodiscard]] std::optional<std::int64_t> optional_count(std::string_view key) const;
+
   /// A plain number in [low, high].
+  [[nodiscard]] bool has(std::string_view key) const { return find(key) != nullptr; }
+
+  [[nodiscard]] double number(std::string_view key, double low, double high) const;
   [[nodiscard]] std::optional<double> optional_number(std::string_view key,
                                                       double low,
                                                       double high) const;

@@ -211,13 +211,51 @@ std::vector<LinkLevel> read_levels(const ClusterTable& keys,
   return levels;
 }
 
+std::optional<Purchase> read_purchase(const ClusterTable& keys) {
+  const auto price = keys.optional_number("purchase_per_device", 0.0, no_limit);
+  if (!price) {
+    for (const char* key : {"lifetime", "electricity_per_kwh", "staff_share"}) {
+      if (keys.has(key)) {
+        keys.fail(key, fmt::format("{} is of owned devices: expected purchase_per_device", key));
+      }
+    }
+    return std::nullopt;
+  }
+  Purchase purchase;
+  purchase.per_device = *price * unit::dollar;
+  purchase.lifetime = keys.time("lifetime");
+  purchase.per_kilowatt_hour = keys.number("electricity_per_kwh", 0.0, no_limit) * unit::dollar;
+  purchase.staff_share = keys.number("staff_share", 0.0, 1.0);
+  if (purchase.staff_share == 1.0) {
+    keys.fail("staff_share", "staff_share is 1, which leaves nothing for the machines");
+  }
+  return purchase;
+}
+
 Economics read_economics(const toml::table& table, const std::string& file) {
-  const ClusterTable keys(
-      table, "[economics]", file, {"price_per_device_hour", "currency", "date", "source"});
+  const ClusterTable keys(table,
+                          "[economics]",
+                          file,
+                          {"price_per_device_hour",
+                           "purchase_per_device",
+                           "lifetime",
+                           "electricity_per_kwh",
+                           "staff_share",
+                           "currency",
+                           "date",
+                           "source"});
   Economics economics;
   if (const auto price = keys.optional_number("price_per_device_hour", 0.0, no_limit)) {
-    // A price means nothing without its currency, day and origin.
     economics.price_per_device_hour = *price * unit::dollar;
+  }
+  economics.purchase = read_purchase(keys);
+  if (economics.price_per_device_hour && economics.purchase) {
+    keys.fail("purchase_per_device",
+              "devices are rented or bought: expected price_per_device_hour or "
+              "purchase_per_device, not both");
+  }
+  if (economics.price_per_device_hour || economics.purchase) {
+    // A price means nothing without its currency, day and origin.
     economics.currency = keys.text("currency");
     economics.date = keys.text("date");
     economics.source = keys.text("source");

@@ -116,7 +116,7 @@ ForeignJob read_foreign_job(JobFormat format,
     case JobFormat::megatron:
       return read_megatron_job(text, where, devices);
     case JobFormat::torchtitan:
-      return read_torchtitan_job(text, where);
+      return read_torchtitan_job(text, where, devices);
     case JobFormat::nemo:
       return read_nemo_job(text, where);
     case JobFormat::ours:

@@ -23,7 +23,8 @@ enum class JobFormat { ours, megatron, torchtitan, nemo };
 /// What a file of another framework comes to in our options.
 struct ForeignJob {
   std::vector<JobFileEntry> entries;
-  std::optional<ModelShape> model;   ///< where it is stated by its dimensions; else an entry
+  /// Where it is stated by its dimensions; else an entry. Vocabulary 0: not stated.
+  std::optional<ModelShape> model;
   std::optional<Software> software;  ///< with the overlap that the file asks for
   bool keeps_gathered_weights = false;
   std::vector<std::string> notes;   ///< what is taken for what
@@ -51,7 +52,9 @@ void add_stated(StatedJob stated, const std::string& where, ForeignJob& job);
 [[nodiscard]] ForeignJob read_megatron_job(std::string_view text,
                                            const std::string& where,
                                            std::int64_t devices = 0);
-[[nodiscard]] ForeignJob read_torchtitan_job(std::string_view text, const std::string& where);
+[[nodiscard]] ForeignJob read_torchtitan_job(std::string_view text,
+                                             const std::string& where,
+                                             std::int64_t devices = 0);
 [[nodiscard]] ForeignJob read_nemo_job(std::string_view text, const std::string& where);
 
 [[nodiscard]] ForeignJob read_foreign_job(JobFormat format,

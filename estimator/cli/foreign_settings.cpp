@@ -71,7 +71,8 @@ std::optional<std::int64_t> ForeignSettings::whole(const std::string& name, std:
   if (!text) {
     return std::nullopt;
   }
-  const auto number = parse_whole(*text, least);
+  // Counts have no sign but where -1 stands for "the rest" or "not set".
+  const auto number = least < 0 && *text == "-1" ? -1 : parse_whole(*text, least);
   if (!number) {
     throw InputError(
         where(name),
@@ -91,7 +92,7 @@ std::optional<double> ForeignSettings::number(const std::string& name) {
   if (!text) {
     return std::nullopt;
   }
-  const auto number = parse_count(*text);
+  const auto number = *text == "-1" ? -1.0 : parse_count(*text);
   if (!number) {
     throw InputError(where(name), fmt::format("'{}' is not a number", *text));
   }

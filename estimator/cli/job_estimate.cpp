@@ -17,6 +17,12 @@ HardwareSource hardware_from(const Options& options) {
   return read_hardware(*options.cluster);
 }
 
+void set_price(HardwareSource& hardware, const Options& options) {
+  if (options.price) {
+    hardware.cluster.economics = {options.price, std::nullopt, "USD", "", "--price"};
+  }
+}
+
 DeviceKind device_kind_of(const HardwareSource& hardware) {
   return hardware.cluster.device.is_gpu() ? DeviceKind::cuda : DeviceKind::host;
 }
@@ -42,6 +48,7 @@ JobEstimate estimate_from(const Options& options) {
   if (options.what_if != WhatIf()) {
     change_hardware(hardware, options.what_if);
   }
+  set_price(hardware, options);
   return estimate_from(
       options,
       hardware,

@@ -9,6 +9,9 @@ namespace forerun {
 /// Throws InputError without --cluster.
 [[nodiscard]] HardwareSource hardware_from(const Options& options);
 
+/// What --price says, over the cluster's own; else nothing.
+void set_price(HardwareSource& hardware, const Options& options);
+
 [[nodiscard]] DeviceKind device_kind_of(const HardwareSource& hardware);
 
 /// Software, overlap and host cost by the options, else by the hardware.

@@ -184,7 +184,8 @@ std::int64_t layers_of(ForeignSettings& settings) {
   return layers;
 }
 
-// Tokenizers whose size is their definition: GPT-2's byte-pair encoding has 50,257 tokens.
+// Tokenizers whose size is their definition: GPT-2's byte-pair encoding has 50,257 tokens. 0: not
+// stated.
 std::int64_t vocabulary_of(ForeignSettings& settings) {
   if (const auto size = settings.whole("vocab-size")) {
     return *size;
@@ -195,9 +196,7 @@ std::int64_t vocabulary_of(ForeignSettings& settings) {
   if (settings.word("tokenizer-type") == "GPT2BPETokenizer") {
     return 50257;
   }
-  throw InputError(settings.file(),
-                   "the size of the vocabulary is not stated: it is the tokenizer's (expected "
-                   "vocab-size in the file, or --model)");
+  return 0;
 }
 
 // Megatron-LM's arguments.py: two thirds of 4 * hidden, in 64s, for SwiGLU.
@@ -229,7 +228,7 @@ ModelShape megatron_model(ForeignSettings& settings, std::vector<std::string>& n
   model.mtp_modules = settings.whole("mtp-num-layers", 0).value_or(0);
   add_latent(settings, model);
   add_experts(settings, model);
-  if (const auto reason = uncountable_because(model)) {
+  if (const auto reason = model.vocabulary > 0 ? uncountable_because(model) : std::nullopt) {
     throw InputError(settings.file(), *reason);
   }
   if (settings.is_on("apply-residual-connection-post-layernorm")) {

@@ -185,6 +185,7 @@ class NemoReader {
       add("recompute", "model.activations_checkpoint_granularity", *recompute);
     }
     add_optimizer();
+    add_stage_layers();
     if (model.has("num-layers")) {
       job_.model = megatron_model(model, job_.notes);
     }
@@ -233,6 +234,17 @@ class NemoReader {
         text.starts_with("bf16") ? "bf16"
         : text.starts_with("16") ? "fp16"
                                  : "fp32");
+  }
+
+  void add_stage_layers() {
+    const bool embedding = settings_.is_on("model.account_for_embedding_in_pipeline_split");
+    const bool head = settings_.is_on("model.account_for_loss_in_pipeline_split");
+    if (embedding || head) {
+      add("stage-layers",
+          embedding ? "model.account_for_embedding_in_pipeline_split"
+                    : "model.account_for_loss_in_pipeline_split",
+          fmt::format("ends:{}+{}", embedding ? 1 : 0, head ? 1 : 0));
+    }
   }
 
   // distributed_fused_adam and mcore_distributed_optim shard the optimizer's states.

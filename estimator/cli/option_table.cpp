@@ -140,6 +140,40 @@ Rows subject_rows() {
   };
 }
 
+// Tokens or steps, whichever was said last: a flag beats the file.
+OptionRow tokens_row() {
+  OptionRow row = row_about({"tokens",
+                             {Verb::estimate, Verb::plan},
+                             "tokens of the whole run, for its days and cost: 15T",
+                             ""});
+  row.placeholder = "N";
+  row.assign = [](Options& options, const OptionValue& value) {
+    options.tokens = token_count(value);
+    options.run.steps.reset();
+  };
+  return row;
+}
+
+/// Of a rehearsal, or of the whole run.
+OptionRow steps_row() {
+  OptionRow row = row_about({"steps",
+                             {Verb::rehearse, Verb::estimate, Verb::plan},
+                             "steps that are run and timed per layout; estimate and plan: of the "
+                             "whole run, where --tokens does not say its length",
+                             "rehearse: 5"});
+  row.placeholder = "N";
+  row.assign = [](Options& options, const OptionValue& value) {
+    const std::int64_t steps = whole_number(value);
+    if (options.verb == Verb::estimate || options.verb == Verb::plan) {
+      options.run.steps = static_cast<double>(steps);
+      options.tokens.reset();
+    } else {
+      options.steps = steps;
+    }
+  };
+  return row;
+}
+
 Rows batch_rows() {
   return {
       counts_row({"batch",
@@ -160,17 +194,8 @@ Rows batch_rows() {
                 "N",
                 sequence_length,
                 &Options::sequence),
-      value_row({"tokens",
-                 {Verb::estimate, Verb::plan},
-                 "tokens of the whole run, for its days and cost: 15T",
-                 ""},
-                "N",
-                token_count,
-                &Options::tokens),
-      value_row({"steps", {Verb::rehearse}, "steps that are run and timed per layout", "5"},
-                "N",
-                whole_number,
-                &Options::steps),
+      tokens_row(),
+      steps_row(),
       value_row({"hold-out",
                  {Verb::rehearse},
                  "share of the profile's kernels that the prediction does not get to see, drawn by "

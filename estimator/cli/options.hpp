@@ -111,8 +111,9 @@ struct Options {
   std::optional<Objective> second_objective;  ///< --objective time,cost
   std::int64_t top = 5;
   std::optional<LaunchFormat> emit;
-  WhatIf what_if;   ///< estimate and plan
-  RunSettings run;  ///< estimate and plan
+  WhatIf what_if;                ///< estimate and plan
+  RunSettings run;               ///< estimate and plan
+  std::optional<Dollars> price;  ///< --price: of a device-hour
 
   Workload workload;  ///< --input-len, --output-len, --ttft, --tpot, --max-batched-tokens
   Serving serving = Serving::continuous;

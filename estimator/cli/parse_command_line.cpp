@@ -240,6 +240,11 @@ void apply_foreign(Options& options,
   }
   apply_entries(options, job.entries, given, table);
   if (job.model && !is_given("model", given)) {
+    if (job.model->vocabulary == 0) {
+      throw InputError(job.model->name,
+                       "the size of the vocabulary is not stated: it is the tokenizer's (expected "
+                       "vocab-size in the file, or --model)");
+    }
     options.models = {job.model->name};
     options.stated_model = std::move(job.model);
   }
@@ -340,6 +345,9 @@ Options options_from(const Words& words, Verb verb) {
   }
   if (is_given("quiet", given) && is_given("verbose", given)) {
     throw InputError("--quiet", "contradicts --verbose (expected one of them)");
+  }
+  if (is_given("tokens", given) && is_given("steps", given)) {
+    throw InputError("--steps", "contradicts --tokens (expected one of them)");
   }
   for (const GivenOption& option : given) {
     if (option.name != "job") {

@@ -1,5 +1,7 @@
 // The options of `plan`, and those that carry on from a step to a run.
 #include <array>
+#include <chrono>
+#include <regex>
 
 #include "estimator/cli/option_row.hpp"
 #include "estimator/cli/option_values.hpp"
@@ -20,6 +22,27 @@ Dollars money(const OptionValue& value) {
   return *count * unit::dollar;
 }
 
+std::int64_t count_or_none(const OptionValue& value) {
+  return value.text == "0" ? 0 : whole_number(value);
+}
+
+// ISO 8601.
+std::chrono::sys_days date(const OptionValue& value) {
+  static const std::regex form("([0-9]{4})-([0-9]{2})-([0-9]{2})");
+  std::smatch part;
+  if (std::regex_match(value.text, part, form)) {
+    const std::chrono::year_month_day day(
+        std::chrono::year(std::stoi(part[1])),
+        std::chrono::month(static_cast<unsigned>(std::stoi(part[2]))),
+        std::chrono::day(static_cast<unsigned>(std::stoi(part[3]))));
+    if (day.ok()) {
+      return day;
+    }
+  }
+  throw InputError(value.where,
+                   "'" + value.text + "' is not a date (expected one like 2027-01-31)");
+}
+
 BytesPerSecond rate(const OptionValue& value) {
   const auto parsed = parse_rate(value.text);
   if (!parsed || *parsed <= BytesPerSecond()) {
@@ -28,13 +51,12 @@ BytesPerSecond rate(const OptionValue& value) {
   return *parsed;
 }
 
+// Of a percentage or a fraction; 0 is the default, and may be said.
 double share(const OptionValue& value) {
-  OptionValue number = value;
-  const bool is_percent = number.text.ends_with('%');
-  if (is_percent) {
-    number.text.pop_back();
+  if (value.text == "0" || value.text == "0%") {
+    return 0.0;
   }
-  const double parsed = positive_number(number) * (is_percent ? 0.01 : 1.0);
+  const double parsed = fraction(value);
   if (parsed >= 1.0) {
     throw InputError(value.where,
                      "'" + value.text + "' leaves no time to train (expected one like 5%)");
@@ -112,15 +134,18 @@ std::vector<OptionRow> plan_rows() {
                 "N",
                 whole_number,
                 &Options::top),
-      value_row({"deadline", {Verb::plan}, "the run must end within: 30d; needs --tokens", ""},
-                "TIME",
-                duration,
-                &Options::deadline),
       value_row(
-          {"max-cost", {Verb::plan}, "the run must not cost more: 2M dollars; needs --tokens", ""},
-          "AMOUNT",
-          money,
-          &Options::max_cost),
+          {"deadline", {Verb::plan}, "the run must end within: 30d; needs --tokens or --steps", ""},
+          "TIME",
+          duration,
+          &Options::deadline),
+      value_row({"max-cost",
+                 {Verb::plan},
+                 "the run must not cost more: 2M dollars; needs --tokens or --steps",
+                 ""},
+                "AMOUNT",
+                money,
+                &Options::max_cost),
       emit_row(),
   };
 }
@@ -183,8 +208,20 @@ std::vector<OptionRow> run_rows() {
               &RunSettings::checkpoint_stall),
       run_row({"spares", verbs, "nodes that are paid and wait beside those that train", "0"},
               "N",
-              whole_number,
+              count_or_none,
               &RunSettings::spare_nodes),
+      run_row(
+          {"start", verbs, "first day of the run, for the date on which it ends: 2027-01-31", ""},
+          "DATE",
+          date,
+          &RunSettings::start),
+      value_row({"price",
+                 verbs,
+                 "rent of a device for an hour, in dollars",
+                 "as the cluster says, or what owning costs there"},
+                "AMOUNT",
+                money,
+                &Options::price),
       run_row({"pauses",
                verbs,
                "share of the time that goes to evaluation, warm-up and planned stops: 5%",

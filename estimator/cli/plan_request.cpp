@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "estimator/cli/job_estimate.hpp"
 #include "estimator/cli/job_options.hpp"
 #include "estimator/estimate/host_costs.hpp"
 #include "estimator/plan/launch_flags.hpp"
@@ -56,6 +57,7 @@ PlanRequest plan_request_from(const Options& options) {
   if (options.what_if != WhatIf()) {
     change_hardware(request.hardware, options.what_if);
   }
+  set_price(request.hardware, options);
   const bool is_gpu = request.hardware.cluster.device.is_gpu();
   const JobDefaults defaults = job_defaults(is_gpu ? DeviceKind::cuda : DeviceKind::host);
   request.recipe = recipe_from(options);
@@ -81,6 +83,10 @@ PlanRequest plan_request_from(const Options& options) {
     throw InputError("--batch", "is missing (expected one like 2048, or a set: 1024..4096)");
   }
   request.choices = choices_from(options);
+  if (options.emit && request.choices.shardings.empty()) {
+    request.choices.shardings =
+        shardings_of(*options.emit, request.hardware.cluster.devices_per_node);
+  }
   request.objective = options.objective;
   request.second = options.second_objective;
   request.top = static_cast<std::size_t>(options.top);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -200,6 +201,18 @@ class ShellReader {
     advance();
   }
 
+  // Of the brace here, past those of expansions inside it.
+  [[nodiscard]] std::size_t closing_brace() const {
+    int open = 0;
+    for (std::size_t i = at_; i < text_.size(); ++i) {
+      open += text_[i] == '{' ? 1 : text_[i] == '}' ? -1 : 0;
+      if (open == 0) {
+        return i;
+      }
+    }
+    return text_.size();
+  }
+
   // What stands in $NAME, ${...}, $(...) or $((...)).
   void take_expansion(bool is_quoted) {
     const std::size_t first = at_;
@@ -219,7 +232,7 @@ class ShellReader {
     std::string_view name;
     std::string_view rest;
     if (here() == '{') {
-      const std::size_t end = std::min(text_.find('}', at_), text_.size());
+      const std::size_t end = closing_brace();
       name = text_.substr(at_ + 1, end - at_ - 1);
       advance(end + 1 - at_);
       const auto length = static_cast<std::size_t>(
@@ -253,9 +266,9 @@ class ShellReader {
         put_list(*value);
       }
     } else if (is_empty && (rest.starts_with(":-") || rest.starts_with(":="))) {
-      put_text(rest.substr(2), quoted);
+      put_default(rest.substr(2), quoted);
     } else if (is_empty && rest.starts_with("-")) {
-      put_text(rest.substr(1), quoted);
+      put_default(rest.substr(1), quoted);
     } else if (value == nullptr) {
       add(written);
     } else if (!is_empty) {
@@ -281,6 +294,32 @@ class ShellReader {
       count_expansion(values[i].size());
       add(values[i]);
     }
+  }
+
+  // The 16 of ${NODES:-"16"} or ${NODES:-${SLURM_NNODES:-16}}: quotes and expansions as elsewhere.
+  void put_default(std::string_view text, bool quoted) {
+    count_expansion(text.size());
+    constexpr int deepest = 16;
+    if (nested_ == deepest) {
+      add(text);
+      return;
+    }
+    ++nested_;
+    const std::string_view whole = std::exchange(text_, text);
+    const std::size_t at = std::exchange(at_, 0);
+    const int line = line_;
+    while (at_ < text_.size()) {
+      if (!quoted && is_shell_space(here())) {
+        finish_word();
+        advance();
+      } else {
+        take_piece(quoted);
+      }
+    }
+    text_ = whole;
+    at_ = at;
+    line_ = line;
+    --nested_;
   }
 
   void put_text(std::string_view text, bool quoted) {
@@ -360,6 +399,7 @@ class ShellReader {
   std::string word_;
   bool has_word_ = false;
   bool is_in_array_ = false;
+  int nested_ = 0;            // defaults of variables inside one another
   std::size_t expanded_ = 0;  // bytes that variables stood for so far
   ShellReading reading_;
 };

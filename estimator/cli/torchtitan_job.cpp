@@ -68,7 +68,8 @@ ForeignSettings torchtitan_settings(std::string_view text, const std::string& fi
 
 class TorchtitanReader {
  public:
-  explicit TorchtitanReader(ForeignSettings settings) : settings_(std::move(settings)) {}
+  TorchtitanReader(ForeignSettings settings, std::int64_t devices)
+      : settings_(std::move(settings)), devices_(devices) {}
 
   ForeignJob read() {
     add_model();
@@ -115,7 +116,23 @@ class TorchtitanReader {
     layers_ = read_model(std::string(known->model)).layers;
   }
 
-  // -1, the default of data_parallel_shard_degree, takes what the devices leave.
+  // -1, the default of data_parallel_shard_degree, takes what the devices leave, where they are
+  // known.
+  [[nodiscard]] std::int64_t sharded_over(std::int64_t stated, std::int64_t replicate) const {
+    if (stated > 0 || devices_ == 0) {
+      return stated;
+    }
+    const std::int64_t others = product_of(
+        {stated_.tensor, stated_.context, stated_.pipeline, replicate}, settings_.file());
+    if (devices_ % others != 0) {
+      throw InputError(
+          settings_.where("parallelism.data_parallel_shard_degree"),
+          fmt::format(
+              "{} devices are no multiple of the other degrees' product, {}", devices_, others));
+    }
+    return devices_ / others;
+  }
+
   void add_degrees() {
     stated_.tensor = degree("tensor_parallel_degree");
     stated_.context = degree("context_parallel_degree");
@@ -123,8 +140,8 @@ class TorchtitanReader {
     stated_.expert = degree("expert_parallel_degree");
     stated_.expert_tensor = degree("expert_tensor_parallel_degree");
     const std::int64_t replicate = degree("data_parallel_replicate_degree");
-    const std::int64_t shard =
-        settings_.whole("parallelism.data_parallel_shard_degree", -1).value_or(-1);
+    const std::int64_t shard = sharded_over(
+        settings_.whole("parallelism.data_parallel_shard_degree", -1).value_or(-1), replicate);
     stated_.data = shard > 0 ? product_of({replicate, shard}, settings_.file()) : 0;
     add("zero", "parallelism.data_parallel_shard_degree", shard == 1 ? "0" : "3");
     if (shard > 1 && replicate > 1) {
@@ -259,6 +276,7 @@ class TorchtitanReader {
   }
 
   ForeignSettings settings_;
+  std::int64_t devices_;  // 0: not said
   ForeignJob job_;
   StatedJob stated_;
   std::int64_t layers_ = 0;  // of the model; 0: not known
@@ -266,8 +284,10 @@ class TorchtitanReader {
 
 }  // namespace
 
-ForeignJob read_torchtitan_job(std::string_view text, const std::string& where) {
-  return TorchtitanReader(torchtitan_settings(text, where)).read();
+ForeignJob read_torchtitan_job(std::string_view text,
+                               const std::string& where,
+                               std::int64_t devices) {
+  return TorchtitanReader(torchtitan_settings(text, where), devices).read();
 }
 
 }  // namespace forerun

@@ -44,8 +44,9 @@ ErrorBand band_of(const JobEstimate& estimate) {
 RunCost run_of(const JobEstimate& estimate) {
   const Job& job = estimate.request.job;
   RunRequest run;
-  run.tokens = *job.recipe.tokens;
   run.tokens_per_step = static_cast<double>(job.recipe.global_batch * job.recipe.sequence);
+  const auto& steps = estimate.request.run.steps;
+  run.tokens = steps ? *steps * run.tokens_per_step : *job.recipe.tokens;
   run.step_time = {estimate.band.low, estimate.step_time, estimate.band.high};
   run.devices = estimate.devices;
   run.checkpoint = checkpoint_size(static_cast<double>(trained_parameters(job)),
@@ -129,7 +130,7 @@ JobEstimate estimate_job(const EstimateRequest& request, const PriceList& prices
   estimate.peak = peak_of(request);
   estimate.job_class = job_class_of(job, estimate.step);
   estimate.band = band_of(estimate);
-  if (job.recipe.tokens) {
+  if (job.recipe.tokens || request.run.steps) {
     estimate.run = run_of(estimate);
   }
   return estimate;

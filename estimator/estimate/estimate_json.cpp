@@ -118,7 +118,7 @@ Json notes_of(const JobEstimate& estimate) {
         "with what this device was seen to do, not with a datasheet");
   }
   if (!estimate.run) {
-    notes.push_back("run is null: say how many tokens to train on with --tokens");
+    notes.push_back("run is null: say how long to train with --tokens or --steps");
   } else {
     for (const std::string& note : estimate.run->notes) {
       notes.push_back(note);

@@ -134,19 +134,37 @@ void print_memory(const Json& document, std::ostream& out) {
   }
 }
 
+// Of owned devices: what the sum of the line before is made of.
+void print_cost_parts(const Json& run, std::ostream& out) {
+  if (run.is_null() || run["cost_parts_usd"].is_null()) {
+    return;
+  }
+  const Json& parts = run["cost_parts_usd"];
+  if (parts["hardware"].get<double>() > 0.0) {
+    fmt::print(out,
+               "  of the cost        hardware {}, energy {}, staff {} USD\n",
+               count_text(parts["hardware"].get<double>()),
+               count_text(parts["energy"].get<double>()),
+               count_text(parts["staff"].get<double>()));
+  }
+}
+
 void print_run(const Json& document, std::ostream& out) {
   const Json& run = document["run"];
   if (!run.is_null()) {
-    fmt::print(out,
-               "\nrun                {} days, {} steps, {} device-hours, {} kWh, {} USD ({})\n",
-               count_text(run["days"].get<double>()),
-               count_text(run["steps"].get<double>()),
-               count_text(run["device_hours"].get<double>()),
-               or_unknown(run["energy_kwh"]),
-               or_unknown(run["cost_usd"]),
-               run["goodput"].is_null() ? "without failures"
-                                        : fmt::format("goodput {}", percent(run["goodput"])));
+    fmt::print(
+        out,
+        "\nrun                {} days{}, {} steps, {} device-hours, {} kWh, {} USD ({})\n",
+        count_text(run["days"].get<double>()),
+        run["end_date"].is_null() ? std::string() : " until " + run["end_date"].get<std::string>(),
+        count_text(run["steps"].get<double>()),
+        count_text(run["device_hours"].get<double>()),
+        or_unknown(run["energy_kwh"]),
+        or_unknown(run["cost_usd"]),
+        run["goodput"].is_null() ? "without failures"
+                                 : fmt::format("goodput {}", percent(run["goodput"])));
   }
+  print_cost_parts(run, out);
   const Json& share = document["provenance"];
   fmt::print(out,
              "\nprices             measured {}, interpolated {}, fitted {}, datasheet {}\n",

@@ -54,6 +54,17 @@ bool has_setting_for(Schedule schedule, LaunchFormat format) {
   return std::ranges::find(schedules_of(format), schedule) != schedules_of(format).end();
 }
 
+std::vector<Sharding> shardings_of(LaunchFormat format, std::int64_t devices_per_node) {
+  std::vector<Sharding> shardings = every_sharding(devices_per_node);
+  std::erase_if(shardings, [format](const Sharding& sharding) {
+    const bool shards_some =
+        sharding.zero == ZeroStage::optimizer || sharding.zero == ZeroStage::gradients;
+    return (format == LaunchFormat::torchtitan && shards_some) ||
+           (format == LaunchFormat::nemo && sharding.group != 0);
+  });
+  return shardings;
+}
+
 bool has_adapters(LaunchFormat format) {
   return format == LaunchFormat::nemo;
 }

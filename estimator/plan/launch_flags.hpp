@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "estimator/plan/search_space.hpp"
 #include "estimator/step/part_cost.hpp"
 #include "jobs/job.hpp"
 
@@ -19,6 +20,10 @@ enum class LaunchFormat { megatron, torchtitan, nemo };
 /// The pipeline schedules that the framework has a setting for.
 [[nodiscard]] const std::vector<Schedule>& schedules_of(LaunchFormat format);
 [[nodiscard]] bool has_setting_for(Schedule schedule, LaunchFormat format);
+/// Of every_sharding, those that the framework has a setting for: torchtitan replicates or shards
+/// everything, NeMo has no groups of replicas.
+[[nodiscard]] std::vector<Sharding> shardings_of(LaunchFormat format,
+                                                 std::int64_t devices_per_node);
 /// Whether the framework's settings can ask for adapters.
 [[nodiscard]] bool has_adapters(LaunchFormat format);
 

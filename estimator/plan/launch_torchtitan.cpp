@@ -156,11 +156,36 @@ void add_titan_parallelism(const Job& job, std::int64_t group, LaunchSettings& s
   add_titan_pipeline(job, settings);
 }
 
-void add_titan_checkpointing(const RecomputePolicy& policy, LaunchSettings& settings) {
+std::int64_t titan_layers_per_chunk(const Job& job) {
+  const std::int64_t chunks = job.layout.pipeline * job.layout.virtual_pipeline;
+  return (job.model.layers + chunks - 1) / chunks;
+}
+
+// Torchtitan recomputes every k-th layer, or by operation. Left out, k is 2.
+std::string titan_selection(const Job& job) {
+  const RecomputePolicy& policy = job.recipe.recompute;
+  const bool is_one_count = policy.kind == Recompute::block && policy.layers > 0;
+  if (!is_one_count) {
+    return "op";
+  }
+  return std::to_string(std::max<std::int64_t>(1, titan_layers_per_chunk(job) / policy.layers));
+}
+
+void add_titan_checkpointing(const Job& job, LaunchSettings& settings) {
+  const RecomputePolicy& policy = job.recipe.recompute;
   settings.add("\n[activation_checkpoint]");
-  const char* const some = policy.kind == Recompute::full ? "full" : "selective";
-  settings.add(fmt::format("mode = \"{}\"", policy.kind == Recompute::none ? "none" : some));
-  if (policy.kind == Recompute::selective || policy.kind == Recompute::block) {
+  const bool is_whole = policy.kind == Recompute::none || policy.kind == Recompute::full;
+  if (is_whole) {
+    settings.add(fmt::format("mode = \"{}\"", policy.kind == Recompute::full ? "full" : "none"));
+    return;
+  }
+  const std::string selection = titan_selection(job);
+  settings.add("mode = \"selective\"");
+  settings.add(fmt::format("selective_ac_option = \"{}\"", selection));
+  const bool is_exact = selection == "op"
+                            ? text_of(policy) == "layernorm+mlp_act"
+                            : titan_layers_per_chunk(job) / std::stoll(selection) == policy.layers;
+  if (!is_exact) {
     settings.lack("recompute " + text_of(policy) + " exactly; selective_ac_option is nearest");
   }
 }
@@ -181,7 +206,7 @@ std::string torchtitan_settings(const Job& job, Overlap overlap) {
   if (recipe.software.fuses_residual_norm) {
     settings.add("\n[compile]\nenable = true");
   }
-  add_titan_checkpointing(recipe.recompute, settings);
+  add_titan_checkpointing(job, settings);
   if (recipe.zero == ZeroStage::optimizer || recipe.zero == ZeroStage::gradients) {
     settings.lack(fmt::format("ZeRO-{} alone", static_cast<int>(recipe.zero)));
   }

@@ -174,6 +174,8 @@ std::vector<std::size_t> LayoutSearch::legal_shardings(const Cell& cell) {
   std::vector<std::size_t> legal;
   for (std::size_t i = 0; i < shardings_.size(); ++i) {
     choose(i);
+    // A group of one shards nothing: what ZeRO 0 is already.
+    const bool is_of_one = shardings_[i].group == 1 && replicas > 1;
     const bool is_whole = shardings_[i].group >= replicas || shardings_[i].group == 0;
     const auto same = [&](std::size_t other) {
       return is_alone || (shardings_[other].zero == shardings_[i].zero &&
@@ -185,7 +187,7 @@ std::vector<std::size_t> LayoutSearch::legal_shardings(const Cell& cell) {
     } else if (const auto reason = unsupported_because(job_)) {
       cell.result->reject(Reject::not_modelled, each);
       cell.result->not_modelled[*reason] += each;
-    } else if (cell.repeats_split || repeats_sequence || repeats_schedule ||
+    } else if (is_of_one || cell.repeats_split || repeats_sequence || repeats_schedule ||
                std::ranges::any_of(legal, same)) {
       cell.result->reject(Reject::duplicate, each);
     } else {

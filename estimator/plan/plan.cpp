@@ -127,14 +127,24 @@ class Scale {
   SearchResult result_;
 };
 
-[[noreturn]] void refuse_price(const HardwareSource& hardware, Objective objective) {
-  throw InputError("--objective",
-                   fmt::format("{} is not known: {} gives no {}",
-                               name_of(objective),
-                               hardware.cluster.name,
-                               objective == Objective::energy
-                                   ? "device power, server share and PUE"
-                                   : "price per device-hour ([economics] in a cluster file)"));
+[[noreturn]] void refuse_price(const char* option,
+                               const HardwareSource& hardware,
+                               Objective objective) {
+  const Cluster& cluster = hardware.cluster;
+  const bool lacks_power = objective == Objective::energy || cluster.economics.purchase;
+  throw InputError(
+      option,
+      fmt::format("{} is not known: {} gives no {}",
+                  name_of(objective),
+                  cluster.name,
+                  lacks_power ? "device power, server share and PUE ([power] in a cluster "
+                                "file)"
+                              : "price per device-hour (expected --price, or [economics] in a "
+                                "cluster file)"));
+}
+
+bool has_cost(const Cluster& cluster) {
+  return cost_of(cluster, Seconds(), Seconds()).has_value();
 }
 
 // Of the whole run, where its tokens are said; else of a token.
@@ -144,7 +154,7 @@ double value_of(const JobEstimate& estimate, Objective objective) {
   const auto tokens = static_cast<double>(recipe.global_batch * recipe.sequence);
   const double seconds = estimate.run ? estimate.run->time.expected.in(unit::second)
                                       : estimate.step_time.in(unit::second) / tokens;
-  const double device_seconds = seconds * static_cast<double>(estimate.devices);
+  const Seconds device_time = seconds * static_cast<double>(estimate.devices) * unit::second;
   switch (objective) {
     case Objective::time:
       return seconds;
@@ -152,45 +162,47 @@ double value_of(const JobEstimate& estimate, Objective objective) {
       return estimate.memory_peak.in(unit::byte);
     case Objective::cost:
     case Objective::tokens_per_dollar:
-      if (!cluster.economics.price_per_device_hour) {
-        refuse_price(estimate.request.hardware, objective);
+      if (!has_cost(cluster)) {
+        refuse_price("--objective", estimate.request.hardware, objective);
       }
       return estimate.run ? estimate.run->cost->expected.in(unit::dollar)
-                          : device_seconds / 3600.0 *
-                                cluster.economics.price_per_device_hour->in(unit::dollar);
+                          : total_of(*cost_of(cluster, device_time, device_time)).in(unit::dollar);
     case Objective::energy:
       if (!cluster.device.power || !cluster.power.server_per_device || !cluster.power.pue) {
-        refuse_price(estimate.request.hardware, objective);
+        refuse_price("--objective", estimate.request.hardware, objective);
       }
-      return estimate.run ? estimate.run->energy->expected.in(unit::joule) : device_seconds;
+      return estimate.run ? estimate.run->energy->expected.in(unit::joule)
+                          : device_time.in(unit::second);
   }
   return seconds;
 }
 
 void check(const PlanRequest& request) {
   const bool has_limit = request.deadline || request.max_cost;
-  if (has_limit && !request.recipe.tokens) {
+  if (has_limit && !request.recipe.tokens && !request.run.steps) {
     throw InputError(request.deadline ? "--deadline" : "--max-cost",
-                     "needs --tokens: how long is the run?");
+                     "needs --tokens or --steps: how long is the run?");
   }
-  if (request.max_cost && !request.hardware.cluster.economics.price_per_device_hour) {
-    refuse_price(request.hardware, Objective::cost);
+  if (request.max_cost && !has_cost(request.hardware.cluster)) {
+    refuse_price("--max-cost", request.hardware, Objective::cost);
   }
 }
 
 // What keeps a layout from being an answer, beside memory.
 std::optional<std::string> over_limit(const PlanRequest& request, const JobEstimate& estimate) {
+  std::string over;
   if (request.deadline && estimate.run->time.expected > *request.deadline) {
-    return fmt::format("takes {:.4g} days, --deadline is {:.4g}",
+    over = fmt::format("takes {:.4g} days, --deadline is {:.4g}",
                        estimate.run->time.expected.in(unit::day),
                        request.deadline->in(unit::day));
   }
   if (request.max_cost && estimate.run->cost->expected > *request.max_cost) {
-    return fmt::format("costs {} USD, --max-cost is {}",
-                       count_text(estimate.run->cost->expected.in(unit::dollar)),
-                       count_text(request.max_cost->in(unit::dollar)));
+    over += fmt::format("{}costs {} USD, --max-cost is {}",
+                        over.empty() ? "" : "; it ",
+                        count_text(estimate.run->cost->expected.in(unit::dollar)),
+                        count_text(request.max_cost->in(unit::dollar)));
   }
-  return std::nullopt;
+  return over.empty() ? std::nullopt : std::optional(over);
 }
 
 std::string place_of(const PlannedLayout& planned) {
@@ -215,6 +227,39 @@ std::string largest_kind(const StageMemory& memory) {
   return fmt::format("{} {}", text_of(most->first), most->second);
 }
 
+bool has_legal_layout(const PlanRequest& request, std::int64_t devices) {
+  Job job{request.model, request.recipe, {}};
+  const auto& micro_batches = request.choices.micro_batches;
+  job.recipe.micro_batch = micro_batches.empty() ? 1 : micro_batches.front();
+  return std::ranges::any_of(request.batches, [&](std::int64_t batch) {
+    job.recipe.global_batch = batch;
+    return std::ranges::any_of(every_layout(request.model, devices),
+                               [&](const ParallelLayout& layout) {
+                                 job.layout = layout;
+                                 return !broken_rule(job);
+                               });
+  });
+}
+
+// Of those around the first that was asked for; absent where the layout is pinned, or nothing is
+// legal so near.
+std::optional<std::int64_t> nearest_legal_devices(const PlanRequest& request) {
+  const std::int64_t asked = request.devices.front();
+  if (request.choices.layouts || has_legal_layout(request, asked)) {
+    return std::nullopt;
+  }
+  constexpr std::int64_t farthest = 64;
+  for (std::int64_t distance = 1; distance <= farthest; ++distance) {
+    for (const std::int64_t devices : {asked - distance, asked + distance}) {
+      const bool exists = devices >= 1 && devices <= request.hardware.cluster.max_devices;
+      if (exists && has_legal_layout(request, devices)) {
+        return devices;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
 // Nothing fits: the candidate that needs least.
 void explain_memory(const std::vector<Scale>& scales, Plan& plan) {
   const PricedCandidate* least = nullptr;
@@ -236,6 +281,9 @@ void explain_memory(const std::vector<Scale>& scales, Plan& plan) {
     if (rule == Reject::not_modelled && !plan.counts.not_modelled.empty()) {
       reason += ": " + plan.counts.not_modelled.begin()->first;
     }
+    if (const auto devices = nearest_legal_devices(plan.request)) {
+      reason += fmt::format("; the nearest number of devices with a legal layout is {}", *devices);
+    }
     plan.infeasible_because = reason;
     return;
   }
@@ -256,6 +304,12 @@ void explain_memory(const std::vector<Scale>& scales, Plan& plan) {
       largest_kind(estimate.step.memory[static_cast<std::size_t>(estimate.peak_stage)]));
 }
 
+// On fewer devices, or the better of as many.
+bool is_fewer(const PlannedLayout& one, const std::optional<PlannedLayout>& fewest) {
+  return !fewest || std::pair(one.estimate.devices, one.value) <
+                        std::pair(fewest->estimate.devices, fewest->value);
+}
+
 // Layouts of all scales: those within the limits, and the best of the others.
 void gather(const std::vector<Scale>& scales, Plan& plan) {
   const PlanRequest& request = plan.request;
@@ -268,8 +322,11 @@ void gather(const std::vector<Scale>& scales, Plan& plan) {
     for (const PricedCandidate& priced : least) {
       PlannedLayout planned = scale.planned(priced.candidate);
       planned.value = value_of(planned.estimate, request.objective);
-      auto& list = over_limit(request, planned.estimate) ? over : plan.layouts;
-      list.push_back(std::move(planned));
+      const bool is_over = over_limit(request, planned.estimate).has_value();
+      if (!is_over && is_fewer(planned, plan.fewest)) {
+        plan.fewest = planned;
+      }
+      (is_over ? over : plan.layouts).push_back(std::move(planned));
     }
   }
   std::ranges::stable_sort(plan.layouts, {}, &PlannedLayout::value);
@@ -296,8 +353,7 @@ void gather(const std::vector<Scale>& scales, Plan& plan) {
 void add_front(const std::vector<Scale>& scales, Plan& plan) {
   const PlanRequest& request = plan.request;
   const Objective second = request.second.value_or(
-      request.hardware.cluster.economics.price_per_device_hour ? Objective::cost
-                                                               : Objective::memory);
+      has_cost(request.hardware.cluster) ? Objective::cost : Objective::memory);
 
   struct Point {
     double first, second;

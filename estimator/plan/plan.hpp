@@ -66,6 +66,7 @@ struct Plan {
   SearchResult counts;                 ///< over all device counts and batches
   std::vector<PlannedLayout> layouts;  ///< best first, no two of one shape, device count and batch
   std::vector<PlannedLayout> pareto;
+  std::optional<PlannedLayout> fewest;  ///< of what is within the limits, on the fewest devices
   std::optional<std::string> infeasible_because;
   std::optional<PlannedLayout> nearest;  ///< when nothing is feasible: what comes closest
 };

@@ -113,6 +113,7 @@ Json inputs_json(const PlanRequest& request) {
   inputs["precision"] = name_of(request.recipe.precision);
   inputs["software"] = request.recipe.software.preset;
   inputs["tokens"] = request.recipe.tokens ? Json(*request.recipe.tokens) : Json(nullptr);
+  inputs["steps"] = request.run.steps ? Json(*request.run.steps) : Json(nullptr);
   inputs["layout"] = request.choices.layouts ? Json(*request.choices.layouts) : Json(nullptr);
   inputs["objective"] = name_of(request.objective);
   inputs["second_objective"] = request.second ? Json(name_of(*request.second)) : Json(nullptr);
@@ -139,6 +140,8 @@ nlohmann::ordered_json to_json(const Plan& plan) {
   json["evaluated"] = plan.counts.evaluated;
   json["layouts"] = list_json(plan.layouts, plan.request.objective);
   json["pareto"] = list_json(plan.pareto, plan.request.objective);
+  const bool is_limited = plan.request.deadline || plan.request.max_cost;
+  json["fewest_devices"] = is_limited && plan.fewest ? layout_json(*plan.fewest) : Json(nullptr);
   json["nearest"] = plan.nearest ? layout_json(*plan.nearest) : Json(nullptr);
   json["notes"] = plan.request.hardware.notes;
   const auto* const any = !plan.layouts.empty() ? &plan.layouts.front()

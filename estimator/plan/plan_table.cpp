@@ -83,17 +83,18 @@ void print_run(const Json& run, std::ostream& out) {
   const auto or_unknown = [](const Json& value, double scale) {
     return value.is_null() ? std::string("unknown") : count_text(value.get<double>() * scale);
   };
-  fmt::print(out,
-             "     run {} days ({} to {}), {} device-hours, {} USD, {} kWh, goodput {}\n",
-             count_text(run["days"].get<double>()),
-             count_text(run["low"]["days"].get<double>()),
-             count_text(run["high"]["days"].get<double>()),
-             count_text(run["device_hours"].get<double>()),
-             or_unknown(run["cost_usd"], 1.0),
-             or_unknown(run["energy_kwh"], 1.0),
-             run["goodput"].is_null()
-                 ? "unknown"
-                 : fmt::format("{:.1f} %", 100.0 * run["goodput"].get<double>()));
+  fmt::print(
+      out,
+      "     run {} days ({} to {}){}, {} device-hours, {} USD, {} kWh, goodput {}\n",
+      count_text(run["days"].get<double>()),
+      count_text(run["low"]["days"].get<double>()),
+      count_text(run["high"]["days"].get<double>()),
+      run["end_date"].is_null() ? std::string() : ", until " + run["end_date"].get<std::string>(),
+      count_text(run["device_hours"].get<double>()),
+      or_unknown(run["cost_usd"], 1.0),
+      or_unknown(run["energy_kwh"], 1.0),
+      run["goodput"].is_null() ? "unknown"
+                               : fmt::format("{:.1f} %", 100.0 * run["goodput"].get<double>()));
 }
 
 std::string parts_text(const Json& one) {
@@ -177,6 +178,24 @@ void print_front(const Json& pareto, std::ostream& out) {
   table.print(out);
 }
 
+// How many devices it takes until the deadline, or how many the budget pays for at the least.
+void print_fewest(const Json& document, std::ostream& out) {
+  const Json& one = document["fewest_devices"];
+  if (one.is_null() || document["inputs"]["devices"].size() < 2) {
+    return;
+  }
+  const Json& run = one["run"];
+  fmt::print(out,
+             "\nfewest devices within the limits: {}, {} days{}, with {} and {}\n",
+             one["devices"].get<std::int64_t>(),
+             count_text(run["days"].get<double>()),
+             run["cost_usd"].is_null()
+                 ? std::string()
+                 : fmt::format(", {} USD", count_text(run["cost_usd"].get<double>())),
+             layout_text(one),
+             choices_text(one));
+}
+
 }  // namespace
 
 void print_plan(const Json& document, std::ostream& out) {
@@ -186,6 +205,7 @@ void print_plan(const Json& document, std::ostream& out) {
     print_layout(place++, one, out);
   }
   print_front(document["pareto"], out);
+  print_fewest(document, out);
   if (!document["feasible"].get<bool>()) {
     fmt::print(out, "\ninfeasible: {}\n", document["infeasible_reason"].get<std::string>());
   }

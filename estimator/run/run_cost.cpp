@@ -77,8 +77,18 @@ Banded<double> goodput_of(Failures& failures, Seconds useful) {
   return {with(1.0 + spread), expected, best};
 }
 
-void add_energy(RunCost& run, double devices, const Cluster& cluster) {
+// Of one device with its share of server and site, while it trains.
+std::optional<Watts> power_at_the_wall(const Cluster& cluster) {
   if (!cluster.device.power || !cluster.power.server_per_device || !cluster.power.pue) {
+    return std::nullopt;
+  }
+  return *cluster.device.power * (cluster.power.utilization.value_or(1.0) *
+                                  *cluster.power.server_per_device * *cluster.power.pue);
+}
+
+void add_energy(RunCost& run, double devices, const Cluster& cluster) {
+  const auto one_device = power_at_the_wall(cluster);
+  if (!one_device) {
     run.notes.emplace_back(
         "energy_kwh is null: the cluster gives no device power, server share or PUE");
     return;
@@ -88,8 +98,7 @@ void add_energy(RunCost& run, double devices, const Cluster& cluster) {
         "energy is at the devices' full power, an upper bound: the cluster does not say how much "
         "of it training draws");
   }
-  run.power = *cluster.device.power * (devices * cluster.power.utilization.value_or(1.0) *
-                                       *cluster.power.server_per_device * *cluster.power.pue);
+  run.power = devices * *one_device;
   const auto energy = [&](Seconds time) { return *run.power * time; };
   run.energy = {energy(run.time.low), energy(run.time.expected), energy(run.time.high)};
   if (!cluster.power.carbon_g_per_kwh) {
@@ -102,19 +111,58 @@ void add_energy(RunCost& run, double devices, const Cluster& cluster) {
   run.co2_kg = {co2(run.energy->low), co2(run.energy->expected), co2(run.energy->high)};
 }
 
-void add_cost(RunCost& run, const Cluster& cluster) {
-  if (!cluster.economics.price_per_device_hour) {
-    run.notes.emplace_back("cost_usd is null: the cluster gives no price per device-hour");
+void add_cost(RunCost& run, double devices, const Cluster& cluster) {
+  const auto cost = [&](Seconds device_time, Seconds time) {
+    return cost_of(cluster, device_time, devices * time);
+  };
+  run.cost_parts = cost(run.device_time.expected, run.time.expected);
+  if (!run.cost_parts) {
+    run.notes.emplace_back(cluster.economics.purchase
+                               ? "cost_usd is null: what owned devices draw is not known without "
+                                 "device power, server share and PUE"
+                               : "cost_usd is null: the cluster gives no price per device-hour");
     return;
   }
-  const auto cost = [&](Seconds time) {
-    return *cluster.economics.price_per_device_hour * time.in(unit::hour);
-  };
-  run.cost = {
-      cost(run.device_time.low), cost(run.device_time.expected), cost(run.device_time.high)};
+  run.cost = {total_of(*cost(run.device_time.low, run.time.low)),
+              total_of(*run.cost_parts),
+              total_of(*cost(run.device_time.high, run.time.high))};
 }
 
 }  // namespace
+
+Dollars total_of(const CostParts& parts) {
+  return parts.rent + parts.hardware + parts.energy + parts.staff;
+}
+
+std::optional<CostParts> cost_of(const Cluster& cluster,
+                                 Seconds device_time,
+                                 Seconds training_device_time) {
+  CostParts parts;
+  if (const auto price = cluster.economics.price_per_device_hour) {
+    parts.rent = *price * device_time.in(unit::hour);
+    return parts;
+  }
+  const auto power = power_at_the_wall(cluster);
+  if (!cluster.economics.purchase || !power) {
+    return std::nullopt;
+  }
+  const Purchase& owned = *cluster.economics.purchase;
+  parts.hardware = owned.per_device * (device_time / owned.lifetime);
+  parts.energy = owned.per_kilowatt_hour * (*power * training_device_time).in(unit::kilowatt_hour);
+  parts.staff = owned.staff_share / (1.0 - owned.staff_share) * (parts.hardware + parts.energy);
+  return parts;
+}
+
+std::optional<std::chrono::sys_days> end_of(std::chrono::sys_days start, Seconds time) {
+  constexpr double most = 9999.0 * 366.0;
+  const double length = std::floor(time.in(unit::day));
+  if (!(length < most)) {
+    return std::nullopt;
+  }
+  const std::chrono::sys_days end = start + std::chrono::days(static_cast<int>(length));
+  return end < std::chrono::sys_days(std::chrono::year(10'000) / 1 / 1) ? std::optional(end)
+                                                                        : std::nullopt;
+}
 
 Bytes checkpoint_size(double parameters, bool is_16_bit) {
   return parameters * (is_16_bit ? 14.0 : 12.0) * unit::byte;
@@ -136,7 +184,8 @@ RunCost run_cost(const RunRequest& request, const Cluster& cluster, const RunSet
     run.goodput = (1.0 - settings.pauses) * *run.goodput;
   }
   add_energy(run, static_cast<double>(request.devices), cluster);
-  add_cost(run, cluster);
+  add_cost(run, static_cast<double>(request.devices), cluster);
+  run.start = settings.start;
   return run;
 }
 

@@ -1,6 +1,7 @@
 // From one step to a whole run: steps, days, device-hours, energy, money, goodput. Pure.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -35,6 +36,8 @@ struct RunSettings {
   std::int64_t spare_nodes = 0;  ///< held and paid beside those that train
   /// Evaluation, warm-up, planned stops: share of the wall-clock time that trains nothing.
   double pauses = 0.0;
+  std::optional<double> steps;                 ///< of the run, where its tokens are not said
+  std::optional<std::chrono::sys_days> start;  ///< midnight at which it begins
 };
 
 /// What is run.
@@ -55,6 +58,26 @@ struct Failures {
   double expected = 0.0;     ///< during the whole run
 };
 
+/// What is paid for, in dollars.
+struct CostParts {
+  Dollars rent;      ///< price per device-hour * device time
+  Dollars hardware;  ///< price of the devices * device time / their life
+  Dollars energy;    ///< at the wall, of owned devices
+  Dollars staff;     ///< the share of all that the cluster states, of owned devices
+};
+
+[[nodiscard]] Dollars total_of(const CostParts& parts);
+
+/// What `device_time` costs, in which devices train for `training_device_time` (spares draw no
+/// power). Absent where the cluster has no price, or owned devices whose power is not known.
+[[nodiscard]] std::optional<CostParts> cost_of(const Cluster& cluster,
+                                               Seconds device_time,
+                                               Seconds training_device_time);
+
+/// The day on which a run that begins at midnight of `start` ends; absent beyond the year 9999.
+[[nodiscard]] std::optional<std::chrono::sys_days> end_of(std::chrono::sys_days start,
+                                                          Seconds time);
+
 /// What the cluster file leaves out stays absent.
 struct RunCost {
   double steps = 0.0;
@@ -64,8 +87,10 @@ struct RunCost {
   std::optional<Banded<double>> goodput;  ///< share of wall clock that is useful
   /// Device power at its utilisation * server share * PUE * device time, spares not drawing.
   std::optional<Banded<Joules>> energy;
-  std::optional<Watts> power;            ///< at the wall while training
-  std::optional<Banded<Dollars>> cost;   ///< price per device-hour * device time
+  std::optional<Watts> power;           ///< at the wall while training
+  std::optional<Banded<Dollars>> cost;  ///< rent, or what owning costs: see CostParts
+  std::optional<CostParts> cost_parts;  ///< of the expected cost
+  std::optional<std::chrono::sys_days> start;
   std::optional<Banded<double>> co2_kg;  ///< energy * carbon intensity
   std::vector<std::string> notes;        ///< what is absent, and what would give it
 };

@@ -147,6 +147,20 @@ TEST(ReadCluster, MoneyPowerFailuresAndStorageAreRead) {
   EXPECT_DOUBLE_EQ(cluster.storage_bandwidth->in(unit::gigabyte / unit::second), 100.0);
 }
 
+constexpr const char* owned =
+    "purchase_per_device = 40000\nlifetime = \"1461 d\"\nelectricity_per_kwh = 0.08\n"
+    "staff_share = 0.3\n";
+
+TEST(ReadCluster, WhatOwningCostsIsRead) {
+  const Cluster cluster = read_cluster_text(with("price_per_device_hour = 1.5\n", owned), "a.toml");
+  EXPECT_FALSE(cluster.economics.price_per_device_hour);
+  ASSERT_TRUE(cluster.economics.purchase);
+  EXPECT_EQ(cluster.economics.purchase->per_device, 40'000.0 * unit::dollar);
+  EXPECT_DOUBLE_EQ(cluster.economics.purchase->lifetime / unit::year, 4.0);
+  EXPECT_EQ(cluster.economics.purchase->per_kilowatt_hour, 0.08 * unit::dollar);
+  EXPECT_EQ(cluster.economics.purchase->staff_share, 0.3);
+}
+
 TEST(ReadCluster, WhatIsAbsentStaysAbsent) {
   std::string text = valid;
   text = text.substr(0, text.find("[reliability]"));
@@ -290,6 +304,14 @@ TEST(ReadClusterError, LastLevelMustJoinAllDevices) {
 
 TEST(ReadClusterError, PriceWithoutDate) {
   EXPECT_THAT(refusal(with("date = \"2026-01\"\n", "")), HasSubstr("no key 'date'"));
+}
+
+TEST(ReadClusterError, DevicesAreRentedOrOwned) {
+  const std::string price = "price_per_device_hour = 1.5\n";
+  EXPECT_THAT(refusal(with(price, price + owned)), HasSubstr("not both"));
+  EXPECT_THAT(refusal(with(price, "purchase_per_device = 40000\n")), HasSubstr("'lifetime'"));
+  EXPECT_THAT(refusal(with(price, price + "staff_share = 0.3\n")),
+              HasSubstr("expected purchase_per_device"));
 }
 
 TEST(ReadClusterError, UnknownCurrency) {

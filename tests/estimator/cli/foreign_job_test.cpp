@@ -65,6 +65,13 @@ TEST(ShellWords, FollowVariablesArraysAndSums) {
                                      "32"));
 }
 
+// As in Megatron-LM's example for Mixtral.
+TEST(ShellWords, TakeDefaultsOutOfTheirQuotes) {
+  EXPECT_THAT(texts_of("NODES=${SLURM_NNODES:-\"16\"}\nGPUS=${GPUS:-${PER_NODE:-8}}\n"
+                       "p --nnodes $NODES --world $(($NODES*$GPUS)) ${A:-'--x' 1} \"${B:-c d}\"\n"),
+              ::testing::ElementsAre("p", "--nnodes", "16", "--world", "128", "--x", "1", "c d"));
+}
+
 TEST(ShellWords, LeaveOutBranchesAndSayWhere) {
   const ShellReading reading = read_shell(
       "TP=2\nif [ $FAST = 1 ]; then\n  TP=8\nfi\npretrain --tensor-model-parallel-size $TP\n",
@@ -81,6 +88,8 @@ TEST(ShellWords, EndOnAnyText) {
                            "${",
                            "$((",
                            "$(",
+                           "${a:-${b:-",
+                           "${a:-\"",
                            "A=(",
                            "A=( < > )",
                            "--x \\",
@@ -114,6 +123,7 @@ TEST(ShellWords, KeepDeepAndLongTextsShort) {
   for (const char* text : {"A=(", "A=1 ", "$((", "$(", "${", "a", "(", "-="}) {
     EXPECT_NO_THROW(static_cast<void>(texts_of(repeated(text)))) << text;
   }
+  EXPECT_THROW(static_cast<void>(texts_of(repeated("${a:-"))), InputError);
 }
 
 TEST(ShellWords, LeaveASumAsItIsThatOverflows) {
@@ -277,6 +287,25 @@ TEST(ForeignJob, ReadsATorchtitanToml) {
   EXPECT_TRUE(job.software->overlaps_tensor_backward);
   EXPECT_FALSE(job.keeps_gathered_weights);
   EXPECT_THAT(job.unread, Contains("optimizer.lr"));
+}
+
+// As torchtitan's own files have it: all devices that the other degrees leave.
+TEST(ForeignJob, ReadsATorchtitanTomlThatShardsOverTheRest) {
+  const std::string text =
+      "[model]\nname = \"llama3\"\nflavor = \"70B\"\n"
+      "[training]\nlocal_batch_size = 8\nglobal_batch_size = -1\nseq_len = 8192\n"
+      "[parallelism]\ndata_parallel_replicate_degree = 1\ndata_parallel_shard_degree = -1\n"
+      "tensor_parallel_degree = 8\n[activation_checkpoint]\nmode = \"full\"\n";
+  const ForeignJob job = read_torchtitan_job(text, "llama3_70b.toml");
+  EXPECT_EQ(entry(job, "layout"), "tp=8");
+  EXPECT_EQ(entry(job, "zero"), "3");
+  EXPECT_EQ(entry(job, "micro-batch"), "8");
+  const ForeignJob sized = read_torchtitan_job(text, "llama3_70b.toml", 256);
+  EXPECT_EQ(entry(sized, "layout"), "tp=8,dp=32");
+  EXPECT_EQ(entry(sized, "batch"), "256");
+  EXPECT_THROW((void)read_torchtitan_job(text, "llama3_70b.toml", 12), InputError);
+  EXPECT_THROW((void)read_torchtitan_job("[parallelism]\ndata_parallel_shard_degree = -2\n", "a"),
+               InputError);
 }
 
 // The settings of NeMo-Framework-Launcher's training/llama/llama3_1_405b.yaml that cost anything.
@@ -471,6 +500,12 @@ TEST(ForeignJob, TorchtitansTomlComesBackAsTheSameJob) {
                .group = 4},
               titan);
   expect_same({.model = "llama-3-8b", .layout = "pp=2,dp=32", .zero = ZeroStage::none}, titan);
+  // Two of eight layers: every fourth.
+  expect_same({.model = "llama-3.1-405b",
+               .layout = "tp=4,pp=16,dp=1",
+               .recompute = {Recompute::block, {}, 2},
+               .zero = ZeroStage::none},
+              titan);
 }
 
 TEST(ForeignJob, NemosYamlComesBackAsTheSameJob) {
@@ -487,6 +522,32 @@ TEST(ForeignJob, NemosYamlComesBackAsTheSameJob) {
                .zero = ZeroStage::none,
                .sequence = 2048},
               nemo);
+  expect_same({.model = "llama-3-8b",
+               .layout = "tp=2,pp=2,dp=16",
+               .split = {StageSplit::Kind::counted, 1, 1, {}}},
+              nemo);
+}
+
+// Most scripts leave the vocabulary to a tokenizer that is not at hand.
+TEST(ForeignJob, TakesTheModelFromAFlagWhereTheFileLacksItsVocabulary) {
+  const TestFolder folder;
+  folder.write("a.sh",
+               "p --num-layers 32 --hidden-size 4096 --num-attention-heads 32 --seq-length 4096 "
+               "--micro-batch-size 1 --global-batch-size 64 --bf16 --tokenizer-type "
+               "Llama2Tokenizer\n");
+  folder.write("a.yaml",
+               "trainer:\n  devices: 8\n  max_steps: -1\nmodel:\n  num_layers: 32\n"
+               "  hidden_size: 4096\n  num_attention_heads: 32\n  encoder_seq_length: 4096\n"
+               "  micro_batch_size: 1\n  global_batch_size: 64\n");
+  for (const char* name : {"a.sh", "a.yaml"}) {
+    const std::string path = (folder.path() / name).string();
+    EXPECT_THROW((void)options_of({"estimate", "--job", path, "--cluster", "dgx-h100"}), InputError)
+        << name;
+    const Options named =
+        options_of({"estimate", "--job", path, "--cluster", "dgx-h100", "--model", "llama-2-7b"});
+    EXPECT_EQ(named.models, std::vector<std::string>{"llama-2-7b"}) << name;
+    EXPECT_FALSE(named.stated_model) << name;
+  }
 }
 
 TEST(ForeignJob, AFlagBeatsTheFileAndPlanChoosesTheLayout) {

@@ -143,6 +143,30 @@ TEST(CommandLine, ReadsDaysAsATime) {
   EXPECT_DOUBLE_EQ(options.training_time.value().in(unit::hour), 720.0);
 }
 
+TEST(CommandLine, ReadsTheRunInStepsFromADayAndAtAPrice) {
+  const Options options = options_of(estimate_with({"--steps",
+                                                    "100K",
+                                                    "--start",
+                                                    "2027-01-31",
+                                                    "--price",
+                                                    "2.5",
+                                                    "--spares",
+                                                    "0",
+                                                    "--pauses",
+                                                    "0%"}));
+  EXPECT_EQ(options.run.steps, 100'000.0);
+  EXPECT_EQ(options.run.start, std::chrono::sys_days(std::chrono::year(2027) / 1 / 31));
+  EXPECT_EQ(options.price, 2.5 * unit::dollar);
+  EXPECT_EQ(options.run.spare_nodes, 0);
+  EXPECT_EQ(options.run.pauses, 0.0);
+  EXPECT_THAT(complaint_about(estimate_with({"--steps", "5", "--tokens", "1T"})),
+              HasSubstr("--steps: contradicts --tokens"));
+  for (const char* day : {"2027-02-30", "31.1.2027", "2027-1-31", "soon"}) {
+    EXPECT_THAT(complaint_about(estimate_with({"--start", day})), HasSubstr("is not a date"))
+        << day;
+  }
+}
+
 TEST(CommandLine, LeavesAbsentWhatTheUserDidNotSay) {
   const Options options = options_of(estimate_with({}));
   EXPECT_FALSE(options.devices.has_value());

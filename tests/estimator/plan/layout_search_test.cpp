@@ -106,7 +106,9 @@ void expect_random_layouts_as_estimated(const SmallPlan& plan, int wanted) {
   for (int tried = 0; tried < 100'000 && priced < wanted; ++tried) {
     const Candidate one = random_candidate(plan, random);
     const Job job = jobs.job_of(one);
-    if (broken_rule(job) || unsupported_because(job)) {
+    // Groups of one shard nothing and are no candidates.
+    const bool is_of_one = job.recipe.shard_group == 1;
+    if (broken_rule(job) || unsupported_because(job) || is_of_one) {
       continue;
     }
     SmallPlan alone{plan.hardware, plan.subject, {}};

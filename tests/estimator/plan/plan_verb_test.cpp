@@ -106,6 +106,63 @@ TEST(MakePlan, NamesTheNearestWhereTheBudgetIsTooSmall) {
   EXPECT_THAT(*plan.infeasible_because, HasSubstr("--max-cost is 10"));
 }
 
+TEST(MakePlan, NamesEveryLimitThatIsPassed) {
+  PlanRequest wanted = request("llama-3-8b", {16});
+  wanted.max_cost = 10.0 * unit::dollar;
+  wanted.deadline = 1.0 * unit::hour;
+  EXPECT_THAT(*plan_of(wanted).infeasible_because,
+              AllOf(HasSubstr("--deadline is"), HasSubstr("--max-cost is 10")));
+}
+
+// However fast more devices are, a deadline asks for the fewest.
+TEST(MakePlan, NamesTheFewestDevicesWithinTheLimits) {
+  PlanRequest wanted = request("llama-3-8b", {16, 32, 64});
+  wanted.top = 1;
+  EXPECT_TRUE(to_json(plan_of(wanted))["fewest_devices"].is_null());
+  wanted.deadline = 1000.0 * unit::day;
+  const auto json = to_json(plan_of(wanted));
+  EXPECT_EQ(json["layouts"][0]["devices"], 64);
+  EXPECT_EQ(json["fewest_devices"]["devices"], 16);
+}
+
+TEST(MakePlan, NamesTheNearestNumberOfDevicesThatCanBeLaidOut) {
+  EXPECT_THAT(*plan_of(request("llama-3-8b", {65})).infeasible_because,
+              HasSubstr("the nearest number of devices with a legal layout is 64"));
+}
+
+// 100 steps whatever the batch is.
+TEST(MakePlan, RunsStepsInPlaceOfTokens) {
+  PlanRequest wanted = request("llama-3-8b", {16});
+  wanted.recipe.tokens.reset();
+  wanted.run.steps = 100.0;
+  wanted.deadline = 30.0 * unit::day;
+  const PlannedLayout best = plan_of(wanted).layouts.front();
+  EXPECT_EQ(best.estimate.run->steps, 100.0);
+  EXPECT_NEAR(best.estimate.run->time.expected / best.estimate.step_time, 100.0, 1e-9);
+}
+
+// Owned devices cost too, and the message names the option that asked.
+TEST(MakePlan, HoldsABudgetAgainstOwnedDevices) {
+  PlanRequest wanted = request("llama-3-8b", {16});
+  Economics& economics = wanted.hardware.cluster.economics;
+  economics.price_per_device_hour.reset();
+  wanted.max_cost = 1e9 * unit::dollar;
+  try {
+    (void)plan_of(wanted);
+    FAIL() << "no price";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("--max-cost"), HasSubstr("--price")));
+  }
+  economics.purchase =
+      Purchase{40'000.0 * unit::dollar, 4.0 * unit::year, 0.08 * unit::dollar, 0.3};
+  wanted.objective = Objective::cost;
+  const Plan plan = plan_of(wanted);
+  ASSERT_FALSE(plan.layouts.empty());
+  EXPECT_NEAR(plan.layouts.front().value,
+              plan.layouts.front().estimate.run->cost->expected.in(unit::dollar),
+              1e-9);
+}
+
 TEST(MakePlan, NamesWhatBindsWhereNothingFits) {
   PlanRequest wanted = request("llama-3.1-405b", {16});
   const Plan plan = plan_of(wanted);
@@ -180,6 +237,32 @@ TEST(LaunchText, SpellsTheLayoutForEachFramework) {
   const std::string nemo = launch_text(job, Overlap::on, LaunchFormat::nemo);
   EXPECT_THAT(nemo, HasSubstr("  virtual_pipeline_model_parallel_size: 8\n"));
   EXPECT_THAT(nemo, HasSubstr("  activations_checkpoint_method: block\n"));
+}
+
+// What a plan proposes the framework must be able to run, and --fsdp to take.
+TEST(LaunchText, HasASettingForEveryShardingOfItsFramework) {
+  Job job{read_model("llama-3-8b"), {}, {}};
+  job.layout = {.data = 64};
+  job.recipe.global_batch = 64;
+  job.recipe.sequence = 4096;
+  for (const LaunchFormat format :
+       {LaunchFormat::megatron, LaunchFormat::torchtitan, LaunchFormat::nemo}) {
+    for (const Sharding& sharding : shardings_of(format, 8)) {
+      job.recipe.zero = sharding.zero;
+      job.recipe.shard_group = sharding.group == 0 ? 0 : 8;
+      EXPECT_THAT(launch_text(job, Overlap::on, format), Not(HasSubstr("no setting for")));
+    }
+  }
+}
+
+// With tp over a whole node its replicas are alone there: groups of one would shard nothing.
+TEST(MakePlan, ProposesNoGroupsOfOne) {
+  PlanRequest wanted = request("gpt3-175b", {128});
+  wanted.choices.layouts = "tp=8,pp=8";
+  wanted.choices.shardings = {{ZeroStage::parameters, node_group}};
+  const Plan plan = plan_of(wanted);
+  EXPECT_TRUE(plan.layouts.empty());
+  EXPECT_EQ(plan.counts.evaluated, 0);
 }
 
 Job tuned_job() {

@@ -71,6 +71,43 @@ TEST(RunCost, PaysForSparesThatDrawNoPower) {
   EXPECT_NEAR(run.energy->expected.in(unit::kilowatt_hour), 1402.17, 0.01);
 }
 
+// By hand: 1000 devices for an hour at 40,000 dollars over 4 years are 1000 x 40000 / 35064 =
+// 1140.77; 1402.17 kWh at 0.08 are 112.17; staff is 30 % of all, 3/7 of these 1252.94: 536.98.
+TEST(RunCost, WritesOffWhatIsOwnedAndPaysPowerAndStaff) {
+  Cluster cluster = priced_cluster();
+  cluster.economics.price_per_device_hour.reset();
+  cluster.economics.purchase =
+      Purchase{40'000.0 * unit::dollar, 4.0 * unit::year, 0.08 * unit::dollar, 0.3};
+  const RunRequest job = request(3600.0, 1.0, 1.0 * unit::second, 1000);
+  const RunCost run = run_cost(job, cluster, {});
+  ASSERT_TRUE(run.cost_parts);
+  EXPECT_NEAR(run.cost_parts->hardware.in(unit::dollar), 1140.77, 0.01);
+  EXPECT_NEAR(run.cost_parts->energy.in(unit::dollar), 112.17, 0.01);
+  EXPECT_NEAR(run.cost_parts->staff.in(unit::dollar), 536.98, 0.01);
+  EXPECT_EQ(run.cost_parts->rent, Dollars());
+  EXPECT_NEAR(run.cost->expected.in(unit::dollar), 1789.92, 0.01);
+  EXPECT_DOUBLE_EQ(total_of(*run.cost_parts) / run.cost->expected, 1.0);
+  // 200 spares are written off and draw nothing.
+  RunSettings spares;
+  spares.spare_nodes = 25;
+  const RunCost more = run_cost(job, cluster, spares);
+  EXPECT_NEAR(more.cost_parts->hardware.in(unit::dollar), 1.2 * 1140.77, 0.01);
+  EXPECT_NEAR(more.cost_parts->energy.in(unit::dollar), 112.17, 0.01);
+  cluster.power.pue.reset();
+  const RunCost unknown = run_cost(job, cluster, {});
+  EXPECT_FALSE(unknown.cost);
+  EXPECT_THAT(unknown.notes, testing::Contains(testing::HasSubstr("what owned devices draw")));
+}
+
+TEST(RunCost, EndsOnADayOfTheCalendar) {
+  using std::chrono::sys_days;
+  const sys_days start = std::chrono::year(2028) / 2 / 1;
+  EXPECT_EQ(end_of(start, 28.5 * unit::day), sys_days(std::chrono::year(2028) / 2 / 29));
+  EXPECT_EQ(end_of(start, 29.0 * unit::day), sys_days(std::chrono::year(2028) / 3 / 1));
+  EXPECT_FALSE(end_of(start, 1e9 * unit::day));
+  EXPECT_FALSE(end_of(start, 8000.0 * unit::year));
+}
+
 TEST(RunCost, LengthensByItsPauses) {
   RunSettings settings;
   settings.pauses = 0.2;
