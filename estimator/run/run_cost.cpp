@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
+
+#include "units/quantity_text.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -75,6 +78,19 @@ Banded<double> goodput_of(Failures& failures, Seconds useful) {
       spread < 1.0 ? with(1.0 - spread)
                    : failures.interval / (failures.interval + failures.interruptions.checkpoint);
   return {with(1.0 + spread), expected, best};
+}
+
+// Where failures come faster than a restart and a checkpoint take, no run gets anywhere.
+void note_standstill(const Failures& failures, double share, std::vector<std::string>& notes) {
+  constexpr double least = 0.01;
+  if (share < least) {
+    notes.push_back(fmt::format(
+        "the run makes next to no progress: something fails every {}, while a restart takes {} and "
+        "a checkpoint {}",
+        text_of(failures.interruptions.between_failures),
+        text_of(failures.interruptions.restart),
+        text_of(failures.interruptions.checkpoint)));
+  }
 }
 
 // Of one device with its share of server and site, while it trains.
@@ -175,6 +191,7 @@ RunCost run_cost(const RunRequest& request, const Cluster& cluster, const RunSet
   run.failures = failures_of(request, cluster, settings, run.notes);
   if (run.failures) {
     run.goodput = goodput_of(*run.failures, useful.expected);
+    note_standstill(*run.failures, run.goodput->expected, run.notes);
   }
   const Banded<double> share = run.goodput.value_or(Banded<double>{1.0, 1.0, 1.0});
   run.time = {useful.low / share.high, useful.expected / share.expected, useful.high / share.low};

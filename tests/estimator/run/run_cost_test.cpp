@@ -115,6 +115,21 @@ TEST(RunCost, LengthensByItsPauses) {
   EXPECT_NEAR(run.time.expected.in(unit::second), 4500.0, 1e-9);
 }
 
+// A failure every ten seconds, and ten minutes to start again.
+TEST(RunCost, SaysThatARunGetsNowhere) {
+  Cluster cluster = priced_cluster();
+  cluster.storage_bandwidth = 2.0 * unit::terabyte / unit::second;
+  RunSettings settings;
+  settings.restart = 600.0 * unit::second;
+  settings.between_failures = 10.0 * unit::second;
+  const RunRequest job = request(1e12, 1e6, 5.0 * unit::second, 16384);
+  EXPECT_THAT(run_cost(job, cluster, settings).notes,
+              testing::Contains(testing::HasSubstr("next to no progress")));
+  settings.between_failures = 3.0 * unit::hour;
+  EXPECT_THAT(run_cost(job, cluster, settings).notes,
+              testing::Not(testing::Contains(testing::HasSubstr("next to no progress"))));
+}
+
 TEST(RunCost, TwiceTheTokensTakeTwiceTheDays) {
   const RunCost one = run_cost(request(1e12, 1e6, 2.0 * unit::second, 8), {}, {});
   const RunCost two = run_cost(request(2e12, 1e6, 2.0 * unit::second, 8), {}, {});
