@@ -19,6 +19,11 @@ std::string_view without_tag(std::string_view text) {
       text.substr(0, end).find("]<std") != std::string_view::npos) {
     text.remove_prefix(end + 2);
   }
+  // "[0] text" of mpiexec -l and -prepend-rank.
+  const std::size_t bracket = std::min(text.find_first_not_of("0123456789", 1), text.size());
+  if (text.starts_with('[') && bracket > 1 && text.substr(bracket).starts_with("] ")) {
+    text.remove_prefix(bracket + 2);
+  }
   // "0: text" of srun --label, right-aligned.
   const std::size_t digits = text.find_first_not_of(' ');
   const std::size_t colon = std::min(text.find_first_not_of("0123456789", digits), text.size());
