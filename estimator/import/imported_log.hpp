@@ -53,7 +53,8 @@ struct ImportedLog {
 /// or device memory; others (non-blocking, persistent, neighbourhood, one-sided) are left out by
 /// their title. Its sizes per peer (all-gather, all-to-all) become nccl-tests' full sizes. The
 /// maximum over ranks where it is printed (-f), else the average; elements of the type that it
-/// says, else fp32. The number of ranks is not in the log: `context` has it. Throws InputError with
+/// says, else fp32. Titles of other than plain MPI ("MPI-CUDA", "NCCL") are of kind "cuda". The
+/// number of ranks is not in the log: `context` has it. Throws InputError with
 /// file and line, also for a row whose validation failed.
 [[nodiscard]] ImportedLog read_osu(const std::string& path, const LogContext& context);
 /// The same from text; `path` names it.
