@@ -45,7 +45,9 @@ std::vector<LogLine> log_lines(std::string_view text, const std::string& path) {
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     const std::string_view line = end <= longest_line ? text.substr(0, end) : "";
-    lines.push_back({fmt::format("{}:{}", path, lines.size() + 1), std::string(without_tag(line))});
+    lines.push_back({fmt::format("{}:{}", path, lines.size() + 1),
+                     std::string(without_tag(line)),
+                     end == text.size()});
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return lines;

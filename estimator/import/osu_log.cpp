@@ -178,6 +178,10 @@ class OsuReader {
     if (header_.names.empty()) {
       throw InputError(line.place, "numbers before a header like '# Size  Avg Latency(us)'");
     }
+    if (line.is_last && words.size() < header_.names.size()) {
+      ++log_.skipped["cut off"];
+      return;
+    }
     if (words.size() <= header_.time) {
       throw InputError(line.place,
                        fmt::format("has {} fields (expected at least {}, as the header has)",

@@ -143,6 +143,13 @@ TEST(NcclTestsLog, NamesTheLineThatDoesNotFit) {
       HasSubstr("expected one kind of device"));
 }
 
+TEST(NcclTestsLog, LeavesOutALastRowThatWasCutOff) {
+  const WrittenFile file("all.log", nccl_log.substr(0, nccl_log.find("   92.97   22.56")));
+  const ImportedLog log = read_nccl_tests(file.path(), {});
+  EXPECT_EQ(log.records.size(), 1U);
+  EXPECT_EQ(log.skipped.at("cut off"), 1);
+}
+
 // NCCL_TESTS_SPLIT: two groups of four on one node, or four of two across two nodes.
 std::string split_log(const std::vector<std::pair<int, int>>& groups_and_nodes,
                       const std::string& rates) {

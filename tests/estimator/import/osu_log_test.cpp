@@ -93,6 +93,14 @@ std::string titled(const std::string& title,
 }
 
 // Titles as OSU 5 to 7 print them. What is not a plain blocking collective is another test.
+TEST(OsuLog, LeavesOutALastRowThatWasCutOff) {
+  const std::string text(osu_log);
+  const ImportedLog log =
+      read_osu_text(text.substr(0, text.find("2.10              2.50")), "osu.log", {8, 4});
+  EXPECT_EQ(log.records.size(), 1U);
+  EXPECT_EQ(log.skipped.at("cut off"), 1);
+}
+
 TEST(OsuLog, TakesWholeTitlesOnly) {
   for (const char* title : {"MPI Latency Test",
                             "MPI-CUDA Latency Test",
