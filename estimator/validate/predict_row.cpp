@@ -188,10 +188,8 @@ void RowPredictor::price(const TrainingRow& row, const Cells& cells, RowPredicti
   line.groups.push_back("parallel: " + kind_of(job.job.layout));
   line.layout = text_of(job.job.layout);
   const Hardware& hardware = hardware_for(job, cells);
-  const auto published = published_time(row.results,
-                                        text_in(cells, "flops_convention"),
-                                        job.job,
-                                        hardware.source.cluster.device);
+  const auto published = published_time(
+      row.results, text_in(cells, "flops_convention"), job.job, hardware.source.cluster.device);
   if (published) {
     line.published = published->time;
     line.published_from = published->from;
