@@ -29,6 +29,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds beat{500};
+constexpr double longest_beat_s = 1.5;  ///< a rank that is silent for longer may be stopped
 constexpr const char* farewell = "bye";
 
 double seconds_since(Clock::time_point then) {
@@ -196,16 +197,19 @@ class RankWatch::Root {
     std::uint64_t total = own.steps;
     std::uint64_t least = own.steps;
     bool all_communicate = own.is_communicating;
+    bool all_are_heard = true;
     for (const Line& line : lines_) {
       total += line.state().steps;
       least = std::min(least, line.state().steps);
       all_communicate = all_communicate && (line.state().is_communicating || line.has_left());
+      all_are_heard = all_are_heard && line.silence_s() <= longest_beat_s;
     }
     if (total != total_ || !all_communicate) {
       total_ = total;
       moved_ = Clock::now();
     }
-    if (seconds_since(moved_) <= shared_.limit_s) {
+    // The others wait for one that is silent: its own silence will name it.
+    if (!all_are_heard || seconds_since(moved_) <= shared_.limit_s) {
       return {};
     }
     std::vector<std::string> behind;

@@ -61,11 +61,18 @@ Cluster catalog_cluster_of(const Profile& profile) {
                                listed(catalog_clusters())));
 }
 
-std::vector<Comparison> compare(const std::vector<std::string>& names, double tolerance) {
+struct Compared {
+  std::vector<Comparison> rows;
+  std::vector<std::string> missing;  ///< what OLD has and NEW lacks
+};
+
+Compared compare(const std::vector<std::string>& names, double tolerance) {
   const std::string& first = names.at(0);
   const std::string& second = names.at(1);
   if (is_profile(first) && is_profile(second)) {
-    return compare_profiles(read_profile(first), read_profile(second), tolerance);
+    const Profile before = read_profile(first);
+    const Profile after = read_profile(second);
+    return {compare_profiles(before, after, tolerance), not_measured_again(before, after)};
   }
   if (!is_profile(first) && !is_profile(second)) {
     throw InputError("--compare",
@@ -78,13 +85,13 @@ std::vector<Comparison> compare(const std::vector<std::string>& names, double to
   const std::string& expected = is_profile(first) ? second : first;
   const Cluster cluster =
       expected == "catalog" ? catalog_cluster_of(profile) : read_cluster(expected);
-  return compare_with_cluster(cluster, profile, tolerance);
+  return {compare_with_cluster(cluster, profile, tolerance), {}};
 }
 
 }  // namespace
 
 Json comparison_document(const std::vector<std::string>& names, double tolerance) {
-  const auto comparisons = compare(names, tolerance);
+  const auto [comparisons, missing] = compare(names, tolerance);
   if (comparisons.empty()) {
     throw InputError("--compare",
                      fmt::format("'{}' and '{}' have no kernel, collective or link in common "
@@ -96,6 +103,7 @@ Json comparison_document(const std::vector<std::string>& names, double tolerance
   document["inputs"] = {{"compare", names}, {"tolerance", tolerance}};
   document["compared"] = comparisons.size();
   document["slower"] = std::ranges::count_if(comparisons, &Comparison::is_slower);
+  document["not_measured_again"] = missing;
   document["rows"] = Json::array();
   for (const Comparison& row : comparisons) {
     document["rows"].push_back({{"key", row.key},
@@ -134,6 +142,13 @@ void print_comparison(const Json& document, std::ostream& out) {
              document["slower"].get<std::int64_t>(),
              document["compared"].get<std::int64_t>(),
              100.0 * document["inputs"]["tolerance"].get<double>());
+  if (const Json& missing = document["not_measured_again"]; !missing.empty()) {
+    fmt::print(out,
+               "{} of the old ones were not measured again: {}{}\n",
+               missing.size(),
+               missing.front().get<std::string>(),
+               missing.size() > 1 ? ", ..." : "");
+  }
 }
 
 }  // namespace forerun

@@ -38,11 +38,12 @@ struct ImportedLog {
 /// with NCCL_TESTS_SPLIT a key's ranks are those of one group, and the groups that have ranks on
 /// one node are concurrent. The collective comes from the program's name in the log or in the
 /// file's name. Out-of-place times; in-place ones where there are no others; of our own table the
-/// isolated ones. Throws InputError with file and line for rows that do not fit their header,
-/// numbers that are none, wrong results in or out of place (#wrong above 0, or an `error` beyond
-/// the bound of nccl-tests' DeltaMaxValue), rates whose quotient busbw / algbw is not that of the
-/// collective and its ranks (nccl-tests, PERFORMANCE.md), groups of different sizes, and a
-/// collective or number of ranks that is nowhere said.
+/// isolated ones. A last row that a killed run cut off is left out. Throws InputError with file
+/// and line for rows that do not fit their header, numbers that are none, wrong results in or out
+/// of place (#wrong above 0, or an `error` beyond the bound of nccl-tests' DeltaMaxValue), rates
+/// whose quotient busbw / algbw is not that of the collective and its ranks (nccl-tests,
+/// PERFORMANCE.md), groups of different sizes, and a collective or number of ranks that is nowhere
+/// said.
 [[nodiscard]] ImportedLog read_nccl_tests(const std::string& path, const LogContext& context);
 /// The same from text; `path` names it.
 [[nodiscard]] ImportedLog read_nccl_tests_text(std::string_view text,
@@ -53,8 +54,10 @@ struct ImportedLog {
 /// or device memory; others (non-blocking, persistent, neighbourhood, one-sided) are left out by
 /// their title. Its sizes per peer (all-gather, all-to-all) become nccl-tests' full sizes. The
 /// maximum over ranks where it is printed (-f), else the average; elements of the type that it
-/// says, else fp32. The number of ranks is not in the log: `context` has it. Throws InputError with
-/// file and line, also for a row whose validation failed.
+/// says, else fp32. Titles of other than plain MPI ("MPI-CUDA", "NCCL") are of kind "cuda". The
+/// number of ranks is not in the log: `context` has it. A last row that was cut off is left out.
+/// Throws InputError with file and line, also for a row whose validation failed and for rows of
+/// device buffers beside the host's.
 [[nodiscard]] ImportedLog read_osu(const std::string& path, const LogContext& context);
 /// The same from text; `path` names it.
 [[nodiscard]] ImportedLog read_osu_text(std::string_view text,

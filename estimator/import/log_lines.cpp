@@ -19,6 +19,11 @@ std::string_view without_tag(std::string_view text) {
       text.substr(0, end).find("]<std") != std::string_view::npos) {
     text.remove_prefix(end + 2);
   }
+  // "[0] text" of mpiexec -l and -prepend-rank.
+  const std::size_t bracket = std::min(text.find_first_not_of("0123456789", 1), text.size());
+  if (text.starts_with('[') && bracket > 1 && text.substr(bracket).starts_with("] ")) {
+    text.remove_prefix(bracket + 2);
+  }
   // "0: text" of srun --label, right-aligned.
   const std::size_t digits = text.find_first_not_of(' ');
   const std::size_t colon = std::min(text.find_first_not_of("0123456789", digits), text.size());
@@ -40,7 +45,9 @@ std::vector<LogLine> log_lines(std::string_view text, const std::string& path) {
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     const std::string_view line = end <= longest_line ? text.substr(0, end) : "";
-    lines.push_back({fmt::format("{}:{}", path, lines.size() + 1), std::string(without_tag(line))});
+    lines.push_back({fmt::format("{}:{}", path, lines.size() + 1),
+                     std::string(without_tag(line)),
+                     end == text.size()});
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return lines;

@@ -8,8 +8,9 @@
 namespace forerun {
 
 struct LogLine {
-  std::string place;  ///< "run.log:17", for messages
-  std::string text;   ///< without the tag of mpirun --tag-output or srun --label
+  std::string place;     ///< "run.log:17", for messages
+  std::string text;      ///< without the tag of mpirun --tag-output, mpiexec -l or srun --label
+  bool is_last = false;  ///< and without an end: a run that was killed may have cut it off
 };
 
 /// `path` names the text in messages. Lines of more than 4,096 bytes are taken as empty.

@@ -102,6 +102,7 @@ std::int64_t ranks_of(const std::optional<MeasuredTopology>& topology) {
 Profile links_of(const Profile& profile, bool has_same_ranks) {
   Profile links;
   links.topology = profile.topology;
+  links.hosts = profile.hosts;
   if (!has_same_ranks && links.topology) {
     links.topology->pairs.clear();
   }

@@ -128,6 +128,9 @@ class OsuReader {
     std::smatch match;
     std::regex_match(title, match, form);
     title_ = title.substr(0, title.find_last_not_of(" \t") + 1);
+    // "MPI-CUDA ", "NCCL "
+    const std::string over = match[1];
+    kind_ = over.empty() || over == "MPI " ? "host" : "cuda";
     test_.reset();
     header_ = {};
     type_ = "MPI_FLOAT";
@@ -175,6 +178,10 @@ class OsuReader {
     if (header_.names.empty()) {
       throw InputError(line.place, "numbers before a header like '# Size  Avg Latency(us)'");
     }
+    if (line.is_last && words.size() < header_.names.size()) {
+      ++log_.skipped["cut off"];
+      return;
+    }
     if (words.size() <= header_.time) {
       throw InputError(line.place,
                        fmt::format("has {} fields (expected at least {}, as the header has)",
@@ -200,6 +207,15 @@ class OsuReader {
           line.place,
           fmt::format("time '{}' (expected microseconds above 0)", words[header_.time]));
     }
+    if (!log_.device_kind.empty() && log_.device_kind != kind_) {
+      throw InputError(line.place,
+                       fmt::format("is of '{}', on buffers of '{}', the rows before of '{}' "
+                                   "(expected one kind of buffers in a log)",
+                                   title_,
+                                   kind_,
+                                   log_.device_kind));
+    }
+    log_.device_kind = kind_;
     const GroupShape group = shape(line.place);
     const double bytes = test_->is_per_peer ? size * static_cast<double>(group.ranks) : size;
     const double samples =
@@ -226,6 +242,7 @@ class OsuReader {
   ImportedLog log_;
   std::string title_;
   std::optional<Test> test_;
+  std::string kind_;  // where the buffers are
   std::string type_;
   Header header_;
 };

@@ -46,10 +46,20 @@ std::string device_of(std::span<const ImportedLog> logs, const std::optional<std
 }
 
 std::string kind_of(std::span<const ImportedLog> logs, LogKind kind) {
-  const auto said =
-      std::ranges::find_if(logs, [](const ImportedLog& log) { return !log.device_kind.empty(); });
-  const char* const usual = kind == LogKind::nccl_tests ? "cuda" : "host";
-  return said == logs.end() ? usual : said->device_kind;
+  const std::string usual = kind == LogKind::nccl_tests ? "cuda" : "host";
+  const auto kind_in = [&](const ImportedLog& log) {
+    return log.device_kind.empty() ? usual : log.device_kind;
+  };
+  for (const ImportedLog& log : logs) {
+    if (kind_in(log) != kind_in(logs.front())) {
+      throw InputError(log.path,
+                       fmt::format("was taken on '{}', the logs before it on '{}' (expected one "
+                                   "kind of device)",
+                                   kind_in(log),
+                                   kind_in(logs.front())));
+    }
+  }
+  return logs.empty() ? usual : kind_in(logs.front());
 }
 
 }  // namespace

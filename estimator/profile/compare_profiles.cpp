@@ -39,9 +39,24 @@ double seconds_per_byte(BytesPerSecond rate) {
 
 using Times = std::map<std::string, Interval>;
 
-void add_pairs(const MeasuredTopology& topology, Times& times) {
+// "link 0-2 (node1, node2) ": ranks that lie on other hosts the next time are other links.
+std::string link_name(const PairDistance& pair, const std::vector<std::string>& hosts) {
+  const auto first = static_cast<std::size_t>(pair.first);
+  const auto second = static_cast<std::size_t>(pair.second);
+  const std::string ranks = fmt::format("link {}-{} ", pair.first, pair.second);
+  if (std::max(first, second) >= hosts.size()) {
+    return ranks;
+  }
+  return hosts[first] == hosts[second]
+             ? fmt::format("{}({}) ", ranks, hosts[first])
+             : fmt::format("{}({}, {}) ", ranks, hosts[first], hosts[second]);
+}
+
+void add_pairs(const MeasuredTopology& topology,
+               const std::vector<std::string>& hosts,
+               Times& times) {
   for (const PairDistance& pair : topology.pairs) {
-    const std::string name = fmt::format("link {}-{} ", pair.first, pair.second);
+    const std::string name = link_name(pair, hosts);
     times[name + "latency"] = around(pair.latency.in(unit::second), pair.latency_error);
     times[name + "bandwidth"] = around(seconds_per_byte(pair.bandwidth), pair.bandwidth_error);
   }
@@ -67,7 +82,7 @@ Times times_of(const Profile& profile) {
     times[text_of(record.key)] = interval_of(record.timing);
   }
   if (profile.topology) {
-    add_pairs(*profile.topology, times);
+    add_pairs(*profile.topology, profile.hosts, times);
     add_levels(*profile.topology, times);
   }
   return times;
@@ -137,6 +152,17 @@ std::vector<Comparison> compare_profiles(const Profile& before,
                                          const Profile& after,
                                          double tolerance) {
   return compare(times_of(before), times_of(after), tolerance);
+}
+
+std::vector<std::string> not_measured_again(const Profile& before, const Profile& after) {
+  const Times now = times_of(after);
+  std::vector<std::string> missing;
+  for (const auto& [key, time] : times_of(before)) {
+    if (!now.contains(key)) {
+      missing.push_back(key);
+    }
+  }
+  return missing;
 }
 
 std::vector<Comparison> compare_with_cluster(const Cluster& cluster,

@@ -125,7 +125,7 @@ TEST(MergeProfiles, NameLinksThatContradictOneAnother) {
       EXPECT_NEAR(conflict.newer.in(unit::nanosecond), 1.0 / after, 1e-9);
     }
     EXPECT_THAT(keys,
-                testing::UnorderedElementsAre("level 'node' bandwidth", "link 0-1 bandwidth"));
+                testing::UnorderedElementsAre("level 'node' bandwidth", "link 0-1 (n0) bandwidth"));
   }
 }
 

@@ -143,6 +143,13 @@ TEST(NcclTestsLog, NamesTheLineThatDoesNotFit) {
       HasSubstr("expected one kind of device"));
 }
 
+TEST(NcclTestsLog, LeavesOutALastRowThatWasCutOff) {
+  const WrittenFile file("all.log", nccl_log.substr(0, nccl_log.find("   92.97   22.56")));
+  const ImportedLog log = read_nccl_tests(file.path(), {});
+  EXPECT_EQ(log.records.size(), 1U);
+  EXPECT_EQ(log.skipped.at("cut off"), 1);
+}
+
 // NCCL_TESTS_SPLIT: two groups of four on one node, or four of two across two nodes.
 std::string split_log(const std::vector<std::pair<int, int>>& groups_and_nodes,
                       const std::string& rates) {
@@ -225,6 +232,28 @@ TEST(NcclTestsLog, ReadsWhatSrunLabels) {
   const ImportedLog log = read_nccl_tests(file.path(), {});
   ASSERT_EQ(log.records.size(), 3U);
   EXPECT_EQ(log.records[0].key.group, (GroupShape{4, 2, 1}));
+}
+
+// mpiexec -l of MPICH and Intel MPI.
+TEST(NcclTestsLog, ReadsWhatMpiexecLabels) {
+  std::string labelled = nccl_log;
+  for (std::size_t at = labelled.find("[1,0]<stdout>:"); at != std::string::npos;
+       at = labelled.find("[1,0]<stdout>:", at)) {
+    labelled.replace(at, std::string("[1,0]<stdout>:").size(), "[0] ");
+  }
+  const WrittenFile file("all.log", labelled);
+  EXPECT_EQ(read_nccl_tests(file.path(), {}).records.size(), 3U);
+}
+
+TEST(NcclTestsLog, LeavesOutProgramsThatItDoesNotKnow) {
+  const auto skipped = [](const std::string& other) {
+    const WrittenFile file("all.log", replaced(nccl_log, "alltoall_perf", other));
+    const ImportedLog log = read_nccl_tests(file.path(), {});
+    EXPECT_EQ(log.records.size(), 2U) << other;
+    return log.skipped;
+  };
+  EXPECT_TRUE(skipped("alltoallv_perf").contains("alltoallv_perf is not modelled"));
+  EXPECT_TRUE(skipped("newer_perf").contains("a program of a later version is not modelled"));
 }
 
 // The table of `measure --comm-only` reads back as what it was printed from.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "estimator/import/imported_log.hpp"
+#include "estimator/import/profile_of_logs.hpp"
 #include "tests/estimator/import/log_text.hpp"
 #include "tests/estimator/validate/written_file.hpp"
 #include "units/input_error.hpp"
@@ -49,6 +50,27 @@ TEST(OsuLog, TakesThePairOfTheLatencyTest) {
   EXPECT_EQ(log.skipped.at("'OSU MPI Bandwidth Test v5.9' is not modelled"), 1);
 }
 
+// Profiles of GPUs and of hosts do not join, whatever printed them.
+TEST(OsuLog, TellsBuffersOfADeviceFromThoseOfTheHost) {
+  const std::string rows = "\n# Size  Avg Latency(us)\n4 1.0\n";
+  const std::string host = "# OSU MPI Allreduce Latency Test v7.3" + rows;
+  const std::string device = "# OSU MPI-CUDA Allreduce Latency Test v7.3" + rows;
+  EXPECT_EQ(read_osu_text(host, "osu.log", {2, 2}).device_kind, "host");
+  EXPECT_EQ(read_osu_text(device, "osu.log", {2, 2}).device_kind, "cuda");
+  EXPECT_EQ(
+      read_osu_text("# OSU NCCL Allreduce Latency Test v7.3" + rows, "osu.log", {2, 2}).device_kind,
+      "cuda");
+  EXPECT_THAT(osu_complaint(host + device, {2, 2}),
+              testing::HasSubstr("osu.log:6: is of 'OSU MPI-CUDA Allreduce Latency Test v7.3', on "
+                                 "buffers of 'cuda', the rows before of 'host'"));
+  const WrittenFile host_file("host.log", host);
+  const WrittenFile device_file("device.log", device);
+  const std::vector<ImportedLog> logs{read_osu(host_file.path(), {2, 2}),
+                                      read_osu(device_file.path(), {2, 2})};
+  EXPECT_THROW((void)profile_of_logs(logs, LogKind::osu, "GPU"), InputError);
+  EXPECT_EQ(profile_of_logs(std::span(logs).last(1), LogKind::osu, "GPU").device.kind, "cuda");
+}
+
 TEST(OsuLog, NamesTheLineThatDoesNotFit) {
   EXPECT_THAT(osu_complaint(osu_log, {}), testing::HasSubstr("osu.log:5: an OSU log does not say"));
   EXPECT_THAT(
@@ -71,6 +93,14 @@ std::string titled(const std::string& title,
 }
 
 // Titles as OSU 5 to 7 print them. What is not a plain blocking collective is another test.
+TEST(OsuLog, LeavesOutALastRowThatWasCutOff) {
+  const std::string text(osu_log);
+  const ImportedLog log =
+      read_osu_text(text.substr(0, text.find("2.10              2.50")), "osu.log", {8, 4});
+  EXPECT_EQ(log.records.size(), 1U);
+  EXPECT_EQ(log.skipped.at("cut off"), 1);
+}
+
 TEST(OsuLog, TakesWholeTitlesOnly) {
   for (const char* title : {"MPI Latency Test",
                             "MPI-CUDA Latency Test",

@@ -59,13 +59,38 @@ TEST(CompareProfiles, LetsOverlappingIntervalsPass) {
   EXPECT_TRUE(slower(compare_profiles(before, after, 0.05)).empty());
 }
 
+TEST(CompareProfiles, NamesWhatWasNotMeasuredAgain) {
+  const Profile before = made_profile();
+  Profile after = before;
+  after.collectives.erase(after.collectives.begin());
+  EXPECT_THAT(not_measured_again(before, after),
+              testing::ElementsAre(text_of(before.collectives.front().key)));
+  EXPECT_TRUE(not_measured_again(after, before).empty());
+}
+
+// Ranks 0 and 1 are another link where they lie on other hosts.
+TEST(CompareProfiles, TellsLinksByTheirHosts) {
+  Profile before = made_profile();
+  before.hosts = {"n1", "n2"};
+  before.topology = two_pairs(10e9, 0.02);
+  Profile after = before;
+  after.topology = two_pairs(8e9, 0.02);
+  EXPECT_THAT(
+      slower(compare_profiles(before, after, 0.05)),
+      testing::UnorderedElementsAre("link 0-1 (n1, n2) bandwidth", "level 'node' bandwidth"));
+  after.hosts = {"n1", "n3"};
+  EXPECT_THAT(slower(compare_profiles(before, after, 0.05)),
+              testing::ElementsAre("level 'node' bandwidth"));
+  EXPECT_THAT(not_measured_again(before, after), testing::Contains("link 0-1 (n1, n2) bandwidth"));
+}
+
 TEST(CompareProfiles, NamesSlowerLinks) {
   Profile before = made_profile();
   Profile after = before;
   before.topology = two_pairs(10e9, 0.02);
   after.topology = two_pairs(8e9, 0.02);
   EXPECT_THAT(slower(compare_profiles(before, after, 0.05)),
-              testing::UnorderedElementsAre("link 0-1 bandwidth", "level 'node' bandwidth"));
+              testing::UnorderedElementsAre("link 0-1 (n0) bandwidth", "level 'node' bandwidth"));
   after.topology = two_pairs(8e9, 0.3);
   EXPECT_THAT(slower(compare_profiles(before, after, 0.05)),
               testing::ElementsAre("level 'node' bandwidth"));
