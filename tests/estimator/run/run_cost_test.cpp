@@ -122,7 +122,8 @@ TEST(RunCost, SaysThatARunGetsNowhere) {
   RunSettings settings;
   settings.restart = 600.0 * unit::second;
   settings.between_failures = 10.0 * unit::second;
-  const RunRequest job = request(1e12, 1e6, 5.0 * unit::second, 16384);
+  RunRequest job = request(1e12, 1e6, 5.0 * unit::second, 16384);
+  job.checkpoint = checkpoint_size(405e9, true);
   EXPECT_THAT(run_cost(job, cluster, settings).notes,
               testing::Contains(testing::HasSubstr("next to no progress")));
   settings.between_failures = 3.0 * unit::hour;
