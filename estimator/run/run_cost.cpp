@@ -169,15 +169,14 @@ std::optional<CostParts> cost_of(const Cluster& cluster,
   return parts;
 }
 
-std::optional<std::chrono::sys_days> end_of(std::chrono::sys_days start, Seconds time) {
+std::optional<CalendarDay> end_of(CalendarDay start, Seconds time) {
   constexpr double most = 9999.0 * 366.0;
   const double length = std::floor(time.in(unit::day));
   if (!(length < most)) {
     return std::nullopt;
   }
-  const std::chrono::sys_days end = start + std::chrono::days(static_cast<int>(length));
-  return end < std::chrono::sys_days(std::chrono::year(10'000) / 1 / 1) ? std::optional(end)
-                                                                        : std::nullopt;
+  const CalendarDay end = start + std::chrono::days(static_cast<int>(length));
+  return end < CalendarDay(std::chrono::year(10'000) / 1 / 1) ? std::optional(end) : std::nullopt;
 }
 
 Bytes checkpoint_size(double parameters, bool is_16_bit) {

@@ -1,7 +1,6 @@
 // From one step to a whole run: steps, days, device-hours, energy, money, goodput. Pure.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -9,6 +8,7 @@
 
 #include "estimator/run/goodput.hpp"
 #include "topologies/cluster.hpp"
+#include "units/calendar_day.hpp"
 #include "units/quantity.hpp"
 
 namespace forerun {
@@ -36,8 +36,8 @@ struct RunSettings {
   std::int64_t spare_nodes = 0;  ///< held and paid beside those that train
   /// Evaluation, warm-up, planned stops: share of the wall-clock time that trains nothing.
   double pauses = 0.0;
-  std::optional<double> steps;                 ///< of the run, where its tokens are not said
-  std::optional<std::chrono::sys_days> start;  ///< midnight at which it begins
+  std::optional<double> steps;       ///< of the run, where its tokens are not said
+  std::optional<CalendarDay> start;  ///< midnight at which it begins
 };
 
 /// What is run.
@@ -75,8 +75,7 @@ struct CostParts {
                                                Seconds training_device_time);
 
 /// The day on which a run that begins at midnight of `start` ends; absent beyond the year 9999.
-[[nodiscard]] std::optional<std::chrono::sys_days> end_of(std::chrono::sys_days start,
-                                                          Seconds time);
+[[nodiscard]] std::optional<CalendarDay> end_of(CalendarDay start, Seconds time);
 
 /// What the cluster file leaves out stays absent.
 struct RunCost {
@@ -90,7 +89,7 @@ struct RunCost {
   std::optional<Watts> power;           ///< at the wall while training
   std::optional<Banded<Dollars>> cost;  ///< rent, or what owning costs: see CostParts
   std::optional<CostParts> cost_parts;  ///< of the expected cost
-  std::optional<std::chrono::sys_days> start;
+  std::optional<CalendarDay> start;
   std::optional<Banded<double>> co2_kg;  ///< energy * carbon intensity
   std::vector<std::string> notes;        ///< what is absent, and what would give it
 };
