@@ -267,17 +267,18 @@ std::string reading_of(const Json& document) {
   return text;
 }
 
-}  // namespace
-
-nlohmann::ordered_json forecast_scenario(const ScenarioOptions& options, Communicator* world) {
-  // Eight columns of doubles: 20 million samples are 1.3 GB.
-  constexpr std::int64_t most_samples = 20'000'000;
-  if (options.samples < 1 || options.samples > most_samples) {
-    throw InputError("--samples",
-                     fmt::format("{} should lie between 1 and {}", options.samples, most_samples));
+/// What the reader of this scenario should know before its numbers.
+/// @throws InputError when `--strict` meets correlations that contradict each other.
+Json notes_of(const Scenario& scenario,
+              const Simulation& simulation,
+              const ScenarioOptions& options) {
+  if (options.strict && simulation.was_repaired()) {
+    throw InputError("--strict",
+                     fmt::format("the correlations of '{}' contradict each other: no three inputs "
+                                 "can be correlated so (without --strict their eigenvalues are "
+                                 "clipped)",
+                                 options.scenario));
   }
-  const Scenario scenario = scenario_named(options.scenario);
-  const Simulation simulation(scenario, options.year);
   Json notes = scenario.notes;
   if (simulation.was_repaired()) {
     notes.push_back("The correlations contradict each other; their eigenvalues were clipped.");
@@ -289,13 +290,42 @@ nlohmann::ordered_json forecast_scenario(const ScenarioOptions& options, Communi
   if (simulation.has_no_ceiling()) {
     notes.push_back("The scenario has no physical ceilings: nothing but its trend can bind.");
   }
-  if (options.strict && simulation.was_repaired()) {
-    throw InputError("--strict",
-                     fmt::format("the correlations of '{}' contradict each other: no three inputs "
-                                 "can be correlated so (without --strict their eigenvalues are "
-                                 "clipped)",
-                                 options.scenario));
+  return notes;
+}
+
+/// What the consequences are worked out from: the medians of the document's quantities.
+ForecastMedians medians_of(const Scenario& scenario,
+                           const Simulation& simulation,
+                           const Json& document) {
+  const auto p50 = [&](const char* key) { return document[key]["p50"].get<double>(); };
+  ForecastMedians middle{
+      .year = document["year"].get<double>(),
+      .reference_year = reference_year_of(scenario),
+      .training_flop = p50("training_flop"),
+      .parameters = p50("parameters"),
+      .training_tokens = p50("training_tokens"),
+      .work_years = p50("work_years"),
+      .kappa = document["constants"]["kappa"].get<double>(),
+      .tokens_per_person_minute = document["constants"]["tokens_per_person_minute"].get<double>(),
+      .speed_x_human = std::nullopt};
+  if (simulation.yields(Output::speed_x_human)) {
+    middle.speed_x_human = p50("speed_x_human");
   }
+  return middle;
+}
+
+}  // namespace
+
+nlohmann::ordered_json forecast_scenario(const ScenarioOptions& options, Communicator* world) {
+  // Eight columns of doubles: 20 million samples are 1.3 GB.
+  constexpr std::int64_t most_samples = 20'000'000;
+  if (options.samples < 1 || options.samples > most_samples) {
+    throw InputError("--samples",
+                     fmt::format("{} should lie between 1 and {}", options.samples, most_samples));
+  }
+  const Scenario scenario = scenario_named(options.scenario);
+  const Simulation simulation(scenario, options.year);
+  Json notes = notes_of(scenario, simulation, options);
   Draws draws = drawn(simulation, options, world);
   if (world != nullptr && world->rank() != 0) {
     return nullptr;
@@ -319,20 +349,7 @@ nlohmann::ordered_json forecast_scenario(const ScenarioOptions& options, Communi
     document["projection"] = projection_of(scenario, options.year);
   }
   add_quantities(simulation, std::move(draws), document, notes);
-  const auto p50 = [&](const char* key) { return document[key]["p50"].get<double>(); };
-  ForecastMedians middle{.year = options.year,
-                         .reference_year = reference_year_of(scenario),
-                         .training_flop = p50("training_flop"),
-                         .parameters = p50("parameters"),
-                         .training_tokens = p50("training_tokens"),
-                         .work_years = p50("work_years"),
-                         .kappa = median(Input::kappa),
-                         .tokens_per_person_minute = median(Input::tokens_per_person_minute),
-                         .speed_x_human = std::nullopt};
-  if (simulation.yields(Output::speed_x_human)) {
-    middle.speed_x_human = p50("speed_x_human");
-  }
-  document["consequences"] = consequences_of(middle);
+  document["consequences"] = consequences_of(medians_of(scenario, simulation, document));
   document["sensitivity"] = sensitivity_of(simulation, options);
   document["reading"] = reading_of(document);
   document["what_if"] = what_ifs_of(scenario, simulation);
