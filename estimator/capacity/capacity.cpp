@@ -59,15 +59,14 @@ InputError nothing_fits(const CapacityRequest& request,
                         const Cluster& cluster,
                         const SearchedPoints& found) {
   if (request.batch && found.most_sequences > 0) {
-    return InputError("--batch",
-                      std::to_string(*request.batch) +
-                          " sequences fit no replica in memory, the largest holds " +
-                          std::to_string(found.most_sequences));
+    return {"--batch",
+            std::to_string(*request.batch) +
+                " sequences fit no replica in memory, the largest holds " +
+                std::to_string(found.most_sequences)};
   }
-  return InputError("--devices",
-                    "no layout of " + request.model.name + " lies on " +
-                        std::to_string(request.devices) + " devices in nodes of " +
-                        std::to_string(cluster.devices_per_node));
+  return {"--devices",
+          "no layout of " + request.model.name + " lies on " + std::to_string(request.devices) +
+              " devices in nodes of " + std::to_string(cluster.devices_per_node)};
 }
 
 void serve_continuously(Capacity& capacity, const Cluster& cluster, const PriceList& prices) {
@@ -184,8 +183,8 @@ void serve_in_pools(Capacity& capacity, const Cluster& cluster, const PriceList&
   const ServingPoint& prefilling = best_of(prefill.points, latency_of_prefill);
   std::vector<JoinedPools> pools;
   for (const ServingPoint& point : decode.points) {
-    if (JoinedPools both = joined(prefilling, point, request); both.sizes.decode > 0) {
-      pools.push_back(std::move(both));
+    if (const JoinedPools both = joined(prefilling, point, request); both.sizes.decode > 0) {
+      pools.push_back(both);
     }
   }
   if (pools.empty()) {
