@@ -310,16 +310,32 @@ bool is_fewer(const PlannedLayout& one, const std::optional<PlannedLayout>& fewe
                         std::pair(fewest->estimate.devices, fewest->value);
 }
 
+// By the objective, the best first.
+std::vector<PricedCandidate> best_of(const SearchResult& result, const PlanRequest& request) {
+  if (request.objective == Objective::memory) {
+    return {result.front.rbegin(), result.front.rend()};
+  }
+  return fastest(result, request.top);
+}
+
+// Of layouts that all miss the deadline or the budget, the nearest.
+void explain_limit(const std::vector<PlannedLayout>& over, Plan& plan) {
+  const PlanRequest& request = plan.request;
+  const auto by_limit = [&](const PlannedLayout& one) {
+    return request.deadline ? one.estimate.run->time.expected.in(unit::second)
+                            : one.estimate.run->cost->expected.in(unit::dollar);
+  };
+  plan.nearest = *std::ranges::min_element(over, {}, by_limit);
+  plan.infeasible_because = fmt::format(
+      "the nearest, {}, {}", place_of(*plan.nearest), *over_limit(request, plan.nearest->estimate));
+}
+
 // Layouts of all scales: those within the limits, and the best of the others.
 void gather(const std::vector<Scale>& scales, Plan& plan) {
   const PlanRequest& request = plan.request;
   std::vector<PlannedLayout> over;
   for (const Scale& scale : scales) {
-    const auto least = request.objective == Objective::memory
-                           ? std::vector<PricedCandidate>(scale.result().front.rbegin(),
-                                                          scale.result().front.rend())
-                           : fastest(scale.result(), request.top);
-    for (const PricedCandidate& priced : least) {
+    for (const PricedCandidate& priced : best_of(scale.result(), request)) {
       PlannedLayout planned = scale.planned(priced.candidate);
       planned.value = value_of(planned.estimate, request.objective);
       const bool is_over = over_limit(request, planned.estimate).has_value();
@@ -340,13 +356,7 @@ void gather(const std::vector<Scale>& scales, Plan& plan) {
     explain_memory(scales, plan);
     return;
   }
-  const auto by_limit = [&](const PlannedLayout& one) {
-    return request.deadline ? one.estimate.run->time.expected.in(unit::second)
-                            : one.estimate.run->cost->expected.in(unit::dollar);
-  };
-  plan.nearest = *std::ranges::min_element(over, {}, by_limit);
-  plan.infeasible_because = fmt::format(
-      "the nearest, {}, {}", place_of(*plan.nearest), *over_limit(request, plan.nearest->estimate));
+  explain_limit(over, plan);
 }
 
 // Of the fastest of every scale and, where memory counts, of each scale's own front.

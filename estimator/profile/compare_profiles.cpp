@@ -43,7 +43,7 @@ using Times = std::map<std::string, Interval>;
 std::string link_name(const PairDistance& pair, const std::vector<std::string>& hosts) {
   const auto first = static_cast<std::size_t>(pair.first);
   const auto second = static_cast<std::size_t>(pair.second);
-  const std::string ranks = fmt::format("link {}-{} ", pair.first, pair.second);
+  std::string ranks = fmt::format("link {}-{} ", pair.first, pair.second);
   if (std::max(first, second) >= hosts.size()) {
     return ranks;
   }
