@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
-#include "tests/address_sanitizer.hpp"
+#include "tests/sanitizer_allocator.hpp"
 #include "units/bfloat16.hpp"
 
 namespace forerun {
@@ -419,7 +419,7 @@ TEST(MpiCommunicator, FailureNamesCallFileAndRank) {
 // Memory fresh from the operating system is mapped page by page, which takes longer than the sum:
 // what a large reduction needs beside its operands is kept from one to the next.
 TEST(MpiCommunicator, LargeReductionsDoNotFaultTheirMemoryInAnew) {
-  if (has_address_sanitizer()) {
+  if (has_sanitizer_allocator()) {
     GTEST_SKIP() << "its allocator gives memory back as it likes";
   }
   MpiCommunicator world;

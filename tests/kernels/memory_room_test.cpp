@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
-#include "tests/address_sanitizer.hpp"
+#include "tests/sanitizer_allocator.hpp"
 #include "units/unit.hpp"
 
 namespace forerun::host {
@@ -81,7 +81,7 @@ TEST(MemoryRoomHere, IsSomethingAndNotMoreThanThereIs) {
 // What a process has freed and still keeps is not free to the system: pages in use, of this
 // process.
 TEST(MemoryRoomHere, GetsBackWhatIsKept) {
-  if (has_address_sanitizer()) {
+  if (has_sanitizer_allocator()) {
     GTEST_SKIP() << "another allocator";
   }
   const auto pages = [] {
