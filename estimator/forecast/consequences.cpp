@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -154,23 +153,6 @@ Json fits_of(const ForecastMedians& medians) {
                     {"as_of", fit.as_of}});
   }
   return rows;
-}
-
-/// Passes over `unique` tokens that are worth `wanted` fresh ones; none where no number is.
-std::optional<double> epochs_for(double wanted, double unique) {
-  if (wanted <= unique) {
-    return 1.0;
-  }
-  if (wanted >= data_cap(unique, std::numeric_limits<double>::infinity())) {
-    return std::nullopt;
-  }
-  double low = 1.0;
-  double high = 1e4;
-  for (int i = 0; i < 100; ++i) {
-    const double middle = 0.5 * (low + high);
-    (data_cap(unique, middle) < wanted ? low : high) = middle;
-  }
-  return high;
 }
 
 Json data_of(const ForecastMedians& medians) {

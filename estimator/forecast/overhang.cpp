@@ -6,6 +6,12 @@
 #include "units/unit.hpp"
 
 namespace forerun {
+namespace {
+
+// Fitted half-life of repeated tokens, Muennighoff et al. 2023, R*_D.
+constexpr double repeats_decay = 15.387756;
+
+}  // namespace
 
 Seconds overhang(Flops training, Flops per_token, double tokens_per_person_minute) {
   return training / per_token / tokens_per_person_minute * unit::minute;
@@ -35,9 +41,15 @@ double synthetic_kappa(double samples, double kept) {
 }
 
 double data_cap(double unique_tokens, double epochs) {
-  // Fitted half-life of repeated tokens, Muennighoff et al. 2023, R*_D.
-  constexpr double decay = 15.387756;
-  return unique_tokens * (1.0 - decay * std::expm1((1.0 - epochs) / decay));
+  return unique_tokens * (1.0 - repeats_decay * std::expm1((1.0 - epochs) / repeats_decay));
+}
+
+std::optional<double> epochs_for(double wanted_tokens, double unique_tokens) {
+  const double beyond = (wanted_tokens / unique_tokens - 1.0) / repeats_decay;
+  if (beyond >= 1.0) {
+    return std::nullopt;
+  }
+  return beyond <= 0.0 ? 1.0 : 1.0 - repeats_decay * std::log1p(-beyond);
 }
 
 double concurrent_copies(FlopsPerSecond rate,

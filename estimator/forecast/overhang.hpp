@@ -1,6 +1,8 @@
 // How much thinking a training budget could run instead of training: person-time and copies.
 #pragma once
 
+#include <optional>
+
 #include "units/quantity.hpp"
 
 namespace forerun {
@@ -41,6 +43,10 @@ struct OptimalRatio {
 /// D' = U + U R* (1 - e^(-R / R*)), R = epochs - 1, R* = 15.387756: what `epochs` passes over
 /// `unique_tokens` are worth in fresh ones. Muennighoff et al. 2023. Infinite epochs are allowed.
 [[nodiscard]] double data_cap(double unique_tokens, double epochs);
+
+/// Passes over `unique_tokens` that are worth `wanted_tokens` fresh ones, `data_cap` solved for
+/// them; one where there are enough, none where no number of passes is worth as many.
+[[nodiscard]] std::optional<double> epochs_for(double wanted_tokens, double unique_tokens);
 
 /// Concurrent streams of thought that machines at `rate` sustain: rate / (2 N x tokens/s of a
 /// person), with 2 N FLOP per generated token. Assumes decoding at the utilisation of training.

@@ -318,6 +318,15 @@ TEST_P(DataCap, AgreesWithTable) {
   expect_within(data_cap(1e12, GetParam().epochs), 1e12 * GetParam().worth, 3e-5);
 }
 
+TEST_P(DataCap, IsSolvedForItsEpochs) {
+  const auto epochs = epochs_for(data_cap(1e12, GetParam().epochs), 1e12);
+  // What endless passes are worth, no number of passes is.
+  ASSERT_EQ(epochs.has_value(), std::isfinite(GetParam().epochs));
+  if (epochs) {
+    EXPECT_NEAR(*epochs / GetParam().epochs, 1.0, 1e-9);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(SectionI3,
                          DataCap,
                          ::testing::Values(Repetition{1, 1.0},
