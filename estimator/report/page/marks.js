@@ -19,6 +19,31 @@ export function sign(i) {
   return signs[i % signs.length];
 }
 
+/** A series of points for each of `sets`, told apart by colour and sign; `at` gives x and y. */
+export function scatters(sets, names, at) {
+  return sets.map((set, i) => ({
+    type: "scatter",
+    name: names[i],
+    symbol: sign(i),
+    symbolSize: 8,
+    itemStyle: { opacity: 0.75 },
+    data: set.map(at),
+  }));
+}
+
+/** A line to read points by, which is no data itself. */
+export function guide_line(colours, data, width) {
+  return {
+    type: "line",
+    silent: true,
+    symbol: "none",
+    tooltip: { show: false },
+    color: colours.muted,
+    lineStyle: { width },
+    data,
+  };
+}
+
 /** Rows { part, value } of what is not zero. */
 export function parts_of(breakdown) {
   return Object.entries(breakdown)

@@ -3,7 +3,7 @@ import { axis, figure } from "./chart.js";
 import { curves } from "./curves.js";
 import { tip } from "./dom.js";
 import { text_of, ticks } from "./format.js";
-import { powers_around, sign } from "./marks.js";
+import { guide_line, powers_around, scatters, sign } from "./marks.js";
 import { sequential } from "./theme.js";
 
 export const best = (rows, key) => Math.max(0, ...rows.map((row) => row[key] ?? 0)) || null;
@@ -85,23 +85,8 @@ export function roofline({ name }, kernels) {
             : "",
       },
       series: [
-        ...sets.map((set, i) => ({
-          type: "scatter",
-          name: groups[i],
-          symbol: sign(i),
-          symbolSize: 8,
-          itemStyle: { opacity: 0.75 },
-          data: set.map(({ intensity, flop_per_s }) => [intensity, flop_per_s]),
-        })),
-        {
-          type: "line",
-          silent: true,
-          symbol: "none",
-          tooltip: { show: false },
-          color: colours.muted,
-          lineStyle: { width: 2 },
-          data: roof,
-        },
+        ...scatters(sets, groups, ({ intensity, flop_per_s }) => [intensity, flop_per_s]),
+        guide_line(colours, roof, 2),
       ],
     }),
   });

@@ -3,7 +3,7 @@ import { axis, figure } from "./chart.js";
 import { curves } from "./curves.js";
 import { tip } from "./dom.js";
 import { text_of, ticks, words } from "./format.js";
-import { powers_around, sign } from "./marks.js";
+import { guide_line, powers_around, scatters } from "./marks.js";
 
 function family(kind) {
   if (kind === "gemm") return "products";
@@ -73,26 +73,15 @@ function times_against(profiles) {
         },
       },
       series: [
-        ...sets.map((set, i) => ({
-          type: "scatter",
-          name: groups[i],
-          symbol: sign(i),
-          symbolSize: 8,
-          itemStyle: { opacity: 0.75 },
-          data: set.map(({ first_s, median_s }) => [first_s, median_s]),
-        })),
-        {
-          type: "line",
-          silent: true,
-          symbol: "none",
-          tooltip: { show: false },
-          color: colours.muted,
-          lineStyle: { width: 1 },
-          data: [
+        ...scatters(sets, groups, ({ first_s, median_s }) => [first_s, median_s]),
+        guide_line(
+          colours,
+          [
             [ends.min, ends.min],
             [ends.max, ends.max],
           ],
-        },
+          1,
+        ),
       ],
     }),
   });
