@@ -118,6 +118,15 @@ void print_profile(const Json& profile, std::ostream& out) {
                text_of(layer["chained_s"].get<double>() * unit::second),
                text_of(layer["alone_s"].get<double>() * unit::second));
   }
+  if (const Json& noise = profile["noise"]; !noise.empty()) {
+    const Json& widest = noise.back();
+    fmt::print(out,
+               "\n{} ranks that do {} of the same work are done after {:.3f} times their kernels' "
+               "medians\n",
+               widest["ranks"].get<std::int64_t>(),
+               text_of(widest["work_s"].get<double>() * unit::second),
+               1.0 + widest["excess"].get<double>());
+  }
   print_skipped(profile["skipped"], out);
 }
 

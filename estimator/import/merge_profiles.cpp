@@ -194,6 +194,7 @@ void add_profile(const Profile& newer, MergedProfile& merged) {
   profile.sustained_factor =
       newer.sustained_factor ? newer.sustained_factor : profile.sustained_factor;
   profile.layer_factor = newer.layer_factor ? newer.layer_factor : profile.layer_factor;
+  profile.noise = newer.noise.empty() ? profile.noise : newer.noise;
   profile.clock_hz = newer.clock_hz ? newer.clock_hz : profile.clock_hz;
 }
 

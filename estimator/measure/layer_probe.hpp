@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "estimator/measure/measure.hpp"
+#include "estimator/step/rank_noise.hpp"
 #include "estimator/step/work_list.hpp"
 
 namespace forerun {
@@ -22,5 +23,19 @@ struct LayerChain {
                                                                 const Job& job,
                                                                 const Placement& placement,
                                                                 const std::atomic<bool>* stop);
+
+/// Every kernel of the chain, again and again.
+struct RepeatedLayer {
+  KernelTimes times;  ///< of every rank
+  std::size_t kernels = 0;
+};
+
+/// Collective over the machine's ranks, which all start at once and then repeat the chain for about
+/// `time`, each at its own pace: what `noise_points` asks for. Returns why not, where the chain
+/// cannot run or is too long to be repeated so often.
+[[nodiscard]] std::variant<RepeatedLayer, std::string> repeat_layer(const Machine& machine,
+                                                                    const Job& job,
+                                                                    const Placement& placement,
+                                                                    Seconds time);
 
 }  // namespace forerun

@@ -36,6 +36,10 @@ namespace {
 // No key may take more than this, however large the budget (modelling.md 10.3).
 constexpr Seconds most_per_key = 2.0 * unit::second;
 
+// Of a piece of the measurement of noise.
+constexpr double share_for_noise = 0.03;
+constexpr Seconds most_for_noise = 2.0 * unit::second;
+
 class Measurement {
  public:
   Measurement(const MeasureOptions& options, const Machine& machine, const ProgressSinks& sinks)
@@ -77,6 +81,7 @@ class Measurement {
     measure_topology();
     warm_up();
     quick_round();
+    noise_round();
     progress_.begin("load", 0);
     load_round();
     progress_.begin("overlap", 0);
@@ -84,7 +89,9 @@ class Measurement {
     progress_.begin("bends", 0);
     bend_round();
     layer_round();
+    noise_round();
     refining_round();
+    keep_noise();
     progress_.begin("write", 0);
     groups_.reset();
     for (std::string& sentence : slow_ranks(profile_.kernels, profile_.hosts)) {
@@ -260,6 +267,42 @@ class Measurement {
       return;
     }
     layer_ = std::get<LayerChain>(chained);
+  }
+
+  // In pieces far apart, since what disturbs ranks comes and goes.
+  void noise_round() {
+    const bool wants = options_.what != MeasureOptions::What::collectives && !options_.jobs.empty();
+    if (!wants || !profile_.noise.empty() || !has_time()) {
+      return;
+    }
+    const Seconds piece = std::min(share_for_noise * options_.budget, most_for_noise);
+    const auto repeated = repeat_layer(machine_,
+                                       options_.jobs.front(),
+                                       {profile_.ranks_per_node, options_.rank_order},
+                                       piece);
+    if (const auto* reason = std::get_if<std::string>(&repeated)) {
+      noise_complaint_ = *reason;
+      return;
+    }
+    const auto& layer = std::get<RepeatedLayer>(repeated);
+    auto points = noise_points(layer.times, layer.kernels);
+    // A piece of fewer repetitions ends at less work.
+    if (!noise_.empty() && noise_.front().size() != points.size()) {
+      return;
+    }
+    noise_.push_back(std::move(points));
+  }
+
+  void keep_noise() {
+    if (noise_.empty()) {
+      if (!noise_complaint_.empty()) {
+        const Job& job = options_.jobs.front();
+        skip(fmt::format("a layer of {} {} over and over", job.model.name, text_of(job.layout)),
+             noise_complaint_);
+      }
+      return;
+    }
+    profile_.noise = mean_of(noise_);
   }
 
   // After the refinement: the sum of the kernels as they are priced. A chain of which some kernel
@@ -454,6 +497,8 @@ class Measurement {
   std::set<CollectiveKey> refused_;
   std::string ended_;  ///< why nothing more is begun, on all ranks alike; empty before
   std::optional<LayerChain> layer_;    ///< measured by this run
+  std::vector<std::vector<NoisePoint>> noise_;  ///< pieces, measured by this run
+  std::string noise_complaint_;
   std::optional<ProbeGroups> groups_;  ///< of the latest collective; neighbours in the plan share
   std::pair<ParallelLayout, GroupKind> groups_of_;
 };

@@ -116,6 +116,7 @@ const std::vector<PricedTail>& StageTables::tails(std::size_t sharding,
       tails.push_back(priced_tail(tables.pricing(overlap),
                                   builder.tail(held, classes_[i].stage),
                                   held.parameters + held.expert_parameters,
+                                  replicas_of(job_),
                                   tail_offload(job_, held, subject_.host.link)));
     }
   }

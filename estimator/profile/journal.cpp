@@ -236,6 +236,7 @@ void resume_records(const EarlierRun& earlier,
     profile.overlap = finished.overlap;
     profile.topology = finished.topology;
     profile.layer_factor = finished.layer_factor;
+    profile.noise = finished.noise;
   }
   if (!earlier.journal.empty()) {
     add_journal(earlier.journal, profile_path + ".journal", machine, profile);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <string>
 
 #include "comm/collective_cost.hpp"
@@ -231,12 +232,36 @@ class ClusterPrices {
   std::optional<NodeCollectives> collectives_;
 };
 
+// Of one rank on average. What the slowest of several adds is in the waits then, not in the kernels.
+Profile of_one_rank(Profile profile) {
+  const double tail = 1.0 + RankNoise(profile.noise).excess(Seconds(), 1);
+  for (KernelRecord& record : profile.kernels) {
+    Timing& timing = record.timing;
+    const auto& medians = timing.rank_medians;
+    double scale = tail;
+    if (!medians.empty()) {
+      const Seconds sum = std::accumulate(medians.begin(), medians.end(), Seconds());
+      scale *= sum / static_cast<double>(medians.size()) / timing.median;
+    }
+    timing.median *= scale;
+    timing.low *= scale;
+    timing.high *= scale;
+  }
+  return profile;
+}
+
 }  // namespace
 
 PriceList prices_from(const Profile& profile, Strictness strictness) {
-  const auto measurements = std::make_shared<Measurements>(profile, strictness);
+  const auto measurements = std::make_shared<Measurements>(
+      profile.noise.empty() ? profile : of_one_rank(profile), strictness);
   PriceList prices;
   prices.kernel = [measurements](const KernelKey& key) { return measurements->price(key); };
+  if (!profile.noise.empty()) {
+    prices.wait = [noise = RankNoise(profile.noise)](Seconds work, std::int64_t ranks) {
+      return noise.wait(work, ranks);
+    };
+  }
   prices.collective = [measurements](const CollectiveKey& key) { return measurements->price(key); };
   if (!profile.overlap.empty()) {
     prices.overlap = [grid = OverlapGrid(profile.overlap)](

@@ -9,6 +9,7 @@
 
 #include "comm/collective_key.hpp"
 #include "estimator/step/overlap.hpp"
+#include "estimator/step/rank_noise.hpp"
 #include "kernels/device.hpp"
 #include "kernels/kernel_key.hpp"
 #include "topologies/cluster.hpp"
@@ -99,6 +100,7 @@ struct Profile {
   /// Time of a product after seconds of load, relative to its time in a burst; at least 1.
   std::optional<double> sustained_factor;
   std::optional<LayerFactor> layer_factor;   ///< of the machine, from the first job's last layer
+  std::vector<NoisePoint> noise;             ///< of ranks that repeat that layer
   std::optional<double> clock_hz;            ///< of the device under load, where it can be read
   std::optional<MeasuredTopology> topology;  ///< distances between ranks and the levels in them
 };

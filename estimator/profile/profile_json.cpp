@@ -140,6 +140,29 @@ std::optional<LayerFactor> layer_factor_from(const Json& document) {
   return factor;
 }
 
+Json noise_json(const std::vector<NoisePoint>& noise) {
+  Json points = Json::array();
+  for (const NoisePoint& point : noise) {
+    points.push_back({{"ranks", point.ranks},
+                      {"work_s", point.work.in(unit::second)},
+                      {"excess", point.excess}});
+  }
+  return points;
+}
+
+std::vector<NoisePoint> noise_from(const Json& document) {
+  std::vector<NoisePoint> noise;
+  for (const Json& line : document.value("noise", Json::array())) {
+    const NoisePoint point{
+        whole_at(line, "ranks"), seconds_at(line, "work_s"), line.at("excess").get<double>()};
+    if (point.ranks < 1 || point.work <= Seconds() || !(point.excess > -1.0)) {
+      throw InputError("profile", "noise has a point without ranks, work or time");
+    }
+    noise.push_back(point);
+  }
+  return noise;
+}
+
 void read_topology(const Json& topology, Profile& profile) {
   const Json& node = topology.at("node");
   profile.hosts = topology.at("hosts").get<std::vector<std::string>>();
@@ -258,6 +281,7 @@ Profile profile_of(const Json& document, const std::string& path) {
     }
   });
   read_part(path, "layer_factor", [&] { profile.layer_factor = layer_factor_from(document); });
+  read_part(path, "noise", [&] { profile.noise = noise_from(document); });
   read_part(path, "skipped", [&] {
     profile.skipped = document.at("skipped").get<std::vector<std::string>>();
   });
@@ -314,6 +338,7 @@ Json to_json(const Profile& profile) {
   document["sustained_factor"] =
       profile.sustained_factor ? Json(*profile.sustained_factor) : Json(nullptr);
   document["layer_factor"] = layer_factor_json(profile.layer_factor);
+  document["noise"] = noise_json(profile.noise);
   document["clock_hz"] = profile.clock_hz ? Json(*profile.clock_hz) : Json(nullptr);
   document["skipped"] = profile.skipped;
   document["elapsed_s"] = profile.elapsed_s;

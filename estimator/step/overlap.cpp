@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <utility>
 
 #include "kernels/kernel_cost.hpp"
@@ -80,6 +81,10 @@ ComputeMix operator*(double count, ComputeMix mix) {
     time *= count;
   }
   return mix;
+}
+
+Seconds total_of(const ComputeMix& mix) {
+  return std::accumulate(mix.seconds.begin(), mix.seconds.end(), Seconds());
 }
 
 std::optional<SharedSpeed> shared_speed(const ComputeMix& mix,

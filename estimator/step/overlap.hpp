@@ -59,6 +59,8 @@ struct ComputeMix {
   friend ComputeMix operator*(double count, ComputeMix mix);
 };
 
+[[nodiscard]] Seconds total_of(const ComputeMix& mix);
+
 /// Speeds of a mix that runs through while the collective lasts: of its kinds' speeds, the
 /// computation's weighed by the time alone, the collective's by the time beside it. Kinds that
 /// are not known count as the rest does; nothing where none is known.

@@ -167,6 +167,52 @@ void Pricing::add_collective(const WorkItem& item, const CollectiveWork& work, P
   cost.priced.add(price, split.exposed);
 }
 
+Seconds Pricing::wait(Seconds work, std::int64_t ranks, std::int64_t met) const {
+  if (!prices_.wait || ranks <= met || work <= Seconds()) {
+    return {};
+  }
+  return std::max(0.0, prices_.wait(work, ranks) - prices_.wait(work, met)) * work;
+}
+
+void Pricing::add_wait(const WorkItem& item, Seconds work, PassCost& cost) const {
+  const CollectiveKey& key = std::get<CollectiveWork>(item.work).key;
+  const Seconds time = wait(work, key.group.ranks);
+  if (item.part == Part::data_parallel) {
+    (key.op == Collective::all_gather ? cost.gather : cost.reduce) += time;
+    cost.sharding.add({time, Tier::measured, wait_error}, time);
+  } else {
+    exchange_of(item.part, cost) += time;
+    cost.priced.add({time, Tier::measured, wait_error}, time);
+  }
+}
+
+// At each collective its ranks wait for the slowest, after what they have computed since the last.
+// What follows the last of a part's belongs to the first of the next part, which is like it.
+void Pricing::add_waits(const std::vector<WorkItem>& items, PassCost& cost) {
+  if (!prices_.wait) {
+    return;
+  }
+  const WorkItem* first = nullptr;
+  Seconds head;
+  Seconds since;
+  for (const WorkItem& item : items) {
+    if (const auto* const kernel = std::get_if<KernelWork>(&item.work)) {
+      since += of(kernel->key).time;
+      continue;
+    }
+    if (first == nullptr) {
+      first = &item;
+      head = since;
+    } else {
+      add_wait(item, since, cost);
+    }
+    since = Seconds();
+  }
+  if (first != nullptr) {
+    add_wait(*first, head + since, cost);
+  }
+}
+
 void Pricing::add(const WorkItem& item, PassCost& cost) {
   cost.launches += 1.0;
   if (const auto* kernel = std::get_if<KernelWork>(&item.work)) {
@@ -212,6 +258,9 @@ PartCost Pricing::part(const PartWork& work) {
   for (const WorkItem& item : work.forward) {
     add(item, cost.forward);
   }
+  add_waits(work.forward, cost.forward);
+  add_waits(work.backward, cost.backward);
+  add_waits(work.backward, cost.backward_input);
   const auto is_weight_part = weight_part_of(work.backward);
   for (std::size_t i = 0; i < work.backward.size(); ++i) {
     const WorkItem& item = work.backward[i];

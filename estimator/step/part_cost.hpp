@@ -67,6 +67,10 @@ struct PartCost {
   PassCost backward_weight;
 };
 
+/// Relative, of what ranks wait for one another: from half to one and a half times as much from one
+/// time to the next on the machines that we could measure.
+inline constexpr double wait_error = 0.5;
+
 /// Prices items, remembering keys.
 class Pricing {
  public:
@@ -89,10 +93,17 @@ class Pricing {
 
   [[nodiscard]] const Software& software() const { return software_; }
 
+  /// What ranks that meet after so much computation wait for the slowest of them: the difference
+  /// that it makes that `ranks` meet and not only `met`, who have all along. None where nothing is
+  /// known of how far ranks drift apart.
+  [[nodiscard]] Seconds wait(Seconds work, std::int64_t ranks, std::int64_t met = 1) const;
+
  private:
   void add(const WorkItem& item, PassCost& cost);
   void add_kernel(const WorkItem& item, const KernelKey& key, PassCost& cost);
   void add_collective(const WorkItem& item, const CollectiveWork& work, PassCost& cost);
+  void add_waits(const std::vector<WorkItem>& items, PassCost& cost);
+  void add_wait(const WorkItem& item, Seconds work, PassCost& cost) const;
 
   const PriceList& prices_;
   const Software& software_;

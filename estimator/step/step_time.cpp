@@ -40,6 +40,7 @@ StageCost price_stage(const Job& job,
                         priced_tail(pricing,
                                     builder.tail(weights, stage),
                                     weights.parameters + weights.expert_parameters,
+                                    replicas_of(job),
                                     tail_offload(job, weights, costs.link())),
                         cover_of(sum_of(cost, &ChunkCost::forward)),
                         cover_of(sum_of(cost, &ChunkCost::backward)));

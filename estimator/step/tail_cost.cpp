@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "estimator/step/gradient_buckets.hpp"
+#include "estimator/step/stage_weights.hpp"
+#include "jobs/chunk_placement.hpp"
 #include "kernels/kernel_cost.hpp"
 
 namespace forerun {
@@ -97,11 +99,21 @@ Seconds exposed(const TailOffload& tail,
 
 }  // namespace
 
+Replicas replicas_of(const Job& job) {
+  const ParallelLayout& layout = job.layout;
+  const std::int64_t of_one = layout.tensor * layout.context;
+  const std::int64_t all = of_one * layout.data;
+  const StateShards shards = state_shards(job);
+  const bool meet_always = shards.weights > 1 || shards.gradients > 1;
+  return {micro_batches_per_chunk(job), meet_always ? all : of_one, all};
+}
+
 PricedTail priced_tail(Pricing& pricing,
                        const std::vector<WorkItem>& items,
                        std::int64_t parameters,
+                       const Replicas& replicas,
                        const std::optional<TailOffload>& offload) {
-  PricedTail tail{{}, parameters, offload};
+  PricedTail tail{{}, parameters, replicas, offload};
   tail.items.reserve(items.size());
   for (const WorkItem& item : items) {
     tail.items.push_back(priced_item(pricing, item, offload));
@@ -145,6 +157,12 @@ TailCost tail_cost(const Pricing& pricing,
     tail.contention += split.contention;
     tail.priced.add(price, split.exposed);
   }
+  const Replicas& replicas = priced.replicas;
+  const Seconds computed = static_cast<double>(replicas.micro_batches) *
+                           (total_of(forward.mix) + total_of(backward.mix));
+  const Seconds wait = pricing.wait(computed, replicas.all, replicas.met);
+  tail.data_parallel += wait;
+  tail.priced.add({wait, Tier::measured, wait_error}, wait);
   if (priced.offload) {
     tail.offload =
         exposed(*priced.offload, pricing.overlap(), priced.parameters, update, backward.time);

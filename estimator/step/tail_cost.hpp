@@ -36,16 +36,27 @@ struct PricedTailItem {
   CollectiveKey key;       ///< of a collective
 };
 
+/// Ranks that meet for the first time in a step when its gradients are reduced.
+struct Replicas {
+  std::int64_t micro_batches = 1;  ///< that each has run by then
+  std::int64_t met = 1;            ///< those of them that have met in every micro-batch
+  std::int64_t all = 1;
+};
+
+[[nodiscard]] Replicas replicas_of(const Job& job);
+
 /// A tail's items and what it moves to and from the host.
 struct PricedTail {
   std::vector<PricedTailItem> items;
   std::int64_t parameters = 0;  ///< of the stage: how many buckets they make
+  Replicas replicas = {};
   std::optional<TailOffload> offload = std::nullopt;
 };
 
 [[nodiscard]] PricedTail priced_tail(Pricing& pricing,
                                      const std::vector<WorkItem>& items,
                                      std::int64_t parameters,
+                                     const Replicas& replicas,
                                      const std::optional<TailOffload>& offload = std::nullopt);
 
 /// What the reductions and gathers of a tail run beside: all passes of one micro-batch through the

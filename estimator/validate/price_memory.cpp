@@ -26,12 +26,9 @@ class Remembered {
 }  // namespace
 
 PriceList remembering(PriceList prices) {
-  PriceList list;
-  list.kernel = Remembered<KernelKey>(std::move(prices.kernel));
-  list.collective = Remembered<CollectiveKey>(std::move(prices.collective));
-  list.attention = std::move(prices.attention);
-  list.overlap = std::move(prices.overlap);
-  return list;
+  prices.kernel = Remembered<KernelKey>(std::move(prices.kernel));
+  prices.collective = Remembered<CollectiveKey>(std::move(prices.collective));
+  return prices;
 }
 
 }  // namespace forerun

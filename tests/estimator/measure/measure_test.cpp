@@ -173,6 +173,20 @@ TEST_F(Measuring, ComparesALoadOfSecondsWithABurst) {
   EXPECT_NEAR(run().sustained_factor.value_or(0.0), 1.3, 1e-6);  // over the ranks in fp32
 }
 
+// The made-up device takes no time at all, and the clock some.
+TEST_F(Measuring, RepeatsALayerToSeeHowRanksDriftApart) {
+  const Profile profile = run();
+  ASSERT_FALSE(profile.noise.empty());
+  for (std::size_t i = 0; i < profile.noise.size(); ++i) {
+    EXPECT_EQ(profile.noise[i].ranks, 1);
+    EXPECT_GT(profile.noise[i].excess, -0.5);
+    if (i > 0) {
+      EXPECT_NEAR(profile.noise[i].work / profile.noise[i - 1].work, 2.0, 0.1);
+    }
+  }
+  EXPECT_EQ(read_profile(out_).noise, profile.noise);
+}
+
 TEST_F(Measuring, StopsWhenAskedWithAWholeProfile) {
   std::atomic<bool> stop = false;
   int timings = 0;

@@ -135,8 +135,10 @@ TEST_F(JournalFile, KeepsTheMachinesFactorOfAFinishedProfile) {
   Profile finished = made_profile();
   finished.layer_factor =
       LayerFactor{"gpt2", "tp=2", "fp32", 3.0 * unit::millisecond, 4.0 * unit::millisecond};
+  finished.noise = {{1, 1.5 * unit::millisecond, 0.0}, {2, 1.5 * unit::millisecond, 0.04}};
   write_atomically(profile_path_, to_json(finished).dump());
   const Profile profile = resumed();
+  EXPECT_EQ(profile.noise, finished.noise);
   ASSERT_TRUE(profile.layer_factor);
   EXPECT_DOUBLE_EQ(profile.layer_factor->factor(), 0.75);
 }

@@ -20,6 +20,27 @@ TEST(ProfilePrices, GiveAMeasuredKeyItsMedian) {
   EXPECT_NEAR(price.relative_error, 0.01, 1e-9);
 }
 
+// What the slowest of several ranks takes more is a wait then, and not in the kernel.
+TEST(ProfilePrices, GiveAKernelTheMeanOfItsRanksWhereTheirNoiseIsKnown) {
+  Profile profile = made_profile();
+  for (KernelRecord& record : profile.kernels) {
+    const Seconds slowest = record.timing.median;
+    record.timing.rank_medians = {slowest, 0.5 * slowest};
+  }
+  EXPECT_NEAR(prices_from(profile, Strictness::any_tier).kernel(gemm_key(512)).time.in(unit::second),
+              2.0 * 512 * 1024 * 1024 / 1e11,
+              1e-12);
+  EXPECT_FALSE(prices_from(profile, Strictness::any_tier).wait);
+  // A tail of 2 % alone; two ranks are done after 1.071 times the median: 5 % later than one.
+  profile.noise = {{1, 1.0 * unit::second, 0.02}, {2, 1.0 * unit::second, 0.071}};
+  const PriceList prices = prices_from(profile, Strictness::any_tier);
+  EXPECT_NEAR(prices.kernel(gemm_key(512)).time.in(unit::second),
+              0.75 * 1.02 * 2.0 * 512 * 1024 * 1024 / 1e11,
+              1e-12);
+  EXPECT_NEAR(prices.wait(1.0 * unit::second, 2), 0.05, 1e-12);
+  EXPECT_EQ(prices.wait(1.0 * unit::second, 1), 0.0);
+}
+
 TEST(ProfilePrices, InterpolateBetweenSizes) {
   // Every record runs at 100 GFLOP/s, so any mean of their rates is that too.
   const Price price = prices_from(made_profile(), Strictness::any_tier).kernel(gemm_key(1024));

@@ -340,6 +340,52 @@ TEST(StepTime, WaitsForTheSlowestDevice) {
   EXPECT_NEAR(step() / plain, 1.05 * (1.0 + 0.02 * std::sqrt(2.0 * std::log(2.0))), 1e-12);
 }
 
+// Whoever meets after some work has waited for a tenth of it, two ranks or more.
+PriceList with_waits() {
+  PriceList prices = simple_prices(1e12, 1e10);
+  prices.wait = [](Seconds, std::int64_t ranks) { return ranks > 1 ? 0.1 : 0.0; };
+  return prices;
+}
+
+StepBreakdown waiting_step(const Job& job, const PriceList& prices) {
+  return estimate_step(job, {4}, prices, {Overlap::off, host_overheads()}).breakdown;
+}
+
+TEST(StepTime, OneRankWaitsForNobody) {
+  const Job job = small_llama({});
+  EXPECT_EQ(total_of(waiting_step(job, with_waits())),
+            total_of(waiting_step(job, simple_prices(1e12, 1e10))));
+}
+
+// Tensor ranks meet in every part, so that all that they compute in micro-batches is waited for
+// once; the optimizer's work is followed by no meeting.
+TEST(StepTime, TensorRanksWaitForWhatTheyCompute) {
+  const Job job = small_llama({.tensor = 2});
+  const StepBreakdown plain = waiting_step(job, simple_prices(1e12, 1e10));
+  const StepBreakdown waits = waiting_step(job, with_waits());
+  EXPECT_NEAR((waits.tensor_parallel - plain.tensor_parallel) / plain.compute, 0.1, 0.02);
+  EXPECT_EQ(waits.compute, plain.compute);
+  EXPECT_EQ(waits.data_parallel, plain.data_parallel);
+}
+
+// Replicas meet once, at the end.
+TEST(StepTime, ReplicasWaitForWhatAllMicroBatchesCompute) {
+  const Job job = small_llama({.data = 2});
+  const StepBreakdown plain = waiting_step(job, simple_prices(1e12, 1e10));
+  const StepBreakdown waits = waiting_step(job, with_waits());
+  EXPECT_NEAR((waits.data_parallel - plain.data_parallel) / plain.compute, 0.1, 0.001);
+  EXPECT_EQ(waits.tensor_parallel, plain.tensor_parallel);
+}
+
+// Those who have met in every micro-batch are as late as the latest of them already.
+TEST(StepTime, TensorRanksOfReplicasWaitOnlyForWhatTheyDidNot) {
+  const Job job = small_llama({.tensor = 2, .data = 2});
+  const StepBreakdown plain = waiting_step(job, simple_prices(1e12, 1e10));
+  const StepBreakdown waits = waiting_step(job, with_waits());
+  EXPECT_EQ(waits.data_parallel, plain.data_parallel);
+  EXPECT_GT(waits.tensor_parallel, plain.tensor_parallel);
+}
+
 TEST(StepTime, HardwareFlopExceedModelFlopByRecomputationOnly) {
   Job job = small_llama({});
   const auto estimate = [&] {
