@@ -37,7 +37,10 @@ struct GemmTable {
 struct LayoutFactors {
   double dgrad = 1.0;
   double wgrad = 1.0;
-  double wgrad_accumulate = 1.0;  ///< adding into an fp32 C
+  double wgrad_accumulate = 1.0;  ///< adding into an fp32 C, in 16 bits
+  /// How often reading and writing an fp32 C at the memory's full bandwidth comes on top of the
+  /// product that is added to it; where it is known it stands for `wgrad_accumulate`.
+  std::optional<double> sums_on_top = std::nullopt;
   double error = 0.0;             ///< mean relative spread of the ratios
   std::string source;
 };

@@ -78,15 +78,17 @@ GemmTable read_gemm(const toml::table& table, const std::string& file) {
 }
 
 LayoutFactors read_layouts(const toml::table& table, const std::string& file) {
-  const ClusterTable keys(table,
-                          "[layouts]",
-                          file,
-                          {"dgrad", "wgrad", "wgrad_accumulate", "error", "points", "source"});
+  const ClusterTable keys(
+      table,
+      "[layouts]",
+      file,
+      {"dgrad", "wgrad", "wgrad_accumulate", "sums_on_top", "error", "points", "source"});
   constexpr double low = 0.1;
   constexpr double high = 10.0;
   return {.dgrad = required_number(keys, "dgrad", low, high),
           .wgrad = required_number(keys, "wgrad", low, high),
           .wgrad_accumulate = required_number(keys, "wgrad_accumulate", low, high),
+          .sums_on_top = keys.optional_number("sums_on_top", 0.0, high),
           .error = required_number(keys, "error", 0.0, 1.0),
           .source = keys.text("source")};
 }

@@ -164,7 +164,8 @@ std::variant<LayerChain, std::string> probe_layer(const Machine& machine,
                           machine.host_world, static_cast<float>(chain->run().in(unit::second)))) *
                       unit::second);
     const auto count = static_cast<int>(samples.size());
-    const bool is_enough = count >= most_runs || (count >= least_runs && since(start) > most_time) ||
+    const bool is_enough = count >= most_runs ||
+                           (count >= least_runs && since(start) > most_time) ||
                            (stop != nullptr && *stop);
     wants_more = slowest(machine.host_world, is_enough ? 1.0F : 0.0F) == 0.0F;
   }
@@ -186,10 +187,8 @@ std::variant<RepeatedLayer, std::string> repeat_layer(const Machine& machine,
   // A power of two, so that pieces measured one after the other are alike.
   const auto repeats = static_cast<int>(std::bit_floor(static_cast<unsigned>(wanted)));
   if (repeats < least_repeats) {
-    return fmt::format("a layer of {} s is too long for {} runs in {}",
-                       once_s,
-                       least_repeats,
-                       text_of(time));
+    return fmt::format(
+        "a layer of {} s is too long for {} runs in {}", once_s, least_repeats, text_of(time));
   }
   std::vector<Seconds> mine;
   machine.host_world.barrier();

@@ -276,10 +276,8 @@ class Measurement {
       return;
     }
     const Seconds piece = std::min(share_for_noise * options_.budget, most_for_noise);
-    const auto repeated = repeat_layer(machine_,
-                                       options_.jobs.front(),
-                                       {profile_.ranks_per_node, options_.rank_order},
-                                       piece);
+    const auto repeated = repeat_layer(
+        machine_, options_.jobs.front(), {profile_.ranks_per_node, options_.rank_order}, piece);
     if (const auto* reason = std::get_if<std::string>(&repeated)) {
       noise_complaint_ = *reason;
       return;
@@ -496,7 +494,7 @@ class Measurement {
   RecordBook book_;
   std::set<CollectiveKey> refused_;
   std::string ended_;  ///< why nothing more is begun, on all ranks alike; empty before
-  std::optional<LayerChain> layer_;    ///< measured by this run
+  std::optional<LayerChain> layer_;             ///< measured by this run
   std::vector<std::vector<NoisePoint>> noise_;  ///< pieces, measured by this run
   std::string noise_complaint_;
   std::optional<ProbeGroups> groups_;  ///< of the latest collective; neighbours in the plan share

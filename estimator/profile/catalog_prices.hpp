@@ -47,10 +47,13 @@ class CatalogPrices {
   };
 
   [[nodiscard]] const Products* products_of(DataType type) const;
+  /// A product that stores what it forms.
   [[nodiscard]] Price product_price(const Products& products,
                                     GemmLayout layout,
-                                    GemmOutput output,
                                     Seconds forward) const;
+  /// What it takes to add an m x n product to sums in fp32. It depends on their bytes and not on
+  /// the format of the operands.
+  [[nodiscard]] Seconds adding_time(const Products& products, const ProductSizes& sizes) const;
   [[nodiscard]] std::optional<Price> price_of(const KernelKey& key, const GemmShape& shape) const;
   [[nodiscard]] std::optional<Price> price_of(const KernelKey& key,
                                               const GroupedGemmShape& shape) const;
@@ -65,6 +68,7 @@ class CatalogPrices {
 
   std::map<DataType, Products> products_;
   LayoutFactors layouts_;
+  BytesPerSecond memory_bandwidth_;
   std::map<std::string, AttentionCurves, std::less<>> attention_;  ///< by method
   std::map<KernelOp, Rows> rows_;
   std::optional<Rows> memory_;

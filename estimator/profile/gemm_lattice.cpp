@@ -179,6 +179,10 @@ Seconds GemmLattice::grouped_time(const ProductSizes& all, Bytes bytes) const {
   return Roofline{launch_s_, 1.0, 1.0}.seconds(std::max(one, 0.0), memory) * unit::second;
 }
 
+Seconds GemmLattice::streaming_time(Bytes bytes) const {
+  return bytes.in(unit::byte) / bytes_per_s_ * unit::second;
+}
+
 Seconds GemmLattice::quantise_time(const ProductSizes& sizes) const {
   const double elements = static_cast<double>(sizes.m) * static_cast<double>(sizes.k);
   return (quantise_launch_s_ + quantise_bytes_per_element_ * elements / bytes_per_s_) *

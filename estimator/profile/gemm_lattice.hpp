@@ -32,6 +32,9 @@ class GemmLattice {
   /// would be as one product.
   [[nodiscard]] Seconds grouped_time(const ProductSizes& all, Bytes bytes) const;
 
+  /// Of bytes that nothing else hides, at the rate at which one-row products stream their weights.
+  [[nodiscard]] Seconds streaming_time(Bytes bytes) const;
+
   /// What quantising the m x k operand took in the timings that the table was fitted to.
   [[nodiscard]] Seconds quantise_time(const ProductSizes& sizes) const;
 

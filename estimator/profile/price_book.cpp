@@ -232,7 +232,8 @@ class ClusterPrices {
   std::optional<NodeCollectives> collectives_;
 };
 
-// Of one rank on average. What the slowest of several adds is in the waits then, not in the kernels.
+// Of one rank on average. What the slowest of several adds is in the waits then, not in the
+// kernels.
 Profile of_one_rank(Profile profile) {
   const double tail = 1.0 + RankNoise(profile.noise).excess(Seconds(), 1);
   for (KernelRecord& record : profile.kernels) {

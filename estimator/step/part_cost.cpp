@@ -101,7 +101,9 @@ const Price& Pricing::of(const KernelKey& key) {
   Price price = is_attention && prices_.attention ? prices_.attention(key, software_.attention)
                                                   : prices_.kernel(key);
   const auto* const experts = std::get_if<GroupedGemmShape>(&key.shape);
-  if (experts != nullptr && software_.launches_each_expert && price.tier >= Tier::fitted) {
+  // A weight gradient's own traffic keeps the device as busy as its launches keep the host.
+  const bool waits_for_launches = experts != nullptr && experts->layout != GemmLayout::tn;
+  if (waits_for_launches && software_.launches_each_expert && price.tier >= Tier::fitted) {
     price.time = started_one_by_one(price.time, *experts);
   }
   return kernels_.emplace(key, price).first->second;

@@ -47,8 +47,8 @@ struct PriceList {
   OverlapPrices overlap = {};
   /// What a collective takes at least when hosts launch it one by one; empty: nothing is known.
   std::function<Seconds(const CollectiveKey&)> launched = {};
-  /// What `ranks` that have worked so long side by side wait for the slowest of them when they meet,
-  /// relative to the work; empty: nothing is known, and nobody waits.
+  /// What `ranks` that have worked so long side by side wait for the slowest of them when they
+  /// meet, relative to the work; empty: nothing is known, and nobody waits.
   std::function<double(Seconds work, std::int64_t ranks)> wait = {};
 };
 

@@ -117,9 +117,8 @@ std::vector<NoisePoint> mean_of(const std::vector<std::vector<NoisePoint>>& piec
 }
 
 RankNoise::RankNoise(std::vector<NoisePoint> points) {
-  std::ranges::stable_sort(points, {}, [](const NoisePoint& point) {
-    return std::pair(point.ranks, point.work);
-  });
+  std::ranges::stable_sort(
+      points, {}, [](const NoisePoint& point) { return std::pair(point.ranks, point.work); });
   for (const NoisePoint& point : points) {
     if (groups_.empty() || groups_.back().ranks != point.ranks) {
       groups_.push_back({point.ranks, {}});
@@ -137,8 +136,9 @@ double RankNoise::excess_of(const Group& group, Seconds work) {
   if (above == group.points.end()) {
     return below.excess;
   }
-  return between(
-      below.excess, above->excess, std::log(work / below.work) / std::log(above->work / below.work));
+  return between(below.excess,
+                 above->excess,
+                 std::log(work / below.work) / std::log(above->work / below.work));
 }
 
 double RankNoise::excess(Seconds work, std::int64_t ranks) const {

@@ -25,8 +25,8 @@ using KernelTimes = std::vector<std::vector<Seconds>>;
 
 /// From ranks that ran a sequence of `kernels` kernels over and over with nothing between them, all
 /// at once and equally often (fixed work quanta, as benchmarks of operating systems' noise use
-/// them). Of group sizes 1, 2, 4, ... and all ranks, neighbours together, and of work from one kernel
-/// on in powers of two, while it fits four times into what was run. Needs two repetitions.
+/// them). Of group sizes 1, 2, 4, ... and all ranks, neighbours together, and of work from one
+/// kernel on in powers of two, while it fits four times into what was run. Needs two repetitions.
 [[nodiscard]] std::vector<NoisePoint> noise_points(const KernelTimes& times, std::size_t kernels);
 
 /// Of several pieces of one measurement, point by point. They hold the same groups and work.

@@ -2,6 +2,7 @@
 #include "estimator/profile/catalog_prices.hpp"
 
 #include <cmath>
+#include <string>
 #include <utility>
 
 #include <gtest/gtest.h>
@@ -116,6 +117,94 @@ TEST(CatalogPrices, ChargeGradientsAtLeastAsMuchAsForward) {
   EXPECT_LT(as(GemmLayout::tn, GemmOutput::accumulate_fp32), 1.2);
   EXPECT_GT(prices.price(gemm(DataType::bf16, 4096, 8192, 8192, GemmLayout::tn))->relative_error,
             prices.price(gemm(DataType::bf16, 4096, 8192, 8192))->relative_error);
+}
+
+// The sums' own bytes: 0.7 times 8 bytes an element at 8 TB/s, whatever the operands' format and
+// however many rows are summed.
+TEST(CatalogPrices, ChargeSumsInFp32ByTheirBytes) {
+  const CatalogPrices prices = prices_of("dgx-b200");
+  const double sums_us = 0.7 * 8.0 * 8192 * 8192 / 8e12 * 1e6;
+  for (const DataType type : {DataType::bf16, DataType::fp8_e4m3}) {
+    for (const std::int64_t rows : {2048, 4096, 32768}) {
+      const double added = microseconds(
+          prices, gemm(type, 8192, 8192, rows, GemmLayout::tn, GemmOutput::accumulate_fp32));
+      EXPECT_NEAR(added - microseconds(prices, gemm(type, 8192, 8192, rows)), sums_us, 1e-6);
+    }
+  }
+}
+
+// Where only the ratio of 16-bit products is known, the sums of 8-bit ones take as long.
+TEST(CatalogPrices, ChargeSumsOf8BitProductsAsOf16BitOnes) {
+  const CatalogPrices prices = prices_of("dgx-h100");
+  const auto extra = [&](DataType type) {
+    return microseconds(prices,
+                        gemm(type, 8192, 8192, 4096, GemmLayout::tn, GemmOutput::accumulate_fp32)) -
+           microseconds(prices, gemm(type, 8192, 8192, 4096));
+  };
+  EXPECT_GT(extra(DataType::bf16), 0.0);
+  EXPECT_NEAR(extra(DataType::fp8_e4m3) / extra(DataType::bf16), 1.0, 1e-9);
+}
+
+// TransformerEngine's general_grouped_gemm on a B200, weight gradients added to fp32 sums, as
+// MooreThreads/SimuMax printed them (b200_bf16_ceperm.json): rows an expert, n, k, experts,
+// TFLOP/s.
+TEST(CatalogPrices, MeetPublishedWeightGradientsOfExperts) {
+  struct Published {
+    std::int64_t rows, n, k, experts;
+    double teraflops;
+  };
+
+  const CatalogPrices prices = prices_of("dgx-b200");
+  for (const Published& one : {Published{154, 3072, 5120, 160, 210.72},
+                               Published{128, 4096, 7168, 256, 174.36},
+                               Published{512, 7168, 2048, 64, 482.63},
+                               Published{1024, 4096, 7168, 32, 649.82},
+                               Published{1232, 5120, 1536, 20, 719.5},
+                               Published{9832, 3072, 5120, 40, 941.81}}) {
+    const KernelKey key{KernelOp::grouped_gemm,
+                        DataType::bf16,
+                        GroupedGemmShape{one.experts,
+                                         one.experts * one.rows,
+                                         one.rows,
+                                         one.n,
+                                         one.k,
+                                         GemmLayout::tn,
+                                         GemmOutput::accumulate_fp32}};
+    EXPECT_NEAR(teraflops(prices, key) / one.teraflops, 1.0, 0.12) << one.rows;
+  }
+}
+
+// cuDNN as NVIDIA/cudnn-frontend's benchmark timed it, causal, milliseconds forward and backward.
+TEST(CatalogPrices, MeetPublishedAttentionOfTraining) {
+  struct Published {
+    const char* cluster;
+    std::int64_t length, heads, kv_heads, head_size, value_size;
+    double forward_ms, backward_ms;
+  };
+
+  for (const Published& one : {Published{"dgx-h200", 8192, 64, 8, 128, 0, 1.708, 5.083},
+                               Published{"dgx-h200", 4096, 128, 128, 192, 128, 1.148, 4.424},
+                               Published{"dgx-b200", 32768, 128, 8, 128, 0, 24.795, 79.338},
+                               Published{"dgx-b200", 131072, 128, 8, 128, 0, 415.333, 1343.117},
+                               Published{"gb200-nvl72", 4096, 64, 8, 128, 0, 0.206, 0.607},
+                               Published{"gb300-nvl72", 16384, 64, 8, 128, 0, 2.235, 7.380}}) {
+    const CatalogPrices prices = prices_of(one.cluster);
+    const auto milliseconds = [&](KernelOp op) {
+      const AttentionKeyShape shape{.batch = 1,
+                                    .length = one.length,
+                                    .heads = one.heads,
+                                    .kv_heads = one.kv_heads,
+                                    .head_size = one.head_size,
+                                    .mask = Mask::causal,
+                                    .value_size = one.value_size};
+      return 1e-3 * microseconds(prices, {op, DataType::bf16, shape});
+    };
+    const double bound = std::string(one.cluster) == "dgx-b200" ? 0.15 : 0.06;
+    EXPECT_NEAR(milliseconds(KernelOp::attention_forward) / one.forward_ms, 1.0, bound)
+        << one.cluster << one.length;
+    EXPECT_NEAR(milliseconds(KernelOp::attention_backward) / one.backward_ms, 1.0, bound)
+        << one.cluster << one.length;
+  }
 }
 
 TEST(CatalogPrices, ScaleWithTheDevicesOwnMemory) {

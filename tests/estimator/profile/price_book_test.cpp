@@ -27,9 +27,10 @@ TEST(ProfilePrices, GiveAKernelTheMeanOfItsRanksWhereTheirNoiseIsKnown) {
     const Seconds slowest = record.timing.median;
     record.timing.rank_medians = {slowest, 0.5 * slowest};
   }
-  EXPECT_NEAR(prices_from(profile, Strictness::any_tier).kernel(gemm_key(512)).time.in(unit::second),
-              2.0 * 512 * 1024 * 1024 / 1e11,
-              1e-12);
+  EXPECT_NEAR(
+      prices_from(profile, Strictness::any_tier).kernel(gemm_key(512)).time.in(unit::second),
+      2.0 * 512 * 1024 * 1024 / 1e11,
+      1e-12);
   EXPECT_FALSE(prices_from(profile, Strictness::any_tier).wait);
   // A tail of 2 % alone; two ranks are done after 1.071 times the median: 5 % later than one.
   profile.noise = {{1, 1.0 * unit::second, 0.02}, {2, 1.0 * unit::second, 0.071}};

@@ -21,7 +21,7 @@ std::vector<Seconds> seconds(const std::vector<double>& times) {
 
 const NoisePoint* find(const std::vector<NoisePoint>& points, std::int64_t ranks, double work_s) {
   for (const NoisePoint& point : points) {
-    if (point.ranks == ranks && std::abs(point.work.in(unit::second) - work_s) < 1e-12) {
+    if (point.ranks == ranks && std::abs(point.work.in(unit::second)-work_s) < 1e-12) {
       return &point;
     }
   }
@@ -30,8 +30,8 @@ const NoisePoint* find(const std::vector<NoisePoint>& points, std::int64_t ranks
 
 // One kernel of 1 s; each rank takes 5 s once, at different times.
 TEST(RankNoise, CountsTheSlowestOfEachWindow) {
-  const auto points = noise_points(
-      {seconds({5, 1, 1, 1, 1, 1, 1, 1}), seconds({1, 1, 1, 5, 1, 1, 1, 1})}, 1);
+  const auto points =
+      noise_points({seconds({5, 1, 1, 1, 1, 1, 1, 1}), seconds({1, 1, 1, 5, 1, 1, 1, 1})}, 1);
   // Alone 12 s in place of 8.
   ASSERT_NE(find(points, 1, 1.0), nullptr);
   EXPECT_NEAR(find(points, 1, 1.0)->excess, 0.5, 1e-12);
@@ -69,8 +69,9 @@ TEST(RankNoise, KnowsNothingWithoutPoints) {
   EXPECT_EQ(noise.wait(1.0 * unit::second, 64), 0.0);
 }
 
-// Independent normal times of mean 1 and deviation 0.1: of n the slowest takes 0.1 E[max of n] more,
-// E[max] = 1/sqrt(pi) of two and 1.0294 of four; after m kernels the root of m of it, relatively.
+// Independent normal times of mean 1 and deviation 0.1: of n the slowest takes 0.1 E[max of n]
+// more, E[max] = 1/sqrt(pi) of two and 1.0294 of four; after m kernels the root of m of it,
+// relatively.
 TEST(RankNoise, FollowsTheExpectedMaximumOfIndependentTimes) {
   std::mt19937_64 random(7);
   std::normal_distribution<double> time(1.0, 0.1);

@@ -3,7 +3,7 @@
 import statistics
 
 from least_squares import fit_logs
-from public_tables import attention_flop
+from public_tables import attention_flop, sdpa_flop
 
 
 def flop_of(p):
@@ -54,6 +54,20 @@ def fit_heads(points, half_length, launch):
 
     best = max(flop_of(p) / p.seconds for p in points)
     return fit_logs(model, (1.1 * best, 1e5), points), model
+
+
+def fit_sdpa(points, half_rows, launch, half_length=None):
+    """Rate and half length; of one number of heads the rows tell nothing that lengths do not. Within
+    a window the length is always the window's: the half length is given."""
+
+    def model(q, p):
+        rows = p.batch * p.heads * p.length
+        length = q[1] if half_length is None else half_length
+        return model_seconds(sdpa_flop(p), p.window, rows, q[0], length, half_rows, launch)
+
+    best = max(sdpa_flop(p) / p.seconds for p in points)
+    start = (1.1 * best, 500.0) if half_length is None else (1.1 * best,)
+    return fit_logs(model, start, points), model
 
 
 def left_out_error(points, fit, family):

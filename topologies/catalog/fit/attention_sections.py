@@ -3,7 +3,7 @@
 import attention as att
 import public_tables as tables
 import toml_text as toml
-from sources import AIC, BYTES, CHARTS, PEAK, SIMUMAX
+from sources import AIC, BYTES, CHARTS, CUDNN, PEAK, SIMUMAX
 
 
 def attention_entry(device, direction, mask, head_size, fitted, error, points, source, method=""):
@@ -203,34 +203,44 @@ def serving_attention(rows, device, gpu):
     return fitted, error, len(points)
 
 
-def gb300_attention(rows, charts):
-    (rate, length, half_rows, launch, writes), error, count = serving_attention(
-        rows, "gb300", "GB300"
-    )
-    back, back_length, _, _ = charts.backward(64, True)
-    ahead, ahead_length, _, _ = charts.fit("FlashAttention-2", "fwd", 64, True)
-    _, full_length, _, _ = charts.fit("FlashAttention-2", "fwd", 64, False)
-    _, full_back_length, _, _ = charts.backward(64, False)
-    ratio = {"forward": 1.0, "backward": back / ahead}
-    of_mask = {
-        ("forward", "causal"): 1.0,
-        ("forward", "full"): full_length / ahead_length,
-        ("backward", "causal"): back_length / ahead_length,
-        ("backward", "full"): full_back_length / ahead_length,
-    }
+def cudnn_attention(path, device, gpu, half_rows, launch):
+    """cuDNN's, as TransformerEngine calls it in training, from NVIDIA's own benchmark: both
+    directions and masks of head 128, head 64 within a window, and the heads of latent attention
+    (192 and 128: priced at their mean)."""
     text = ""
-    for (direction, mask), stretch in of_mask.items():
-        is_measured = (direction, mask) == ("forward", "causal")
-        source = (
-            f"TensorRT-LLM's context kernel on GB300: {AIC}; the write of the key-value cache, "
-            f"{writes:.2f} times its bytes over the memory bandwidth, taken off"
-        )
-        if not is_measured:
-            source += (
-                ". Derived: this direction and mask relative to forward, causal, as "
-                f"FlashAttention-2's on H100: {CHARTS}"
+    lengths = {}
+    for direction, name in (("fwd", "forward"), ("bwd", "backward")):
+        for mask, sizes in (
+            ("causal", (128, 128)),
+            ("full", (128, 128)),
+            ("causal", (192, 128)),
+            ("causal", (64, 64)),
+        ):
+            points = tables.cudnn_attention(path, gpu, direction, mask, sizes)
+            if not points:
+                continue
+            is_windowed = points[0].window == points[-1].window
+            given = lengths[direction] if is_windowed else None
+
+            def fit(some):
+                return att.fit_sdpa(some, half_rows, launch, given)
+
+            fitted, _ = fit(points)
+            rate, length = (*fitted, given)[:2]
+            if (mask, sizes) == ("causal", (128, 128)):
+                lengths[direction] = length
+            error = att.left_out_error(points, fit, lambda p: p.length)
+            print(gpu, "cuDNN", direction, mask, sizes, rate, length, error)
+            entry = (rate, length, half_rows, launch)
+            text += attention_entry(
+                device,
+                name,
+                mask,
+                sum(sizes) // 2,
+                entry,
+                max(error, 0.05),
+                len(points),
+                CUDNN.format(version=points[0].cudnn)
+                + "; half_rows and launch from aiconfigurator's context kernels, of several numbers of heads",
             )
-        fitted = (rate * ratio[direction], length * stretch, half_rows, launch)
-        bound = error if is_measured else 0.15
-        text += attention_entry("gb300", direction, mask, 128, fitted, bound, count, source)
     return text

@@ -19,6 +19,7 @@ VIDUR_AXES = (
     (768, 2304, 6912, 20736, 62208),
     (512, 1536, 4608, 13824, 28672),
 )
+HERE = os.path.dirname(os.path.abspath(__file__))
 AIC_AXES = ((1, 64, 512, 2048, 4096, 8192, 16384), (1024, 4096, 16384), (1024, 4096, 16384))
 SMOOTHNESS = {"vidur": 1.0, "aic": 0.1}  # least error of a left-out (n, k), of 0.03 to 10
 TILE_ROWS = 128
@@ -127,7 +128,27 @@ def sustained_rates(rows, ratios):
     return wide, narrow
 
 
-def layout_section(ratios):
+def sums_on_top(rows, table, sustained):
+    """How often the bytes of an fp32 sum, read and written at full bandwidth, come on top of the
+    product that is added to it: the share that makes SimuMax's mean error least. `sustained`: by how
+    much its products take longer than the table's."""
+    chosen = [r for r in rows if "output fp32, accumulating" in r["notes"]]
+    found = tables.products(chosen, "SimuMax", "B200", "bf16", "wgrad")
+    parts = [
+        (sustained * gemm.predict(table, gemm.point(p.m, p.n, p.k, p.seconds, 2, shape(p)), False),
+         8.0 * p.m * p.n / BYTES["b200"], p.seconds)
+        for p in found
+    ]
+
+    def error(share):
+        return statistics.fmean(abs((one + share * on_top) / took - 1) for one, on_top, took in parts)
+
+    best = min((0.05 * i for i in range(41)), key=error)
+    print("sums on top", best, error(best), "without", error(0.0))
+    return best, error(best), len(parts)
+
+
+def layout_section(ratios, sums=None):
     """dgrad and wgrad relative to forward: medians over SimuMax's shapes of the time relative to
     the table at the product's own sizes, forward's median taken as 1."""
     forward = statistics.median(ratios["fwd"])
@@ -140,16 +161,23 @@ def layout_section(ratios):
         ("dgrad", toml.number(factor["dgrad"])),
         ("wgrad", toml.number(factor["wgradbf16"])),
         ("wgrad_accumulate", toml.number(factor["wgradfp32"])),
+    ]
+    source = (
+        f"Time relative to forward at the same m, n, k: medians over {SIMUMAX}, B200, "
+        "cuBLAS through TransformerEngine, each against this project's table of B200. No "
+        "other device has both directions: its ratios stand for all"
+    )
+    if sums is not None:
+        share, error, count = sums
+        entries.append(("sums_on_top", toml.number(share)))
+        source += (
+            f". Sums on top: least mean error, {100 * error:.1f} %, of the {count} products there that "
+            "are added to fp32 sums"
+        )
+    entries += [
         ("error", toml.number(spread)),
         ("points", str(sum(map(len, ratios.values())))),
-        (
-            "source",
-            toml.text(
-                f"Time relative to forward at the same m, n, k: medians over {SIMUMAX}, B200, "
-                "cuBLAS through TransformerEngine, each against this project's table of B200. No "
-                "other device has both directions: its ratios stand for all"
-            ),
-        ),
+        ("source", toml.text(source)),
     ]
     return toml.table("[layouts]", entries)
 
@@ -231,6 +259,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--measurements", required=True, help="folder of vidur-GPU-MODEL.csv")
     parser.add_argument("--kernels", required=True, help="kernels.csv")
+    parser.add_argument("--cudnn", default=os.path.join(HERE, "cudnn_attention.csv"))
     parser.add_argument("--out", required=True, help="folder of the device files")
     parser.add_argument("--date", default=datetime.date.today().isoformat())
     options = parser.parse_args()
@@ -240,6 +269,11 @@ def main():
     h200_fit, _, _ = sections_of.serving_attention(rows, "h100", "H200")
     charts = sections_of.Charts(rows, half_rows=h200_fit[2], launch=5e-6)
     a100_serving, _, _ = sections_of.serving_attention(rows, "a100", "A100")
+
+    gb300_fit, _, _ = sections_of.serving_attention(rows, "gb300", "GB300")
+
+    def cudnn(device, gpu, serving, launch):
+        return sections_of.cudnn_attention(options.cudnn, device, gpu, serving[2], launch)
 
     wide, wide_points = {}, {}
     sections, eighths = {}, {}
@@ -273,6 +307,7 @@ def main():
         sections[device] = text + text8
         eighths[device] = text8
     layouts = layout_section(ratios)
+    blackwell_layouts = layout_section(ratios, sums_on_top(rows, wide["b200"], statistics.median(ratios["fwd"])))
     scaled = wide["b200"]._replace(
         roofline=(
             wide["b200"].roofline[0],
@@ -333,13 +368,12 @@ def main():
     streaming = wide["h100"].roofline[2] / BYTES["h100"]
     stream_note = "Rate at which one-row products stream their weights, rotated past the cache: " + AIC
     body = text + eighths["h100"] + layouts + sections_of.h100_attention(charts)
-    body += sections_of.version_sections(
+    versions = sections_of.version_sections(
         rows, "h100", "H100", "FlashAttention-2", "flash-2", charts.half_rows, charts.launch
-    )
-    body += sections_of.first_version_like(
+    ) + sections_of.first_version_like(
         rows, "h100", charts, "A100", a100_serving[2], max(a100_serving[3], 3e-6), a100_two
     )
-    body += rows_sections("h100", small, streaming, stream_note)
+    body += versions + rows_sections("h100", small, streaming, stream_note)
     writer.write(
         "h100-sxm",
         "H100 SXM. Products in 16 bits from Vidur, as for A100 and for the same reasons: cuBLAS "
@@ -356,8 +390,9 @@ def main():
     )
     writer.write(
         "h200-sxm",
-        "H200 SXM: the die and power limit of H100, faster memory. No own measurement: no H200 was "
-        "at hand when this was written; measure one with 'forerun measure'.",
+        "H200 SXM: the die and power limit of H100, faster memory. Attention by cuDNN's own benchmark; "
+        "products and element-wise kernels were not measured on it: no H200 was at hand when this was "
+        "written; measure one with 'forerun measure'.",
         like(
             "h200-sxm",
             "h100-sxm",
@@ -365,9 +400,8 @@ def main():
             "Same die and power limit as H100; its fractions of H200's own peak and bandwidth. The "
             "error is what B200's table costs on GB200, where both were measured",
         ),
-        "",
+        cudnn("h100", "H200", h200_fit, charts.launch) + versions,
     )
-    attention_text = sections_of.gb300_attention(rows, charts)
     for device, name in (("b200", "b200-sxm"), ("gb200", "gb200")):
         memory = toml.table(
             "[memory]",
@@ -380,16 +414,13 @@ def main():
         )
         writer.write(
             name,
-            f"{name.upper()}: products from aiconfigurator, brought to sustained clocks. Attention and element-wise kernels were "
-            "not measured on it and are taken over: attention from GB300, whose exponentials are "
-            "twice as fast, so that its prices are a lower bound. The factor was decided after step "
+            f"{name.upper()}: products from aiconfigurator, brought to sustained clocks; attention by "
+            "cuDNN's own benchmark. Element-wise kernels were not measured on it. The factor was decided after step "
             "times had been compared, by someone who had not seen them, on kernel grounds: "
             "aiconfigurator's runs of a few milliseconds show no plateau, SimuMax's hold 1,105 "
             "TFLOP/s (within 4 %) from 1 ms on whatever the shape, as a power limit does.",
-            like(name, "gb300", 0.30, "Attention as the fraction of peak that GB300 reaches; a lower "
-                 "bound on time: its special function units are doubled. Not measured: a guess at "
-                 "the error"),
-            sections[device] + layouts + memory,
+            [("name", toml.text(name))],
+            sections[device] + blackwell_layouts + cudnn(device, name.split("-")[0].upper(), gb300_fit, gb300_fit[3]) + memory,
         )
     memory = toml.table(
         "[memory]",
@@ -405,14 +436,14 @@ def main():
         "B300 SXM: products from aiconfigurator, brought to sustained clocks; attention taken over from GB300, the same die.",
         like("b300-sxm", "gb300", taken_over, "Attention of GB300, the same die at a higher power "
              "limit. The error is what B200's table costs on GB200"),
-        sections["b300"] + layouts + memory,
+        sections["b300"] + blackwell_layouts + memory,
     )
     writer.write(
         "gb300",
-        "GB300: attention from aiconfigurator, products taken over from B300, the same die.",
+        "GB300: attention by cuDNN's own benchmark, products taken over from B300, the same die.",
         like("gb300", "b300-sxm", taken_over, "Products and memory of B300, the same die at a lower "
              "power limit. The error is what B200's table costs on GB200"),
-        attention_text,
+        cudnn("gb300", "GB300", gb300_fit, gb300_fit[3]),
     )
 
 

@@ -10,6 +10,10 @@ Product = collections.namedtuple("Product", "m n k seconds")
 Attention = collections.namedtuple(
     "Attention", "batch length heads kv_heads head_size causal tflops seconds"
 )
+Sdpa = collections.namedtuple(
+    "Sdpa",
+    "batch length heads kv_heads head_size value_size window is_causal is_forward cudnn seconds",
+)
 Rows = collections.namedtuple("Rows", "model bytes seconds")
 Message = collections.namedtuple("Message", "ranks bytes seconds")
 
@@ -106,6 +110,31 @@ def attention(rows, source, gpu, direction, implementation="", head_size=None, c
         seconds = 1e-6 * float(r["time_us"]) if r["time_us"] else passes * flop / (1e12 * rate)
         found.append(Attention(*shape, causal, rate, seconds))
     return found
+
+
+def cudnn_attention(path, gpu, direction, mask, sizes):
+    """Training's attention in 16 bits; `sizes`: of a query's and a value's head."""
+    found = []
+    with open(path, newline="", encoding="utf-8") as stream:
+        for r in csv.DictReader(stream):
+            if (r["gpu"], r["direction"], r["mask"]) != (gpu, direction, mask):
+                continue
+            if (int(r["head_size"]), int(r["value_size"])) != sizes:
+                continue
+            shape = [int(r[key]) for key in ("batch", "length", "heads", "kv_heads")]
+            window = int(r["window"]) or shape[1]
+            found.append(
+                Sdpa(*shape, *sizes, window, mask == "causal", direction == "fwd", r["cudnn"],
+                     1e-3 * float(r["milliseconds"]))
+            )
+    return found
+
+
+def sdpa_flop(p):
+    """Two products over the pairs of query and key that the mask leaves; backward five halves of it."""
+    pairs = p.length * p.window - (0.5 * p.window**2 if p.is_causal else 0.0)
+    forward = 2.0 * p.batch * p.heads * pairs * (p.head_size + p.value_size)
+    return forward * (1.0 if p.is_forward else 2.5)
 
 
 def attention_flop(batch, length, heads, kv_heads, head_size, causal):

@@ -8,4 +8,5 @@ BYTES = {"a100": 2039e9, "h100": 3350e9, "b200": 8e12, "b300": 8e12, "gb200": 8e
 VIDUR = "microsoft/vidur commit 7d475133 (data/profiling/compute)"
 AIC = "ai-dynamo/aiconfigurator commit 095f58a51 (systems/data, TensorRT-LLM 1.3.0rc20)"
 CHARTS = "Dao-AILab/flash-attention commit 0251105a (charts in assets/)"
+CUDNN = "NVIDIA/cudnn-frontend (benchmark/sdpa_benchmark_training, cuDNN {version}; cudnn_attention.csv)"
 SIMUMAX = "MooreThreads/SimuMax commit 4dcaae5 (configs/system)"
