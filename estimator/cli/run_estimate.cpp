@@ -15,6 +15,7 @@
 #include "estimator/cli/write_result.hpp"
 #include "estimator/estimate/estimate.hpp"
 #include "estimator/estimate/estimate_table.hpp"
+#include "estimator/estimate/priced_operations.hpp"
 #include "estimator/estimate/trace_json.hpp"
 #include "estimator/forecast/forecast.hpp"
 #include "estimator/profile/build_info.hpp"
@@ -47,7 +48,14 @@ ExitCode run_estimate(const Options& options, const OutputStreams& streams) {
       fmt::print(streams.log, "  {:<28} {}\n", name, value);
     }
   }
-  write_result(to_json(estimate), print_estimate, options, streams.out);
+  const auto operations = priced_operations(estimate);
+  if (options.verbosity == Verbosity::verbose) {
+    constexpr std::size_t shown = 25;
+    print_operations(operations, shown, streams.log);
+  }
+  nlohmann::ordered_json document = to_json(estimate);
+  document["operations"] = to_json(operations);
+  write_result(document, print_estimate, options, streams.out);
   if (estimate.infeasible_because) {
     fmt::print(streams.log, "forerun: infeasible: {}\n", *estimate.infeasible_because);
     return ExitCode::infeasible;
