@@ -12,8 +12,46 @@ namespace {
 // No row of a table is longer; regular expressions take stack by the byte.
 constexpr std::size_t longest_line = 4096;
 
+// Digits as 0, letters as a, so that "Tue Dec  1 01:19:23 2026" becomes a form.
+bool has_form(std::string_view text, std::string_view form) {
+  const auto fits = [](char at, char wanted) {
+    const bool is_digit = at >= '0' && at <= '9';
+    const bool is_letter = (at >= 'a' && at <= 'z') || (at >= 'A' && at <= 'Z');
+    switch (wanted) {
+      case '0':
+        return is_digit;
+      case 'a':
+        return is_letter;
+      case ' ':
+        return at == ' ' || is_digit;  // of a day
+      default:
+        return at == wanted;
+    }
+  };
+  return text.size() >= form.size() && std::ranges::equal(text.substr(0, form.size()), form, fits);
+}
+
+// "Tue Dec  1 01:19:23 2026<stdout>:text", or a tag behind the year, of mpirun --timestamp-output;
+// "2026-12-01T01:19:23.123Z text" of collectors of logs.
+std::string_view without_time(std::string_view text) {
+  constexpr std::string_view of_mpirun = "aaa aaa  0 00:00:00 0000";
+  constexpr std::string_view of_collectors = "0000-00-00T00:00:00";
+  if (has_form(text, of_mpirun)) {
+    text.remove_prefix(of_mpirun.size());
+    const std::size_t end = text.find(">:");
+    if (text.starts_with("<std") && end != std::string_view::npos) {
+      text.remove_prefix(end + 2);
+    }
+  } else if (has_form(text, of_collectors)) {
+    const std::size_t end = text.find(' ');
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  return text;
+}
+
 // "[1,0]<stdout>: text" of mpirun --tag-output.
 std::string_view without_tag(std::string_view text) {
+  text = without_time(text);
   const std::size_t end = text.find(">:");
   if (text.starts_with('[') && end != std::string_view::npos &&
       text.substr(0, end).find("]<std") != std::string_view::npos) {

@@ -9,7 +9,8 @@ namespace forerun {
 
 struct LogLine {
   std::string place;     ///< "run.log:17", for messages
-  std::string text;      ///< without the tag of mpirun --tag-output, mpiexec -l or srun --label
+  std::string text;      ///< without times of mpirun --timestamp-output and collectors, and
+                         ///< the tag of mpirun --tag-output, mpiexec -l or srun --label
   bool is_last = false;  ///< and without an end: a run that was killed may have cut it off
 };
 

@@ -73,6 +73,17 @@ void add_levels(const MeasuredTopology& topology, Times& times) {
   }
 }
 
+// A mean has no interval of its own: that of the isolated median, relatively, stands for it.
+void add_back_to_back(const CollectiveRecord& record, Times& times) {
+  if (!record.back_to_back) {
+    return;
+  }
+  const Timing& timing = record.timing;
+  const double mean = record.back_to_back->in(unit::second);
+  times[text_of(record.key) + " back to back"] = {
+      mean * (timing.low / timing.median), mean, mean * (timing.high / timing.median)};
+}
+
 Times times_of(const Profile& profile) {
   Times times;
   for (const KernelRecord& record : profile.kernels) {
@@ -80,6 +91,7 @@ Times times_of(const Profile& profile) {
   }
   for (const CollectiveRecord& record : profile.collectives) {
     times[text_of(record.key)] = interval_of(record.timing);
+    add_back_to_back(record, times);
   }
   if (profile.topology) {
     add_pairs(*profile.topology, profile.hosts, times);

@@ -11,7 +11,8 @@ namespace forerun {
 /// One key or link that both measurements have, and its time in each. Links by their time per byte
 /// or their latency.
 struct Comparison {
-  /// A kernel, a collective, "link 0-2 (node1, node2) bandwidth", "level 'network' latency".
+  /// A kernel, a collective, the same "back to back", "link 0-2 (node1, node2) bandwidth", "level
+  /// 'network' latency".
   std::string key;
   double old_s = 0.0;
   double new_s = 0.0;
@@ -22,9 +23,10 @@ struct Comparison {
 /// Every kernel and collective key, pair of ranks and level that both profiles have, slowest first.
 /// `tolerance` is a fraction: 0.05 lets 5 % pass. A key is slower when new > (1 + tolerance) old
 /// and the lower end of the new interval is above the upper end of the old one; a pair, when the
-/// same holds with the half widths of its medians. Levels have no interval: twice their spread over
-/// the root of the number of their pairs stands for it. A pair is compared where both profiles have
-/// its ranks on the same hosts, and never where only one knows its hosts.
+/// same holds with the half widths of its medians. Times back to back are means, whose interval is
+/// taken as relatively as wide as that of one operation by itself. Levels have no interval: twice
+/// their spread over the root of the number of their pairs stands for it. A pair is compared where
+/// both profiles have its ranks on the same hosts, and never where only one knows its hosts.
 [[nodiscard]] std::vector<Comparison> compare_profiles(const Profile& before,
                                                        const Profile& after,
                                                        double tolerance);

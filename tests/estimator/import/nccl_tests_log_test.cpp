@@ -234,6 +234,27 @@ TEST(NcclTestsLog, ReadsWhatSrunLabels) {
   EXPECT_EQ(log.records[0].key.group, (GroupShape{4, 2, 1}));
 }
 
+// mpirun --timestamp-output with and without --tag-output, and what collectors of logs write.
+TEST(NcclTestsLog, ReadsLinesWithTimes) {
+  const auto with = [](const std::string& head) {
+    std::string timed = nccl_log;
+    for (std::size_t at = timed.find("[1,0]<stdout>:"); at != std::string::npos;
+         at = timed.find("[1,0]<stdout>:", at + head.size())) {
+      timed.replace(at, std::string("[1,0]<stdout>:").size(), head);
+    }
+    return timed;
+  };
+  for (const char* head : {"Tue Dec  1 01:19:23 2026<stdout>:",
+                           "Wed Dec 30 23:59:59 2026[1,0]<stdout>:",
+                           "2026-12-01T01:19:23.123456789Z ",
+                           "2026-12-01T01:19:23+01:00 "}) {
+    const WrittenFile file("all.log", with(head));
+    const ImportedLog log = read_nccl_tests(file.path(), {});
+    ASSERT_EQ(log.records.size(), 3U) << head;
+    EXPECT_EQ(log.records[0].key.group, (GroupShape{4, 2, 1})) << head;
+  }
+}
+
 // mpiexec -l of MPICH and Intel MPI.
 TEST(NcclTestsLog, ReadsWhatMpiexecLabels) {
   std::string labelled = nccl_log;

@@ -51,6 +51,22 @@ TEST(CompareProfiles, NamesWhatExceedsTheTolerance) {
   EXPECT_NEAR(rows.front().ratio, 1.06, 1e-12);
 }
 
+// What a link carries in a row may fall while one message by itself is as fast as ever.
+TEST(CompareProfiles, NamesWhatIsSlowerBackToBack) {
+  Profile before = made_profile();
+  ASSERT_FALSE(before.collectives.empty());
+  CollectiveRecord& record = before.collectives.front();
+  record.back_to_back = record.timing.median;
+  Profile after = before;
+  EXPECT_TRUE(slower(compare_profiles(before, after, 0.05)).empty());
+  after.collectives.front().back_to_back = 1.3 * record.timing.median;
+  EXPECT_THAT(slower(compare_profiles(before, after, 0.05)),
+              testing::ElementsAre(text_of(record.key) + " back to back"));
+  after.collectives.front().back_to_back = std::nullopt;
+  EXPECT_THAT(not_measured_again(before, after),
+              testing::ElementsAre(text_of(record.key) + " back to back"));
+}
+
 TEST(CompareProfiles, LetsOverlappingIntervalsPass) {
   const Profile before = made_profile();
   Profile after = before;
