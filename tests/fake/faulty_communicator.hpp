@@ -3,15 +3,17 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "comm/communicator.hpp"
+#include "units/bfloat16.hpp"
 
 namespace forerun {
 
-/// Passes everything on to another communicator, but multiplies every fp32 result of `broken` by
-/// 1.5. Groups split from it are as faulty.
+/// Passes everything on to another communicator, but multiplies every fp32 and bf16 result of
+/// `broken` by 1.5. Groups split from it are as faulty.
 class FaultyCommunicator : public Communicator {
  public:
   FaultyCommunicator(Communicator& sound, Collective broken) : sound_(sound), broken_(broken) {}
@@ -32,22 +34,22 @@ class FaultyCommunicator : public Communicator {
   void all_reduce(
       const void* send, void* receive, std::int64_t count, DataType type, ReduceOp op) override {
     sound_.all_reduce(send, receive, count, type, op);
-    spoil(Collective::all_reduce, receive, count);
+    spoil(Collective::all_reduce, receive, count, type);
   }
 
   void all_gather(const void* send, void* receive, std::int64_t count, DataType type) override {
     sound_.all_gather(send, receive, count, type);
-    spoil(Collective::all_gather, receive, count * size());
+    spoil(Collective::all_gather, receive, count * size(), type);
   }
 
   void reduce_scatter(const void* send, void* receive, std::int64_t count, DataType type) override {
     sound_.reduce_scatter(send, receive, count, type);
-    spoil(Collective::reduce_scatter, receive, count);
+    spoil(Collective::reduce_scatter, receive, count, type);
   }
 
   void all_to_all(const void* send, void* receive, std::int64_t count, DataType type) override {
     sound_.all_to_all(send, receive, count, type);
-    spoil(Collective::all_to_all, receive, count * size());
+    spoil(Collective::all_to_all, receive, count * size(), type);
   }
 
   void all_to_all_v(const void* send,
@@ -60,7 +62,7 @@ class FaultyCommunicator : public Communicator {
     for (const std::int64_t part : receive_counts) {
       count += part;
     }
-    spoil(Collective::all_to_all, receive, count);
+    spoil(Collective::all_to_all, receive, count, type);
   }
 
   void start_collective(const CollectiveCall& call) override {
@@ -72,14 +74,14 @@ class FaultyCommunicator : public Communicator {
     sound_.finish_collectives();
     for (const CollectiveCall& call : started_) {
       const bool gathers = call.op == Collective::all_gather || call.op == Collective::all_to_all;
-      spoil(call.op, call.receive, gathers ? call.count * size() : call.count);
+      spoil(call.op, call.receive, gathers ? call.count * size() : call.count, call.type);
     }
     started_.clear();
   }
 
   void broadcast(void* buffer, std::int64_t count, DataType type, int root) override {
     sound_.broadcast(buffer, count, type, root);
-    spoil(Collective::broadcast, buffer, count);
+    spoil(Collective::broadcast, buffer, count, type);
   }
 
   void start_send(const void* send, std::int64_t count, DataType type, int to) override {
@@ -88,7 +90,7 @@ class FaultyCommunicator : public Communicator {
 
   void receive(void* receive, std::int64_t count, DataType type, int from) override {
     sound_.receive(receive, count, type, from);
-    spoil(Collective::send_recv, receive, count);
+    spoil(Collective::send_recv, receive, count, type);
   }
 
   void send_receive(const void* send,
@@ -98,7 +100,7 @@ class FaultyCommunicator : public Communicator {
                     std::int64_t count,
                     DataType type) override {
     sound_.send_receive(send, to, receive, from, count, type);
-    spoil(Collective::send_recv, receive, count);
+    spoil(Collective::send_recv, receive, count, type);
   }
 
   void finish_sends() override { sound_.finish_sends(); }
@@ -108,13 +110,20 @@ class FaultyCommunicator : public Communicator {
   }
 
  private:
-  void spoil(Collective op, void* values, std::int64_t count) const {
+  void spoil(Collective op, void* values, std::int64_t count, DataType type) const {
     if (op != broken_ || size() == 1) {
       return;
     }
-    auto* const numbers = static_cast<float*>(values);
-    for (std::int64_t i = 0; i < count; ++i) {
-      numbers[i] *= 1.5F;
+    if (type == DataType::fp32) {
+      for (float& number :
+           std::span(static_cast<float*>(values), static_cast<std::size_t>(count))) {
+        number *= 1.5F;
+      }
+    } else if (type == DataType::bf16) {
+      for (std::uint16_t& bits :
+           std::span(static_cast<std::uint16_t*>(values), static_cast<std::size_t>(count))) {
+        bits = bf16_from_float(1.5F * float_from_bf16(bits));
+      }
     }
   }
 

@@ -62,6 +62,46 @@ TEST(RehearsedExperts, EqualWithRecomputationAndWithoutShardedState) {
   }
 }
 
+// Sums that are rounded before a router turn tokens between experts that it weighs alike, which the
+// tolerance knows; where nothing is summed there, none turns.
+TEST(RehearsedExperts, EqualTheUnsplitStepInBf16) {
+  const auto ranks = world();
+  for (const ParallelLayout& layout : layouts_of(ranks->size())) {
+    Job job = small_mixtral(layout);
+    job.recipe.precision = Precision::bf16;
+    expect_equal(job, *ranks);
+  }
+}
+
+TEST(RehearsedExperts, ShowABrokenExchangeInBf16Too) {
+  const auto ranks = world();
+  if (ranks->size() != 2) {
+    GTEST_SKIP() << "one size is enough";
+  }
+  for (const ParallelLayout& layout :
+       {ParallelLayout{.expert = 2, .data = 2}, ParallelLayout{.tensor = 2, .expert = 2}}) {
+    Job job = small_mixtral(layout);
+    job.recipe.precision = Precision::bf16;
+    for (const Collective broken : {Collective::all_to_all, Collective::reduce_scatter}) {
+      FaultyCommunicator faulty(*ranks, broken);
+      EXPECT_FALSE(compare(job, faulty).equal) << text_of(layout);
+    }
+  }
+}
+
+// Four experts at 2^-8: 0.03 + sqrt(2 / 64).
+TEST(RehearsedExperts, AllowForChoicesThatFallEitherWay) {
+  Job job = small_mixtral({.tensor = 2});
+  job.model.moe->experts = 4;
+  EXPECT_EQ(equality_tolerance(job), 1e-5);
+  job.recipe.precision = Precision::bf16;
+  EXPECT_NEAR(equality_tolerance(job), 0.03 + 0.1767767, 1e-6);
+  job.model.moe->experts = 128;
+  EXPECT_EQ(equality_tolerance(job), 0.5);
+  job.layout = {.expert = 2, .data = 2};
+  EXPECT_EQ(equality_tolerance(job), 0.03);
+}
+
 // Tokens that stay where they are, or gradients of experts that are not summed, must show.
 TEST(RehearsedExperts, ShowABrokenExchange) {
   const auto ranks = world();
