@@ -41,7 +41,7 @@ struct LayoutFactors {
   /// How often reading and writing an fp32 C at the memory's full bandwidth comes on top of the
   /// product that is added to it; where it is known it stands for `wgrad_accumulate`.
   std::optional<double> sums_on_top = std::nullopt;
-  double error = 0.0;             ///< mean relative spread of the ratios
+  double error = 0.0;  ///< mean relative spread of the ratios
   std::string source;
 };
 

@@ -90,7 +90,7 @@ void add_decode(const Options& options,
   const Strictness strictness =
       options.strict ? Strictness::interpolated_or_better : Strictness::any_tier;
   try {
-    const Capacity capacity = serve(request, sized.cluster, prices_of(sized, strictness));
+    const Capacity capacity = serve(request, sized.cluster, prices_of_slowest(sized, strictness));
     const PassTime& time = capacity.decode.point.time;
     if (capacity.infeasible_because || capacity.tokens_per_s <= 0.0) {
       inputs.no_decode_because =

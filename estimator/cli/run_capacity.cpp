@@ -94,7 +94,7 @@ ExitCode run_capacity(const Options& options, const OutputStreams& streams) {
   }
   const Strictness strictness =
       options.strict ? Strictness::interpolated_or_better : Strictness::any_tier;
-  Capacity capacity = serve(request, hardware.cluster, prices_of(hardware, strictness));
+  Capacity capacity = serve(request, hardware.cluster, prices_of_slowest(hardware, strictness));
   capacity.notes.insert(capacity.notes.end(), hardware.notes.begin(), hardware.notes.end());
   write_result(to_json(capacity, hardware.cluster), print_capacity, options, streams.out);
   if (capacity.infeasible_because) {

@@ -118,7 +118,8 @@ void print_profile(const Json& profile, std::ostream& out) {
                text_of(layer["chained_s"].get<double>() * unit::second),
                text_of(layer["alone_s"].get<double>() * unit::second));
   }
-  if (const Json& noise = profile["noise"]; !noise.empty()) {
+  const Json& noise = profile["noise"];
+  if (!noise.empty() && noise.back()["ranks"] > 1) {
     const Json& widest = noise.back();
     fmt::print(out,
                "\n{} ranks that do {} of the same work are done after {:.3f} times their kernels' "

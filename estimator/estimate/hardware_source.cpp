@@ -193,4 +193,11 @@ PriceList prices_of(const HardwareSource& hardware, Strictness strictness) {
   return prices;
 }
 
+PriceList prices_of_slowest(HardwareSource hardware, Strictness strictness) {
+  if (hardware.profile) {
+    hardware.profile->noise.clear();
+  }
+  return prices_of(hardware, strictness);
+}
+
 }  // namespace forerun

@@ -33,4 +33,8 @@ struct HardwareSource {
 /// --comm-only) are the file's device's, unless `strictness` refuses those.
 [[nodiscard]] PriceList prices_of(const HardwareSource& hardware, Strictness strictness);
 
+/// For passes to which nobody adds what ranks wait for one another: kernels at the slowest rank's
+/// times.
+[[nodiscard]] PriceList prices_of_slowest(HardwareSource hardware, Strictness strictness);
+
 }  // namespace forerun

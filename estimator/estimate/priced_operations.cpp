@@ -13,6 +13,7 @@
 #include "estimator/estimate/hardware_source.hpp"
 #include "estimator/profile/nvfp4_prices.hpp"
 #include "estimator/step/part_cost.hpp"
+#include "estimator/step/tail_cost.hpp"
 #include "jobs/chunk_placement.hpp"
 #include "units/quantity_text.hpp"
 #include "units/unit.hpp"
@@ -79,11 +80,14 @@ std::vector<PricedOperation> priced_operations(const JobEstimate& estimate) {
   const PriceList prices = prices_for(
       prices_of(request.hardware, request.strictness), job.recipe.precision, cluster.device);
   Pricing pricing(prices, job.recipe.software, request.overlap);
+  const auto offload = tail_offload(job,
+                                    stage_weights(job, estimate.step.slowest_stage),
+                                    host_link_for(job.recipe.offload, cluster));
   std::vector<PricedOperation> operations;
   for (const auto& [what, times] : calls_of(estimate, placement_on(cluster, request.rank_order))) {
     std::visit(
         [&, times = times, part = what.second](const auto& key) {
-          const Price& price = pricing.of(key);
+          const Price price = tail_price(pricing, key, offload);
           operations.push_back({text_of(key), part, times, price.time, price.tier});
         },
         what.first);

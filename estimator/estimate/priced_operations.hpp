@@ -22,7 +22,7 @@ struct PricedOperation {
 };
 
 /// Of a rank of the stage that the breakdown belongs to, the longest in all first. Without messages
-/// between stages and the products that adapters and teachers add beside the job's own.
+/// between stages, a teacher's passes, and what ranks wait for one another.
 [[nodiscard]] std::vector<PricedOperation> priced_operations(const JobEstimate& estimate);
 
 /// [{key, part, calls, time_s, total_s, tier}, ...]

@@ -32,19 +32,24 @@ bool has_form(std::string_view text, std::string_view form) {
 }
 
 // "Tue Dec  1 01:19:23 2026<stdout>:text", or a tag behind the year, of mpirun --timestamp-output;
-// "2026-12-01T01:19:23.123Z text" of collectors of logs.
+// "2026-12-01T01:19:23.123Z text" of collectors of logs, with a space for the T or "stdout F"
+// behind it.
 std::string_view without_time(std::string_view text) {
   constexpr std::string_view of_mpirun = "aaa aaa  0 00:00:00 0000";
   constexpr std::string_view of_collectors = "0000-00-00T00:00:00";
+  constexpr std::string_view with_a_space = "0000-00-00 00:00:00";
   if (has_form(text, of_mpirun)) {
     text.remove_prefix(of_mpirun.size());
     const std::size_t end = text.find(">:");
     if (text.starts_with("<std") && end != std::string_view::npos) {
       text.remove_prefix(end + 2);
     }
-  } else if (has_form(text, of_collectors)) {
-    const std::size_t end = text.find(' ');
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  } else if (has_form(text, of_collectors) || has_form(text, with_a_space)) {
+    const std::size_t end = std::min(text.find_first_of(" \t", of_collectors.size()), text.size());
+    text.remove_prefix(std::min(end + 1, text.size()));
+    for (const std::string_view stream : {"stdout F ", "stderr F "}) {
+      text.remove_prefix(text.starts_with(stream) ? stream.size() : 0);
+    }
   }
   return text;
 }
@@ -56,6 +61,7 @@ std::string_view without_tag(std::string_view text) {
   if (text.starts_with('[') && end != std::string_view::npos &&
       text.substr(0, end).find("]<std") != std::string_view::npos) {
     text.remove_prefix(end + 2);
+    text = without_time(text);
   }
   // "[0] text" of mpiexec -l and -prepend-rank.
   const std::size_t bracket = std::min(text.find_first_not_of("0123456789", 1), text.size());

@@ -194,7 +194,13 @@ void add_profile(const Profile& newer, MergedProfile& merged) {
   profile.sustained_factor =
       newer.sustained_factor ? newer.sustained_factor : profile.sustained_factor;
   profile.layer_factor = newer.layer_factor ? newer.layer_factor : profile.layer_factor;
-  profile.noise = newer.noise.empty() ? profile.noise : newer.noise;
+  // Of a single rank, or of few, nothing follows for many.
+  const auto ranks_of = [](const std::vector<NoisePoint>& noise) {
+    return noise.empty() ? 0 : noise.back().ranks;
+  };
+  if (ranks_of(newer.noise) >= ranks_of(profile.noise)) {
+    profile.noise = newer.noise;
+  }
   profile.clock_hz = newer.clock_hz ? newer.clock_hz : profile.clock_hz;
 }
 

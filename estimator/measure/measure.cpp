@@ -272,7 +272,11 @@ class Measurement {
   // In pieces far apart, since what disturbs ranks comes and goes.
   void noise_round() {
     const bool wants = options_.what != MeasureOptions::What::collectives && !options_.jobs.empty();
-    if (!wants || !profile_.noise.empty() || !has_time()) {
+    if (!wants || !profile_.noise.empty()) {
+      return;
+    }
+    if (std::string reason = end_reason(); !reason.empty()) {
+      noise_complaint_ = std::move(reason);
       return;
     }
     const Seconds piece = std::min(share_for_noise * options_.budget, most_for_noise);

@@ -110,12 +110,12 @@ std::optional<Price> CatalogPrices::price_of(const KernelKey& key, const GemmSha
   }
   const ProductSizes sizes{s.m, s.n, s.k};
   const Seconds forward = products->lattice.time(sizes);
-  if (s.output == GemmOutput::store) {
-    return product_price(*products, s.layout, forward);
+  Price price = product_price(*products, s.layout, forward);
+  if (s.output == GemmOutput::accumulate_fp32) {
+    price.time = std::max(price.time, forward + adding_time(*products, sizes));
+    price.relative_error = std::hypot(products->error, layouts_.error);
   }
-  return Price{forward + adding_time(*products, sizes),
-               Tier::fitted,
-               std::hypot(products->error, layouts_.error)};
+  return price;
 }
 
 // An expert's weight gradient is a sum over few rows, which is added, tile by tile, to what earlier
@@ -140,19 +140,20 @@ std::optional<Price> CatalogPrices::price_of(const KernelKey& key,
     return std::nullopt;
   }
   const GemmLattice& lattice = products->lattice;
-  ProductSizes all{std::max<std::int64_t>(s.rows, 1), s.n, s.k};
-  if (s.layout == GemmLayout::tn && s.output == GemmOutput::accumulate_fp32) {
-    const Bytes sums = accumulated_bytes(s);
-    const Seconds multiplied = lattice.grouped_time(all, minimum_traffic(key) - sums);
-    return product_price(
-        *products, s.layout, multiplied + lattice.streaming_time(moved_on_top * sums));
-  }
+  const ProductSizes rows{std::max<std::int64_t>(s.rows, 1), s.n, s.k};
+  ProductSizes all = rows;
   if (s.layout == GemmLayout::nn) {
-    all = {std::max<std::int64_t>(s.rows, 1), s.k, s.n};
+    all = {rows.m, s.k, s.n};
   } else if (s.layout == GemmLayout::tn) {
     all = {s.groups * s.n, s.k, std::max<std::int64_t>(s.rows / s.groups, 1)};
   }
-  return product_price(*products, s.layout, lattice.grouped_time(all, minimum_traffic(key)));
+  if (s.layout != GemmLayout::tn || s.output == GemmOutput::store) {
+    return product_price(*products, s.layout, lattice.grouped_time(all, minimum_traffic(key)));
+  }
+  const Bytes sums = accumulated_bytes(s);
+  const Seconds multiplied = lattice.grouped_time(rows, minimum_traffic(key) - sums);
+  return product_price(
+      *products, s.layout, multiplied + lattice.streaming_time(moved_on_top * sums));
 }
 
 // Attention that stores its scores: its two products are batches of [queries x keys x head size],

@@ -75,7 +75,7 @@ void add_levels(const MeasuredTopology& topology, Times& times) {
 
 // A mean has no interval of its own: that of the isolated median, relatively, stands for it.
 void add_back_to_back(const CollectiveRecord& record, Times& times) {
-  if (!record.back_to_back) {
+  if (!record.back_to_back || *record.back_to_back <= Seconds()) {
     return;
   }
   const Timing& timing = record.timing;

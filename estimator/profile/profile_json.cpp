@@ -155,8 +155,12 @@ std::vector<NoisePoint> noise_from(const Json& document) {
   for (const Json& line : document.value("noise", Json::array())) {
     const NoisePoint point{
         whole_at(line, "ranks"), seconds_at(line, "work_s"), line.at("excess").get<double>()};
-    if (point.ranks < 1 || point.work <= Seconds() || !(point.excess > -1.0)) {
-      throw InputError("profile", "noise has a point without ranks, work or time");
+    constexpr double most = 1000.0;
+    if (point.ranks < 1 || point.work <= Seconds() ||
+        !(point.excess > -1.0 && point.excess <= most)) {
+      throw InputError("profile",
+                       "noise has a point without ranks or work, or an excess that is not between "
+                       "-1 and 1000 times the work");
     }
     noise.push_back(point);
   }

@@ -150,7 +150,7 @@ double equality_tolerance(const Job& job) {
     return of_rounding;
   }
   constexpr double resolution = 0x1p-8;  // of bf16
-  constexpr double most = 0.5;
+  constexpr double most = 0.4;
   const double flipped = static_cast<double>(job.model.moe->experts) * resolution;
   return std::min(most, of_rounding + std::sqrt(2.0 * flipped));
 }

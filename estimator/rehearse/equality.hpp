@@ -39,8 +39,8 @@ struct EqualityReport {
 /// ranks are rounded to 8 bits. Where such sums lie before routers, tokens that weigh two experts
 /// alike fall either way: of E experts' scores two lie about 1 / E of their spread apart, so that a
 /// rounding of 2^-8 turns some E 2^-8 of the tokens, and a gradient that exchanges a share f of its
-/// independent terms changes by sqrt(2 f) of its size. At most 0.5: a collective that is left out
-/// changes it by as much as it is.
+/// independent terms changes by sqrt(2 f) of its size. At most 0.4: a gradient
+/// of which a half is missing must show.
 [[nodiscard]] double equality_tolerance(const Job& job);
 /// The same for losses, which average over tokens: 1e-5 for fp32, 1e-3 for bf16.
 [[nodiscard]] double loss_tolerance(Precision precision);

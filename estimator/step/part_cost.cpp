@@ -50,6 +50,7 @@ PassCost& PassCost::operator+=(const PassCost& other) {
   launches += other.launches;
   flops += other.flops;
   mix += other.mix;
+  met += other.met;
   gathered_bytes = std::max(gathered_bytes, other.gathered_bytes);
   reduced_bytes = std::max(reduced_bytes, other.reduced_bytes);
   priced += other.priced;
@@ -71,6 +72,7 @@ PassCost operator*(double count, PassCost pass) {
   pass.launches *= count;
   pass.flops *= count;
   pass.mix = count * pass.mix;
+  pass.met *= count;
   pass.priced = count * pass.priced;
   pass.sharding = count * pass.sharding;
   return pass;
@@ -169,16 +171,15 @@ void Pricing::add_collective(const WorkItem& item, const CollectiveWork& work, P
   cost.priced.add(price, split.exposed);
 }
 
-Seconds Pricing::wait(Seconds work, std::int64_t ranks, std::int64_t met) const {
-  if (!prices_.wait || ranks <= met || work <= Seconds()) {
-    return {};
-  }
-  return std::max(0.0, prices_.wait(work, ranks) - prices_.wait(work, met)) * work;
+Seconds Pricing::wait(Seconds work, std::int64_t ranks) const {
+  return prices_.wait && ranks > 1 && work > Seconds() ? prices_.wait(work, ranks) * work
+                                                       : Seconds();
 }
 
 void Pricing::add_wait(const WorkItem& item, Seconds work, PassCost& cost) const {
   const CollectiveKey& key = std::get<CollectiveWork>(item.work).key;
   const Seconds time = wait(work, key.group.ranks);
+  cost.met += work;
   if (item.part == Part::data_parallel) {
     (key.op == Collective::all_gather ? cost.gather : cost.reduce) += time;
     cost.sharding.add({time, Tier::measured, wait_error}, time);
@@ -189,10 +190,12 @@ void Pricing::add_wait(const WorkItem& item, Seconds work, PassCost& cost) const
 }
 
 // At each collective its ranks wait for the slowest, after what they have computed since the last.
-// What follows the last of a part's belongs to the first of the next part, which is like it.
-void Pricing::add_waits(const std::vector<WorkItem>& items, PassCost& cost) {
+// What follows the last of a part's belongs to the first of the next part, which is like it; of a
+// part without any nobody has waited yet.
+PassCost Pricing::waits_of(const std::vector<WorkItem>& items) {
+  PassCost cost;
   if (!prices_.wait) {
-    return;
+    return cost;
   }
   const WorkItem* first = nullptr;
   Seconds head;
@@ -200,6 +203,9 @@ void Pricing::add_waits(const std::vector<WorkItem>& items, PassCost& cost) {
   for (const WorkItem& item : items) {
     if (const auto* const kernel = std::get_if<KernelWork>(&item.work)) {
       since += of(kernel->key).time;
+      continue;
+    }
+    if (std::get<CollectiveWork>(item.work).key.group.ranks <= 1) {
       continue;
     }
     if (first == nullptr) {
@@ -213,6 +219,7 @@ void Pricing::add_waits(const std::vector<WorkItem>& items, PassCost& cost) {
   if (first != nullptr) {
     add_wait(*first, head + since, cost);
   }
+  return cost;
 }
 
 void Pricing::add(const WorkItem& item, PassCost& cost) {
@@ -260,9 +267,13 @@ PartCost Pricing::part(const PartWork& work) {
   for (const WorkItem& item : work.forward) {
     add(item, cost.forward);
   }
-  add_waits(work.forward, cost.forward);
-  add_waits(work.backward, cost.backward);
-  add_waits(work.backward, cost.backward_input);
+  cost.forward += waits_of(work.forward);
+  // Of a backward pass in two parts, those of gradients' reductions lie in the second.
+  PassCost waits = waits_of(work.backward);
+  cost.backward += waits;
+  cost.backward_weight.reduce += waits.reduce;
+  waits.reduce = Seconds();
+  cost.backward_input += waits;
   const auto is_weight_part = weight_part_of(work.backward);
   for (std::size_t i = 0; i < work.backward.size(); ++i) {
     const WorkItem& item = work.backward[i];

@@ -42,6 +42,7 @@ struct PassCost {
   double launches = 0.0;            ///< kernels and collectives that the host starts
   Flops flops;                      ///< that the kernels execute
   ComputeMix mix;                   ///< of `compute` and `recompute`
+  Seconds met;                      ///< of the same, after which ranks have waited for one another
   std::int64_t gathered_bytes = 0;  ///< of the largest collective in `gather`
   std::int64_t reduced_bytes = 0;   ///< and in `reduce`
   PricedTime priced;                ///< of all that the total holds
@@ -93,16 +94,15 @@ class Pricing {
 
   [[nodiscard]] const Software& software() const { return software_; }
 
-  /// What ranks that meet after so much computation wait for the slowest of them: the difference
-  /// that it makes that `ranks` meet and not only `met`, who have all along. None where nothing is
-  /// known of how far ranks drift apart.
-  [[nodiscard]] Seconds wait(Seconds work, std::int64_t ranks, std::int64_t met = 1) const;
+  /// What ranks that meet after so much computation wait for the slowest of them. None where
+  /// nothing is known of how far ranks drift apart.
+  [[nodiscard]] Seconds wait(Seconds work, std::int64_t ranks) const;
 
  private:
   void add(const WorkItem& item, PassCost& cost);
   void add_kernel(const WorkItem& item, const KernelKey& key, PassCost& cost);
   void add_collective(const WorkItem& item, const CollectiveWork& work, PassCost& cost);
-  void add_waits(const std::vector<WorkItem>& items, PassCost& cost);
+  [[nodiscard]] PassCost waits_of(const std::vector<WorkItem>& items);
   void add_wait(const WorkItem& item, Seconds work, PassCost& cost) const;
 
   const PriceList& prices_;

@@ -31,22 +31,29 @@ Beside bucketed(const Pricing& pricing,
 Cover& Cover::operator+=(const Cover& other) {
   time += other.time;
   mix += other.mix;
+  met += other.met;
   return *this;
 }
 
 Cover cover_of(const ChunkPass& pass) {
-  return {pass.total(), pass.cost.mix};
+  return {pass.total(), pass.cost.mix, pass.cost.met};
 }
 
 Seconds TailCost::total() const {
   return tensor_parallel + data_parallel + optimizer + contention + offload;
 }
 
-namespace {
-
-Price on_host(const KernelKey& update, const HostLink& link) {
-  return {minimum_traffic(update) / link.stream, Tier::datasheet, link.relative_error};
+Price tail_price(Pricing& pricing,
+                 const KernelKey& key,
+                 const std::optional<TailOffload>& offload) {
+  if (key.op != KernelOp::adamw || !offload || !offload->updates_on_host) {
+    return pricing.of(key);
+  }
+  const HostLink& link = offload->link;
+  return {minimum_traffic(key) / link.stream, Tier::datasheet, link.relative_error};
 }
+
+namespace {
 
 PricedTailItem priced_item(Pricing& pricing,
                            const WorkItem& item,
@@ -56,8 +63,7 @@ PricedTailItem priced_item(Pricing& pricing,
   if (const auto* kernel = std::get_if<KernelWork>(&item.work)) {
     one.is_kernel = true;
     one.is_update = kernel->key.op == KernelOp::adamw;
-    const bool leaves = one.is_update && offload && offload->updates_on_host;
-    one.price = leaves ? on_host(kernel->key, offload->link) : pricing.of(kernel->key);
+    one.price = tail_price(pricing, kernel->key, offload);
     one.flops = hardware_flops(kernel->key);
     return one;
   }
@@ -101,12 +107,31 @@ Seconds exposed(const TailOffload& tail,
 
 Replicas replicas_of(const Job& job) {
   const ParallelLayout& layout = job.layout;
-  const std::int64_t of_one = layout.tensor * layout.context;
-  const std::int64_t all = of_one * layout.data;
   const StateShards shards = state_shards(job);
-  const bool meet_always = shards.weights > 1 || shards.gradients > 1;
-  return {micro_batches_per_chunk(job), meet_always ? all : of_one, all};
+  const std::int64_t side_by_side = std::max(
+      {layout.context, job.model.moe ? layout.expert : 1, shards.weights, shards.gradients});
+  const std::int64_t of_one = layout.tensor * layout.context;
+  return {micro_batches_per_chunk(job), layout.tensor * side_by_side, of_one, of_one * layout.data};
 }
+
+namespace {
+
+// What all wait for the slowest, less what those who met on the way have waited already.
+Seconds wait_of_all(const Pricing& pricing,
+                    const Replicas& replicas,
+                    const Cover& forward,
+                    const Cover& backward) {
+  const auto count = static_cast<double>(replicas.micro_batches);
+  const Seconds computed = count * (total_of(forward.mix) + total_of(backward.mix));
+  const Seconds met = count * (forward.met + backward.met);
+  if (computed <= Seconds()) {
+    return {};
+  }
+  const Seconds before = (met / computed) * pricing.wait(computed, replicas.met);
+  return std::max(Seconds(), pricing.wait(computed, replicas.all) - before);
+}
+
+}  // namespace
 
 PricedTail priced_tail(Pricing& pricing,
                        const std::vector<WorkItem>& items,
@@ -157,11 +182,9 @@ TailCost tail_cost(const Pricing& pricing,
     tail.contention += split.contention;
     tail.priced.add(price, split.exposed);
   }
-  const Replicas& replicas = priced.replicas;
-  const Seconds computed = static_cast<double>(replicas.micro_batches) *
-                           (total_of(forward.mix) + total_of(backward.mix));
-  const Seconds wait = pricing.wait(computed, replicas.all, replicas.met);
-  tail.data_parallel += wait;
+  const Seconds wait = wait_of_all(pricing, priced.replicas, forward, backward);
+  (priced.replicas.all > priced.replicas.of_one ? tail.data_parallel : tail.tensor_parallel) +=
+      wait;
   tail.priced.add({wait, Tier::measured, wait_error}, wait);
   if (priced.offload) {
     tail.offload =

@@ -36,10 +36,11 @@ struct PricedTailItem {
   CollectiveKey key;       ///< of a collective
 };
 
-/// Ranks that meet for the first time in a step when its gradients are reduced.
+/// Ranks that meet when a step's gradients are reduced.
 struct Replicas {
   std::int64_t micro_batches = 1;  ///< that each has run by then
-  std::int64_t met = 1;            ///< those of them that have met in every micro-batch
+  std::int64_t met = 1;            ///< the most that meet within a micro-batch
+  std::int64_t of_one = 1;         ///< of one replica
   std::int64_t all = 1;
 };
 
@@ -53,6 +54,18 @@ struct PricedTail {
   std::optional<TailOffload> offload = std::nullopt;
 };
 
+/// A kernel's price, or where its update runs on the host that of the host's cores, which stream
+/// what the device's kernel would move.
+[[nodiscard]] Price tail_price(Pricing& pricing,
+                               const KernelKey& key,
+                               const std::optional<TailOffload>& offload);
+
+[[nodiscard]] inline Price tail_price(Pricing& pricing,
+                                      const CollectiveKey& key,
+                                      const std::optional<TailOffload>& /*offload*/) {
+  return pricing.of(key);
+}
+
 [[nodiscard]] PricedTail priced_tail(Pricing& pricing,
                                      const std::vector<WorkItem>& items,
                                      std::int64_t parameters,
@@ -64,6 +77,7 @@ struct PricedTail {
 struct Cover {
   Seconds time;
   ComputeMix mix;
+  Seconds met;  ///< of the computation, after which ranks have met
 
   Cover& operator+=(const Cover& other);
 };

@@ -80,6 +80,22 @@ class MeasuredSmall : public testing::Test {
   fs::path folder_;
 };
 
+// Passes without waits keep to the slowest rank; a step's kernels are those of the mean of ranks.
+TEST_F(MeasuredSmall, PricesTheSlowestRankWhereNobodyAddsWaits) {
+  Profile profile = made_profile();
+  for (KernelRecord& record : profile.kernels) {
+    record.timing.rank_medians = {record.timing.median, 0.5 * record.timing.median};
+  }
+  profile.noise = {{1, 1.0 * unit::millisecond, 0.0}, {2, 1.0 * unit::millisecond, 0.1}};
+  const HardwareSource hardware = with(profile);
+  const KernelKey key = profile.kernels[0].key;
+  const PriceList slowest = prices_of_slowest(hardware, Strictness::any_tier);
+  const PriceList mean = prices_of(hardware, Strictness::any_tier);
+  EXPECT_NEAR(mean.kernel(key).time / slowest.kernel(key).time, 0.75, 1e-12);
+  EXPECT_FALSE(slowest.wait);
+  EXPECT_NEAR(mean.wait(1.0 * unit::millisecond, 2), 0.1, 1e-12);
+}
+
 // The made profile has one level of two ranks at 10 GB/s.
 TEST_F(MeasuredSmall, TakesInnerLevelsFromTheProfileAndOuterOnesFromTheFile) {
   const HardwareSource hardware = with(made_profile());

@@ -107,6 +107,17 @@ TEST(MergeProfiles, KeepWhatOnlyOneOfThemKnows) {
   }
 }
 
+// A later profile of one rank says nothing of how far several drift apart.
+TEST(MergeProfiles, KeepTheNoiseOfMostRanks) {
+  Profile many = made_at("2026-01-01T00:00:00Z");
+  many.noise = {{1, 1.0 * unit::millisecond, 0.0}, {2, 1.0 * unit::millisecond, 0.05}};
+  Profile one = made_at("2026-01-02T00:00:00Z");
+  one.noise = {{1, 1.0 * unit::millisecond, 0.01}};
+  EXPECT_EQ(merge_profiles({many, one}).profile.noise, many.noise);
+  one.noise = {{1, 1.0 * unit::millisecond, 0.0}, {2, 1.0 * unit::millisecond, 0.07}};
+  EXPECT_EQ(merge_profiles({many, one}).profile.noise, one.noise);
+}
+
 // 1 % to either side: 9 and 6 GB/s contradict one another, whichever is the faster.
 TEST(MergeProfiles, NameLinksThatContradictOneAnother) {
   Profile older = made_at("2026-01-01T00:00:00Z");

@@ -247,6 +247,9 @@ TEST(NcclTestsLog, ReadsLinesWithTimes) {
   for (const char* head : {"Tue Dec  1 01:19:23 2026<stdout>:",
                            "Wed Dec 30 23:59:59 2026[1,0]<stdout>:",
                            "2026-12-01T01:19:23.123456789Z ",
+                           "2026-12-01T01:19:23.123456789+00:00 stdout F ",
+                           "2026-12-01 01:19:23,123\t",
+                           "[1,0]<stdout>:2026-12-01T01:19:23 ",
                            "2026-12-01T01:19:23+01:00 "}) {
     const WrittenFile file("all.log", with(head));
     const ImportedLog log = read_nccl_tests(file.path(), {});

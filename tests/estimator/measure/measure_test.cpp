@@ -210,6 +210,7 @@ TEST_F(Measuring, MeasuresOneKernelWhateverTheBudget) {
   for (const std::string& skipped : profile.skipped) {
     EXPECT_THAT(skipped, HasSubstr("time budget"));
   }
+  EXPECT_THAT(profile.skipped, Contains(HasSubstr("over and over: ")));
 }
 
 TEST_F(Measuring, TakesItsOrderFromTheSeed) {

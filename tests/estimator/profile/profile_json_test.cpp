@@ -69,6 +69,19 @@ TEST_F(ProfileFile, NamesThePlaceThatIsWrong) {
   expect_refused(document.dump(), "in 'topology': key 'latency_s' not found");
 }
 
+TEST_F(ProfileFile, RefusesNoiseThatNoMachineHas) {
+  Profile profile = made_profile();
+  profile.noise = {{1, 1.0 * unit::millisecond, 0.01}, {2, 1.0 * unit::millisecond, 0.05}};
+  nlohmann::ordered_json document = to_json(profile);
+  for (const double excess : {-1.0, 1e4, 1e300}) {
+    document["noise"][1]["excess"] = excess;
+    expect_refused(document.dump(), "noise has a point");
+  }
+  document["noise"][1]["excess"] = 0.05;
+  document["noise"][1]["ranks"] = 0;
+  expect_refused(document.dump(), "noise has a point");
+}
+
 TEST_F(ProfileFile, RefusesAFileThatIsNotThere) {
   EXPECT_THROW((void)read_profile("/nonexistent/profile.json"), InputError);
 }

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/kernel_cost.hpp"
+#include "tests/estimator/step/modern_jobs.hpp"
 #include "tests/estimator/step/pipeline_cases.hpp"
 #include "tests/estimator/step/step_jobs.hpp"
 #include "units/unit.hpp"
@@ -382,8 +383,43 @@ TEST(StepTime, TensorRanksOfReplicasWaitOnlyForWhatTheyDidNot) {
   const Job job = small_llama({.tensor = 2, .data = 2});
   const StepBreakdown plain = waiting_step(job, simple_prices(1e12, 1e10));
   const StepBreakdown waits = waiting_step(job, with_waits());
-  EXPECT_EQ(waits.data_parallel, plain.data_parallel);
+  EXPECT_NEAR((waits.data_parallel - plain.data_parallel) / plain.compute, 0.0, 0.01);
   EXPECT_GT(waits.tensor_parallel, plain.tensor_parallel);
+}
+
+// However replicas shard and whoever meets on the way: in the end all that was computed has been
+// waited for once.
+TEST(StepTime, EveryShardingWaitsOnceForWhatItComputes) {
+  for (const ZeroStage zero :
+       {ZeroStage::none, ZeroStage::optimizer, ZeroStage::gradients, ZeroStage::parameters}) {
+    Job job = small_llama({.data = 4});
+    job.recipe.zero = zero;
+    const StepBreakdown plain = waiting_step(job, simple_prices(1e12, 1e10));
+    const StepBreakdown waits = waiting_step(job, with_waits());
+    EXPECT_NEAR((total_of(waits) - total_of(plain)) / plain.compute, 0.1, 0.001)
+        << static_cast<int>(zero);
+  }
+}
+
+// Ranks of an exchange of experts are the replicas: they wait in it, and not again at the end.
+TEST(StepTime, ExpertRanksWaitOnce) {
+  const Job job = small_mixtral({.expert = 2, .data = 2});
+  const StepBreakdown plain = waiting_step(job, simple_prices(1e12, 1e10));
+  const StepBreakdown waits = waiting_step(job, with_waits());
+  EXPECT_GT(waits.expert_parallel, plain.expert_parallel);
+  EXPECT_NEAR((total_of(waits) - total_of(plain)) / plain.compute, 0.1, 0.005);
+}
+
+// Groups that shard meet all along, their replicas at the end: as late as the latest already.
+TEST(StepTime, ReplicasOfShardingGroupsWaitForTheRest) {
+  Job job = small_llama({.data = 4});
+  job.recipe.zero = ZeroStage::parameters;
+  job.recipe.shard_group = 2;
+  PriceList more = with_waits();
+  more.wait = [](Seconds, std::int64_t ranks) { return ranks > 2 ? 0.15 : 0.1; };
+  const StepBreakdown plain = waiting_step(job, simple_prices(1e12, 1e10));
+  const StepBreakdown waits = waiting_step(job, more);
+  EXPECT_NEAR((total_of(waits) - total_of(plain)) / plain.compute, 0.15, 0.001);
 }
 
 TEST(StepTime, HardwareFlopExceedModelFlopByRecomputationOnly) {
