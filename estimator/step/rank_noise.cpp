@@ -46,7 +46,9 @@ std::vector<std::size_t> group_sizes(std::size_t ranks) {
 
 // Prefix sums, so that any window is a difference.
 std::vector<Seconds> summed(const std::vector<Seconds>& times) {
-  std::vector<Seconds> sums{Seconds()};
+  std::vector<Seconds> sums;
+  sums.reserve(times.size() + 1);
+  sums.emplace_back();
   for (const Seconds time : times) {
     sums.push_back(sums.back() + time);
   }
@@ -74,11 +76,13 @@ std::vector<NoisePoint> noise_points(const KernelTimes& times, std::size_t kerne
   const std::vector<Seconds> usual = usual_times(times, kernels);
   const std::size_t count = times.front().size();
   std::vector<Seconds> all_usual;
+  all_usual.reserve(count);
   for (std::size_t at = 0; at < count; ++at) {
     all_usual.push_back(usual[at % kernels]);
   }
   const std::vector<Seconds> expected = summed(all_usual);
   std::vector<std::vector<Seconds>> taken;
+  taken.reserve(times.size());
   for (const auto& rank : times) {
     taken.push_back(summed(rank));
   }
@@ -89,6 +93,7 @@ std::vector<NoisePoint> noise_points(const KernelTimes& times, std::size_t kerne
       const std::size_t windows = count / window;
       for (std::size_t i = 0; i < windows; ++i) {
         std::vector<Seconds> by_rank;
+        by_rank.reserve(taken.size());
         for (const auto& sums : taken) {
           by_rank.push_back(sums[(i + 1) * window] - sums[i * window]);
         }
