@@ -39,6 +39,13 @@ std::optional<KernelOp> op_from(std::string_view name) {
   return std::nullopt;
 }
 
+// Read and written, in fp32.
+Bytes bytes_of_sums(std::int64_t groups, std::int64_t rows, std::int64_t columns) {
+  return 2.0 * static_cast<double>(groups) * static_cast<double>(rows) *
+         static_cast<double>(columns) * static_cast<double>(element_bytes(DataType::fp32)) *
+         unit::byte;
+}
+
 }  // namespace
 
 CatalogPrices::CatalogPrices(const DeviceSpec& device, const DeviceProfile& profile)
@@ -94,9 +101,7 @@ Price CatalogPrices::product_price(const Products& products,
 
 Seconds CatalogPrices::adding_time(const Products& products, const ProductSizes& sizes) const {
   if (layouts_.sums_on_top) {
-    const Bytes sums = 2.0 * static_cast<double>(sizes.m) * static_cast<double>(sizes.n) *
-                       static_cast<double>(element_bytes(DataType::fp32)) * unit::byte;
-    return *layouts_.sums_on_top * sums / memory_bandwidth_;
+    return *layouts_.sums_on_top * bytes_of_sums(1, sizes.m, sizes.n) / memory_bandwidth_;
   }
   const Products* const wide = products_of(DataType::bf16);
   const GemmLattice& lattice = wide == nullptr ? products.lattice : wide->lattice;
@@ -125,12 +130,6 @@ std::optional<Price> CatalogPrices::price_of(const KernelKey& key, const GemmSha
 // and 13 % too fast, on top and this often 5.6 %: some of what is read was written just before.
 constexpr double moved_on_top = 0.83;
 
-Bytes accumulated_bytes(const GroupedGemmShape& s) {
-  const double elements =
-      static_cast<double>(s.groups) * static_cast<double>(s.n) * static_cast<double>(s.k);
-  return 2.0 * elements * static_cast<double>(element_bytes(DataType::fp32)) * unit::byte;
-}
-
 // The experts' products fill the device together, as one product with all their rows would, but
 // every expert's weights are read.
 std::optional<Price> CatalogPrices::price_of(const KernelKey& key,
@@ -150,7 +149,7 @@ std::optional<Price> CatalogPrices::price_of(const KernelKey& key,
   if (s.layout != GemmLayout::tn || s.output == GemmOutput::store) {
     return product_price(*products, s.layout, lattice.grouped_time(all, minimum_traffic(key)));
   }
-  const Bytes sums = accumulated_bytes(s);
+  const Bytes sums = bytes_of_sums(s.groups, s.n, s.k);
   const Seconds multiplied = lattice.grouped_time(rows, minimum_traffic(key) - sums);
   return product_price(
       *products, s.layout, multiplied + lattice.streaming_time(moved_on_top * sums));
