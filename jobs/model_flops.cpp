@@ -1,4 +1,5 @@
 // The multiply-adds of one token.
+#include "jobs/forward_macs.hpp"
 #include "jobs/job.hpp"
 #include "jobs/parameter_count.hpp"
 #include "units/integer.hpp"
@@ -71,21 +72,24 @@ double delta_macs(const ModelShape& model, const DeltaNet& d) {
          4.0 * real(d.value_heads * d.value_size * d.value_size) + real(model.hidden * x);
 }
 
-double mixer_macs(const ModelShape& model, std::int64_t layer, double sequence) {
+void add_mixer(const ModelShape& model, std::int64_t layer, double sequence, ForwardMacs& macs) {
   switch (kind_of(model, layer).mixer) {
     case Mixer::attention:
-      return real(projection_macs(model)) +
-             real(core_macs_per_key(model)) * mean_context(model, layer, sequence);
+      macs.projections += real(projection_macs(model));
+      macs.scores += real(core_macs_per_key(model)) * mean_context(model, layer, sequence);
+      return;
     case Mixer::mamba:
-      return mamba_macs(model, *model.state_space);
+      macs.mixers += mamba_macs(model, *model.state_space);
+      return;
     case Mixer::mamba2:
-      return mamba2_macs(model, *model.state_space);
+      macs.mixers += mamba2_macs(model, *model.state_space);
+      return;
     case Mixer::delta_net:
-      return delta_macs(model, *model.delta_net);
+      macs.mixers += delta_macs(model, *model.delta_net);
+      return;
     case Mixer::none:
-      break;
+      return;
   }
-  return 0.0;
 }
 
 // FFN, or the experts of one token, shared ones included, the router left out.
@@ -106,16 +110,38 @@ double ffn_macs(const ModelShape& model, FeedForward ffn) {
 
 }  // namespace
 
-// Megatron-LM, num_floating_point_operations: two FLOP a multiply-add; the backward pass costs
-// twice the forward one. The output layer counts once, the look-up of the embedding nothing.
-Flops model_flops_per_token(const ModelShape& model, std::int64_t sequence) {
-  double macs = real(model.hidden * model.vocabulary);
+// The output layer counts once, the look-up of the embedding nothing.
+ForwardMacs forward_macs(const ModelShape& model, std::int64_t sequence) {
+  ForwardMacs macs;
+  macs.head = real(model.hidden * model.vocabulary);
   for (std::int64_t layer = 0; layer < model.layers; ++layer) {
-    macs += mixer_macs(model, layer, real(sequence)) + ffn_macs(model, kind_of(model, layer).ffn);
+    add_mixer(model, layer, real(sequence), macs);
+    macs.ffn += ffn_macs(model, kind_of(model, layer).ffn);
   }
+  return macs;
+}
+
+std::optional<double> attention_crossover(const ModelShape& model) {
+  constexpr std::int64_t alone = 0;
+  const ForwardMacs macs = forward_macs(model, alone);
+  double per_key = 0.0;
+  for (std::int64_t layer = 0; layer < model.layers; ++layer) {
+    if (kind_of(model, layer).mixer == Mixer::attention) {
+      per_key += real(core_macs_per_key(model));
+    }
+  }
+  if (per_key == 0.0 || macs.projections > macs.ffn) {
+    return std::nullopt;
+  }
+  return (macs.ffn - macs.projections) / per_key;
+}
+
+// Megatron-LM, num_floating_point_operations: two FLOP a multiply-add; the backward pass costs
+// twice the forward one.
+Flops model_flops_per_token(const ModelShape& model, std::int64_t sequence) {
   constexpr double flop_per_mac = 2.0;
   constexpr double passes = 3.0;
-  return passes * flop_per_mac * macs * unit::flop;
+  return passes * flop_per_mac * forward_macs(model, sequence).total() * unit::flop;
 }
 
 std::int64_t trained_parameters(const Job& job) {

@@ -58,11 +58,15 @@ Verbs job_verbs() {
       Verb::measure, Verb::rehearse, Verb::estimate, Verb::plan, Verb::forecast, Verb::validate};
 }
 
+Verbs job_verbs_and(Verb other) {
+  Verbs verbs = job_verbs();
+  verbs.push_back(other);
+  return verbs;
+}
+
 /// The verbs that take an option of jobs and capacity too.
 Verbs job_and_capacity_verbs() {
-  Verbs verbs = job_verbs();
-  verbs.push_back(Verb::capacity);
-  return verbs;
+  return job_verbs_and(Verb::capacity);
 }
 
 /// A row whose value `plan` may be given several of: "1024..16384", "1024|2048".
@@ -188,9 +192,9 @@ Rows batch_rows() {
                 micro_batch_size,
                 &Options::micro_batch),
       value_row({"seq",
-                 job_verbs(),
+                 job_verbs_and(Verb::show),
                  "tokens of one sequence",
-                 "the model's context, at most 4096; on a CPU at most 256"},
+                 "the model's context, at most 4096; on a CPU at most 256; show: the context"},
                 "N",
                 sequence_length,
                 &Options::sequence),

@@ -5,9 +5,9 @@
 #include <fmt/ostream.h>
 #include <nlohmann/json.hpp>
 
+#include "estimator/cli/show_model.hpp"
 #include "estimator/estimate/hardware_source.hpp"
 #include "estimator/profile/build_info.hpp"
-#include "jobs/parameter_count.hpp"
 #include "jobs/read_model.hpp"
 #include "topologies/level_rates.hpp"
 #include "topologies/read_cluster.hpp"
@@ -19,24 +19,6 @@ namespace forerun {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json model_json(const std::string& name) {
-  const ModelShape model = read_model(name);
-  const ParameterCount count = count_parameters(model);
-  return {{"name", model.name},
-          {"family", model.family},
-          {"parameters", count.total},
-          {"active_parameters", count.active},
-          {"layers", model.layers},
-          {"hidden", model.hidden},
-          {"ffn_hidden", model.ffn_hidden},
-          {"heads", model.attention.heads},
-          {"kv_heads", model.attention.kv_heads},
-          {"head_size", model.attention.head_size},
-          {"vocabulary", model.vocabulary},
-          {"max_positions", model.max_positions},
-          {"source", model.source}};
-}
 
 Json cluster_json(const std::string& name) {
   const Cluster cluster = read_hardware(name).cluster;
@@ -88,7 +70,7 @@ Json show(const Options& options) {
   Json document = document_head();
   document["models"] = Json::array();
   for (const std::string& name : everything ? catalog_models() : options.models) {
-    document["models"].push_back(model_json(name));
+    document["models"].push_back(model_json(name, options.sequence));
   }
   document["clusters"] = Json::array();
   std::vector<std::string> clusters = everything ? catalog_clusters() : std::vector<std::string>();
@@ -140,6 +122,14 @@ void print_models(const Json& models, std::ostream& out) {
   if (models.size() <= most_with_sources) {
     fmt::print(out, "\n");
     print_sources(models, out);
+    for (const Json& model : models) {
+      fmt::print(out, "\n");
+      print_accounting(model, out);
+    }
+    if (models.size() == 2) {
+      fmt::print(out, "\n");
+      print_difference(models[0], models[1], out);
+    }
   } else {
     fmt::print(out,
                "\n{} models; exact counts and sources: forerun show --model NAME, or --format "

@@ -1,23 +1,18 @@
 #include "estimator/forecast/consequences.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cmath>
-#include <ostream>
-#include <string>
-#include <string_view>
 #include <utility>
-
-#include <fmt/ostream.h>
 
 #include "estimator/forecast/future_model.hpp"
 #include "estimator/forecast/learning.hpp"
+#include "estimator/forecast/money.hpp"
 #include "estimator/forecast/overhang.hpp"
 #include "estimator/forecast/progress.hpp"
 #include "estimator/forecast/scaling_law.hpp"
 #include "estimator/forecast/trend.hpp"
+#include "jobs/forward_macs.hpp"
 #include "units/integer.hpp"
-#include "units/quantity_text.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -171,6 +166,146 @@ Json data_of(const ForecastMedians& medians) {
   return data;
 }
 
+// Machines of the year, H100's carried on (`future_device`), with what a site adds.
+SitePower site_of(const FutureDevice& device, double devices) {
+  // Epoch AI's training-cost-trends repository: a DGX H100 draws 10.2 kW for 8 x 0.7; hyperscalers
+  // add a tenth.
+  constexpr double server_per_device = 1.821;
+  constexpr double pue = 1.1;
+  return {.devices = devices,
+          .device_power = device.power_w * unit::watt,
+          .server_per_device = server_per_device,
+          .pue = pue};
+}
+
+Json money_of(const ForecastMedians& medians) {
+  constexpr double utilisation = 0.375;             // median of 58 runs in Epoch AI's database
+  constexpr double usd_per_kilowatt_hour = 0.0826;  // industry in the United States, 2025
+  constexpr double site_devices = 1e5;
+  // The final run's share of a development: Epoch AI, 1.2 to 4.0 times, median 2.2.
+  constexpr std::array<double, 3> whole_development = {1.2, 2.2, 4.0};
+  constexpr double later_years = 5.0;
+  const FutureDevice device = future_device(medians.year);
+  const auto peak = device.bf16_flop_per_s * (unit::flop / unit::second);
+  const Flops training = medians.training_flop * unit::flop;
+  const auto usd = [](Dollars dollars) { return dollars.in(unit::dollar); };
+  const Dollars rental = rent(training, peak, utilisation, device.usd_per_hour * unit::dollar);
+  const Seconds work = device_time(training, peak, utilisation);
+  const Joules energy = site_energy(site_of(device, 1.0), work);
+  Json development = Json::array();
+  for (const double factor : whole_development) {
+    development.push_back(factor * usd(rental));
+  }
+  const Watts site = site_power(site_of(device, site_devices));
+  const Joules site_year = site_energy(site_of(device, site_devices), unit::year);
+  Json money{
+      {"device_hours", work / unit::hour},
+      {"utilisation", utilisation},
+      {"rent_usd", usd(rental)},
+      {"rent_usd_5_years_later", usd(cheaper(rental, hardware_per_year, later_years * unit::year))},
+      {"development_usd", std::move(development)},
+      {"hardware_loses_of_its_value_a_year", usd(amortised(unit::dollar, unit::year))},
+      {"energy_kwh", energy / unit::kilowatt_hour},
+      {"energy_usd", usd(energy_price(energy, usd_per_kilowatt_hour * unit::dollar))},
+      {"joule_per_flop", energy_per_flop(site_of(device, 1.0), peak, utilisation).in(unit::joule)},
+      {"power_w", nullptr},
+      {"site_of_100000_devices",
+       {{"power_w", site.in(unit::watt)},
+        {"twh_per_year", site_year / (1e9 * unit::kilowatt_hour)},
+        {"usd_per_year", usd(energy_price(site_year, usd_per_kilowatt_hour * unit::dollar))}}},
+      {"cost_doubling_months", nullptr},
+      {"months_to_10_times_the_cost", nullptr},
+      {"as_of", "2026"},
+      {"source",
+       "device: H100 carried on by Epoch AI's trends; rent, server, PUE, kWh and value lost: "
+       "Cottier et al. 2024 and its repository; utilisation: median of 58 runs"}};
+  if (medians.training_years) {
+    money["power_w"] = (energy / (*medians.training_years * unit::year)).in(unit::watt);
+  }
+  constexpr double ten = 10.0;
+  if (medians.flop_growth_per_year && *medians.flop_growth_per_year > hardware_per_year) {
+    const Seconds doubling = cost_doubling(doubling_time(*medians.flop_growth_per_year),
+                                           doubling_time(hardware_per_year));
+    money["cost_doubling_months"] = doubling / months(1.0);
+    money["months_to_10_times_the_cost"] = time_to_grow(ten, doubling) / months(1.0);
+  }
+  return money;
+}
+
+// The dense model that `future_model` makes of so many parameters.
+ModelShape shape_of(const FutureModel& model) {
+  constexpr std::int64_t head_size = 128;
+  ModelShape shape;
+  shape.name = "future";
+  shape.layers = model.layers;
+  shape.hidden = model.hidden;
+  shape.ffn_hidden = model.ffn_hidden;
+  shape.vocabulary = model.vocabulary;
+  shape.max_positions = model.context;
+  shape.activation = Activation::swiglu;
+  shape.attention.heads = model.heads;
+  shape.attention.kv_heads = model.kv_heads;
+  shape.attention.head_size = head_size;
+  return shape;
+}
+
+// Serving and tuning with less: devices that hold the weights, adapters, published factors.
+Json savings_of(const ForecastMedians& medians, const FutureModel& model) {
+  constexpr std::array<double, 4> widths = {16.0, 8.0, 4.0, 3.0};
+  constexpr double rank = 8.0;
+  const Bytes memory = future_device(medians.year).memory_bytes * unit::byte;
+  Json weights = Json::array();
+  for (const double bits : widths) {
+    weights.push_back(
+        {{"bits", bits}, {"devices", devices_for_weights(medians.parameters, bits, memory)}});
+  }
+  const double layers = real(model.layers);
+  const double hidden = real(model.hidden);
+  const double values = real(model.kv_heads) * hidden / real(model.heads);
+  const double adapters =
+      lora_parameters(rank, hidden, hidden, layers) + lora_parameters(rank, hidden, values, layers);
+  return {{"weights", std::move(weights)},
+          {"lora_rank", rank},
+          {"lora_parameters", adapters},
+          {"full_over_lora", medians.parameters / adapters},
+          {"published",
+           {{{"technique", "FlashAttention"},
+             {"factor", 3.0},
+             {"of", "the time of a GPT-2 step at 1,024 tokens; 1.15 of BERT-large's"},
+             {"as_of", "2022-05"}},
+            {{"technique", "distillation"},
+             {"factor", 540e9 / 770e6},
+             {"of",
+              "the parameters: a T5 of 770M does better than PaLM 540B with a few examples (Hsieh "
+              "et al.; another text prints 7.7B)"},
+             {"as_of", "2023-05"}},
+            {{"technique", "QLoRA"},
+             {"factor", 780.0 / 48.0},
+             {"of", "the memory: 65B tuned on one device of 48 GB, 780 GB at 16 bits"},
+             {"as_of", "2023-05"}}}},
+          {"as_of", "2023-05"},
+          {"source",
+           "weights over the year's device memory, nothing else counted; LoRA on queries and "
+           "values"}};
+}
+
+Json layer_of(const FutureModel& model) {
+  const ModelShape shape = shape_of(model);
+  const ForwardMacs macs = forward_macs(shape, shape.max_positions);
+  const double layers = real(shape.layers);
+  return {{"sequence", shape.max_positions},
+          {"layers", shape.layers},
+          {"hidden", shape.hidden},
+          {"attention_macs_per_token", macs.attention() / layers},
+          {"ffn_macs_per_token", macs.ffn / layers},
+          {"attention_fraction", macs.attention() / macs.layers()},
+          {"crossover_tokens", attention_crossover(shape).value()},
+          {"cache_bytes_per_token",
+           4.0 * layers * real(shape.attention.kv_heads * shape.attention.head_size)},
+          {"as_of", "2024-07"},
+          {"source", "Llama-3.1 405B's aspect ratios; causal attention; a cache of 16 bits"}};
+}
+
 Json projections_of(const ForecastMedians& medians) {
   Json projections = Json::object();
   constexpr double first = 2025.0;
@@ -196,116 +331,7 @@ Json projections_of(const ForecastMedians& medians) {
   return projections;
 }
 
-std::string flop_text(double flop) {
-  return fmt::format("{:.2g}", flop);
-}
-
-std::string passes_text(const Json& epochs) {
-  if (epochs.is_null()) {
-    return "no number of passes is worth as many";
-  }
-  const auto count = epochs.get<double>();
-  return count > 1.0 ? fmt::format("{:.1f} passes are worth as many", count) : "enough in one pass";
-}
-
-void print_line(std::ostream& out, std::string_view label, const std::string& text) {
-  fmt::print(out, "  {:<19}  {}\n", label, text);
-}
-
-void print_speed(const Json& speed, std::ostream& out) {
-  std::string text = fmt::format("{:.3g} times a person at most, on {:.0f} devices a copy",
-                                 speed["wall_x_human"].get<double>(),
-                                 speed["devices_a_copy"].get<double>());
-  if (speed.contains("k")) {
-    text += fmt::format(
-        "; 1/{0:.0f} of the throughput: {1} copies at {2:.3g} times{3}, a year's work in {4:.3g} "
-        "days",
-        speed["k"].get<double>(),
-        number_text(speed["k_copies"].get<double>()),
-        speed["k_speed_x_human"].get<double>(),
-        speed["is_wall_binding"].get<bool>() ? " (the wall binds)" : "",
-        speed["k_days_a_work_year"].get<double>());
-  }
-  print_line(out, "latency wall", text);
-  if (speed.contains("k")) {
-    print_line(out,
-               "supervision",
-               fmt::format("a copy looked at once a day has worked {:.3g} days alone",
-                           speed["autonomous_days_between_daily_looks"].get<double>()));
-  }
-}
-
-void print_progress(const Json& document, std::ostream& out) {
-  const Json& algorithms = document["algorithms"];
-  const Json& compute = algorithms["effective_flop"];
-  print_line(out,
-             "algorithms",
-             fmt::format("like {} FLOP [{}, {}; 95 %] by the methods of {:.1f}: {:.3g} times; FLOP "
-                         "per dollar {:.3g} times ({})",
-                         flop_text(compute[1]),
-                         flop_text(compute[0]),
-                         flop_text(compute[2]),
-                         algorithms["reference_year"].get<double>(),
-                         algorithms["factor"].get<double>(),
-                         algorithms["hardware_factor"].get<double>(),
-                         algorithms["as_of"].get<std::string>()));
-  const Json& density = document["density"];
-  print_line(out,
-             "density",
-             fmt::format("half the size does as well after {:.0f} days, the same for half the "
-                         "dollars after {:.0f} ({})",
-                         density["doubling_days"].get<double>(),
-                         density["with_hardware_doubling_days"].get<double>(),
-                         density["as_of"].get<std::string>()));
-  const Json& price = document["price"];
-  print_line(out,
-             "price",
-             fmt::format("of a fixed capability halves in {:.1f} months ({:.1f} to {:.1f} over "
-                         "benchmarks; {})",
-                         price["halving_months"][1].get<double>(),
-                         price["halving_months"][2].get<double>(),
-                         price["halving_months"][0].get<double>(),
-                         price["as_of"].get<std::string>()));
-}
-
-void print_training(const Json& document, std::ostream& out) {
-  const Json& learning = document["learning"];
-  print_line(out,
-             "training",
-             fmt::format("longest useful run {:.1f} months; critical batch {} tokens at a loss of "
-                         "{:.3f}, {} steps ({})",
-                         learning["longest_useful_run_months"].get<double>(),
-                         number_text(learning["critical_batch_tokens"].get<double>()),
-                         learning["loss"].get<double>(),
-                         number_text(learning["steps_at_critical_batch"].get<double>()),
-                         learning["as_of"].get<std::string>()));
-  const Json& data = document["data"];
-  print_line(out,
-             "text",
-             fmt::format("{} tokens ({}): {}",
-                         number_text(data["text_tokens"].get<double>()),
-                         data["as_of"].get<std::string>(),
-                         passes_text(data["epochs_needed"])));
-  for (const Json& fit : document["fits"]) {
-    print_line(out,
-               "fit " + fit["fit"].get<std::string>(),
-               fmt::format("{} parameters, {} tokens: {} work-years; GPT-3 was {:.2f} times its "
-                           "optimal size ({})",
-                           number_text(fit["parameters"].get<double>()),
-                           number_text(fit["training_tokens"].get<double>()),
-                           number_text(fit["work_years"].get<double>()),
-                           fit["gpt3_times_optimal"].get<double>(),
-                           fit["as_of"].get<std::string>()));
-  }
-}
-
 }  // namespace
-
-std::string number_text(double number) {
-  constexpr double suffixes_end = 1e15;
-  return number >= 1.0 && number < suffixes_end ? count_text(number)
-                                                : fmt::format("{:.3g}", number);
-}
 
 LatencyWall future_latency_wall(double parameters, double year) {
   constexpr double bytes = 2.0;
@@ -330,34 +356,12 @@ Json consequences_of(const ForecastMedians& medians) {
   document["learning"] = learning_of(medians);
   document["data"] = data_of(medians);
   document["fits"] = fits_of(medians);
+  const FutureModel model = future_model(medians.parameters);
+  document["money"] = money_of(medians);
+  document["savings"] = savings_of(medians, model);
+  document["layer"] = layer_of(model);
   document["projections"] = projections_of(medians);
   return document;
-}
-
-void print_consequences(const Json& document, std::ostream& out) {
-  out << "\nat the medians (assumed 100 %, measured 0 %)\n";
-  print_progress(document, out);
-  print_speed(document["serial_speed"], out);
-  print_training(document, out);
-  const Json& projections = document["projections"];
-  if (projections.empty()) {
-    return;
-  }
-  std::string branches;
-  for (const Json& row : projections["reverting"]) {
-    branches += fmt::format("{}{} in {:.0f}",
-                            branches.empty() ? "" : ", ",
-                            flop_text(row["training_flop"]),
-                            row["reversion_year"].get<double>());
-  }
-  const Json& published = projections["published_log10_flop"];
-  print_line(out,
-             "projection of 2022",
-             fmt::format("{} FLOP [{}, {}; 2 s.d.]; growth that reverts to Moore's: {}",
-                         flop_text(std::pow(10.0, published[1].get<double>())),
-                         flop_text(std::pow(10.0, published[0].get<double>())),
-                         flop_text(std::pow(10.0, published[2].get<double>())),
-                         branches));
 }
 
 }  // namespace forerun

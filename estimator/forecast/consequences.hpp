@@ -21,7 +21,9 @@ struct ForecastMedians {
   double work_years = 0.0;  ///< round the clock
   double kappa = 0.0;
   double tokens_per_person_minute = 0.0;
-  std::optional<double> speed_x_human;  ///< absent: the scenario has none
+  std::optional<double> speed_x_human;         ///< absent: the scenario has none
+  std::optional<double> flop_growth_per_year;  ///< factor; absent: the scenario has no trend
+  std::optional<double> training_years;        ///< length of the run; absent: not said
 };
 
 /// The least time of one token of a dense model of `parameters` (2 bytes each, layers by the rule
@@ -31,7 +33,8 @@ struct ForecastMedians {
 
 /// Effective compute (Ho et al. 2024) beside hardware's FLOP per dollar, densing law and price of a
 /// capability, the k rule with its wall, longest useful run and critical batch, the compute-optimal
-/// fits, text, and other projections of compute: each with its `as_of` date. Everything is
+/// fits, text, what the run costs and draws, what makes it cheaper, a layer's multiply-adds, and
+/// other projections of compute: each with its `as_of` date. Everything is
 /// extrapolated from published constants; nothing is measured.
 [[nodiscard]] nlohmann::ordered_json consequences_of(const ForecastMedians& medians);
 

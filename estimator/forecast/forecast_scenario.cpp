@@ -55,6 +55,7 @@ Json inputs_of(const Scenario& scenario) {
     const bool is_discrete = std::holds_alternative<Discrete>(entry.distribution);
     row[is_discrete ? "weights" : "levels"] = entry.levels;
     row["median"] = median_of(entry.distribution);
+    row["as_of"] = entry.as_of;
     row["source"] = entry.source;
   }
   return inputs;
@@ -102,6 +103,7 @@ Json what_ifs_of(const Scenario& scenario, const Simulation& simulation) {
                     {"input", name_of(what_if.input)},
                     {"value", what_if.value},
                     {"work_years", outcome[Output::work_years]},
+                    {"as_of", what_if.as_of},
                     {"source", what_if.source}});
   }
   return rows;
@@ -115,6 +117,7 @@ Json published_of(const Scenario& scenario) {
       row["range"] = figure.range;
       row["levels"] = figure.levels;
     }
+    row["as_of"] = figure.as_of;
     row["note"] = figure.note;
     rows.push_back(std::move(row));
   }
@@ -307,10 +310,19 @@ ForecastMedians medians_of(const Scenario& scenario,
       .work_years = p50("work_years"),
       .kappa = document["constants"]["kappa"].get<double>(),
       .tokens_per_person_minute = document["constants"]["tokens_per_person_minute"].get<double>(),
-      .speed_x_human = std::nullopt};
+      .speed_x_human = std::nullopt,
+      .flop_growth_per_year = std::nullopt,
+      .training_years = std::nullopt};
   if (simulation.yields(Output::speed_x_human)) {
     middle.speed_x_human = p50("speed_x_human");
   }
+  const auto median = [&](Input input) -> std::optional<double> {
+    const auto entry = scenario.inputs.find(input);
+    return entry == scenario.inputs.end() ? std::nullopt
+                                          : std::optional(median_of(entry->second.distribution));
+  };
+  middle.flop_growth_per_year = median(Input::growth_per_year);
+  middle.training_years = median(Input::training_years);
   return middle;
 }
 
@@ -338,6 +350,8 @@ nlohmann::ordered_json forecast_scenario(const ScenarioOptions& options, Communi
   document["title"] = scenario.title;
   document["base_date"] = scenario.base_date;
   document["year"] = options.year;
+  document["measured_fraction"] = 0.0;
+  document["assumed_fraction"] = 1.0;
   document["samples"] = options.samples;
   document["seed"] = options.seed;
   document["anchor"] = scenario.anchor;

@@ -82,7 +82,9 @@ void print_inputs(const Json& inputs, std::ostream& out) {
       out << fmt::format(" at levels {}",
                          fmt::join(input.at("levels").get<std::vector<double>>(), ", "));
     }
-    out << fmt::format(": {}\n", input.at("source").get<std::string>());
+    out << fmt::format(": {} (as of {})\n",
+                       input.at("source").get<std::string>(),
+                       input.at("as_of").get<std::string>());
   }
 }
 

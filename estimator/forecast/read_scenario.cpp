@@ -3,6 +3,7 @@
 #include <cmath>
 #include <initializer_list>
 #include <limits>
+#include <regex>
 #include <span>
 #include <utility>
 
@@ -165,7 +166,8 @@ ScenarioInput lognormal_input(const Table& table) {
   return {.distribution = lognormal_from({values[0], levels[0]}, {values[1], levels[1]}),
           .values = values,
           .levels = levels,
-          .source = table.text("source")};
+          .source = table.text("source"),
+          .as_of = {}};
 }
 
 ScenarioInput two_piece_input(const Table& table) {
@@ -178,7 +180,8 @@ ScenarioInput two_piece_input(const Table& table) {
   return {.distribution = two_piece({values[0], levels[0]}, values[1], {values[2], levels[2]}),
           .values = values,
           .levels = levels,
-          .source = table.text("source")};
+          .source = table.text("source"),
+          .as_of = {}};
 }
 
 ScenarioInput log_triangular_input(const Table& table) {
@@ -190,7 +193,8 @@ ScenarioInput log_triangular_input(const Table& table) {
   return {.distribution = LogTriangular{values[0], values[1], values[2]},
           .values = values,
           .levels = {},
-          .source = table.text("source")};
+          .source = table.text("source"),
+          .as_of = {}};
 }
 
 ScenarioInput discrete_input(const Table& table) {
@@ -207,18 +211,20 @@ ScenarioInput discrete_input(const Table& table) {
   return {.distribution = Discrete{values, weights},
           .values = values,
           .levels = weights,
-          .source = table.text("source")};
+          .source = table.text("source"),
+          .as_of = {}};
 }
 
 ScenarioInput input_of(const Table& table) {
-  table.check_keys({"distribution", "values", "levels", "weights", "source"});
+  table.check_keys({"distribution", "values", "levels", "weights", "source", "as_of"});
   const std::string kind = table.text("distribution");
   if (kind == "constant") {
     const auto values = positive_values(table, 1, 1);
     return {.distribution = Constant{values[0]},
             .values = values,
             .levels = {},
-            .source = table.text("source")};
+            .source = table.text("source"),
+            .as_of = {}};
   }
   if (kind == "lognormal") {
     return lognormal_input(table);
@@ -237,6 +243,19 @@ ScenarioInput input_of(const Table& table) {
   table.fail("distribution", fmt::format("'{}' should be {}", kind, listed(known)));
 }
 
+/// "2024", "2024-08" or "2024-08-31"; the scenario's own date where none is given.
+std::string date_of(const Table& table, const Table& root) {
+  if (!table.has("as_of")) {
+    return root.text("base_date");
+  }
+  static const std::regex date("[0-9]{4}(-(0[1-9]|1[0-2])(-[0-3][0-9])?)?");
+  std::string text = table.text("as_of");
+  if (!std::regex_match(text, date)) {
+    table.fail("as_of", fmt::format("'{}' should be a date as \"2024\" or \"2024-08\"", text));
+  }
+  return text;
+}
+
 std::map<Input, ScenarioInput> inputs_of(std::string_view file, const Table& root) {
   const toml::table* section = root.nodes()["inputs"].as_table();
   if (section == nullptr) {
@@ -252,7 +271,10 @@ std::map<Input, ScenarioInput> inputs_of(std::string_view file, const Table& roo
     if (!node.is_table()) {
       table.fail(key, "should be a table");
     }
-    inputs.emplace(*input, input_of(Table(file, *node.as_table())));
+    const Table entry(file, *node.as_table());
+    ScenarioInput read = input_of(entry);
+    read.as_of = date_of(entry, root);
+    inputs.emplace(*input, std::move(read));
   }
   return inputs;
 }
@@ -290,11 +312,12 @@ std::vector<InputCorrelation> correlations_of(const Table& root) {
 std::vector<ScenarioVariant> what_ifs_of(const Table& root) {
   std::vector<ScenarioVariant> what_ifs;
   for (const Table& table : root.tables("what_if")) {
-    table.check_keys({"name", "input", "value", "source"});
+    table.check_keys({"name", "input", "value", "source", "as_of"});
     what_ifs.push_back({.name = table.text("name"),
                         .input = table.input("input"),
                         .value = table.number("value"),
-                        .source = table.text("source")});
+                        .source = table.text("source"),
+                        .as_of = date_of(table, root)});
     if (what_ifs.back().value <= 0.0) {
       table.fail("value", "should be positive");
     }
@@ -305,12 +328,13 @@ std::vector<ScenarioVariant> what_ifs_of(const Table& root) {
 std::vector<PublishedFigure> published_of(const Table& root) {
   std::vector<PublishedFigure> figures;
   for (const Table& table : root.tables("published")) {
-    table.check_keys({"quantity", "centre", "range", "levels", "note"});
+    table.check_keys({"quantity", "centre", "range", "levels", "note", "as_of"});
     PublishedFigure figure{.quantity = table.text("quantity"),
                            .centre = table.number("centre"),
                            .range = {},
                            .levels = {},
-                           .note = table.text("note")};
+                           .note = table.text("note"),
+                           .as_of = date_of(table, root)};
     if (table.has("range")) {
       figure.range = table.numbers("range");
       figure.levels = levels_of(table, figure.range.size());

@@ -46,6 +46,7 @@ struct ScenarioInput {
   std::vector<double> values;  ///< as in the file
   std::vector<double> levels;  ///< probability of lying below each value; weights if discrete
   std::string source;
+  std::string as_of;  ///< when that was so: "2024", "2024-08"; unsaid: the scenario's base date
 };
 
 /// Rank correlation of two inputs.
@@ -61,6 +62,7 @@ struct ScenarioVariant {
   Input input;
   double value;
   std::string source;
+  std::string as_of;
 };
 
 /// A figure that the scenario's source prints; shown beside the computed one, never fitted to.
@@ -70,6 +72,7 @@ struct PublishedFigure {
   std::vector<double> range;  ///< empty, or low and high
   std::vector<double> levels;
   std::string note;
+  std::string as_of;
 };
 
 struct Scenario {

@@ -57,9 +57,9 @@ bool has_setting_for(Schedule schedule, LaunchFormat format) {
 std::vector<Sharding> shardings_of(LaunchFormat format, std::int64_t devices_per_node) {
   std::vector<Sharding> shardings = every_sharding(devices_per_node);
   std::erase_if(shardings, [format](const Sharding& sharding) {
-    const bool shards_some =
-        sharding.zero == ZeroStage::optimizer || sharding.zero == ZeroStage::gradients;
-    return (format == LaunchFormat::torchtitan && shards_some) ||
+    // Its replicated weights (DDP) stand beside no other degree.
+    const bool shards_all = sharding.zero == ZeroStage::parameters;
+    return (format == LaunchFormat::torchtitan && !shards_all) ||
            (format == LaunchFormat::nemo && sharding.group != 0);
   });
   return shardings;

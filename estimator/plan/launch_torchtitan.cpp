@@ -34,10 +34,27 @@ std::string titan_schedule(const Job& job, LaunchSettings& settings) {
   return "1F1B";
 }
 
+// DDP, which torchtitan runs beside no other degree (parallelize_llama: "DDP has not supported > 1D
+// parallelism").
+bool replicates(const Job& job) {
+  const ParallelLayout& layout = job.layout;
+  return job.recipe.zero == ZeroStage::none &&
+         layout.tensor * layout.pipeline * layout.context * layout.expert == 1;
+}
+
+// Optimizer states or gradients alone cannot be sharded: FSDP that keeps its gathered weights is
+// nearest, and is what stands for replicas beside other degrees.
+bool keeps_gathered(const Job& job) {
+  return job.recipe.keeps_gathered_weights || job.recipe.zero != ZeroStage::parameters;
+}
+
 // Ranks that share a replica's weights: data-parallel ones, beside those of the context.
 std::int64_t titan_group(const Job& job, LaunchSettings& settings) {
   const std::int64_t group = job.recipe.shard_group;
   const std::int64_t context = job.layout.context;
+  if (replicates(job)) {
+    return 1;
+  }
   if (group == 0) {
     return job.layout.data;
   }
@@ -133,18 +150,43 @@ void add_titan_pipeline(const Job& job, LaunchSettings& settings) {
   }
 }
 
+bool is_tensor_async(const Job& job) {
+  return job.layout.tensor > 1 && job.recipe.software.overlaps_tensor_backward;
+}
+
+// What ParallelDims asserts: experts borrow whole context groups, with etp=1 whole tensor groups
+// too, and of the data-parallel ranks those that share a replica's weights.
+void check_titan_experts(const Job& job, std::int64_t group, LaunchSettings& settings) {
+  const ParallelLayout& layout = job.layout;
+  if (layout.expert == 1) {
+    return;
+  }
+  const bool is_one = layout.expert_tensor == 1;
+  const std::int64_t borrowed = layout.context * (is_one ? layout.tensor : 1);
+  const bool is_legal = (is_one || layout.expert_tensor == layout.tensor) &&
+                        layout.expert % borrowed == 0 && group * borrowed % layout.expert == 0;
+  if (!is_legal) {
+    settings.lack(fmt::format("ep={} with etp={}, tp={}, cp={} and {} ranks that share weights",
+                              layout.expert,
+                              layout.expert_tensor,
+                              layout.tensor,
+                              layout.context,
+                              group));
+  }
+}
+
 void add_titan_parallelism(const Job& job, std::int64_t group, LaunchSettings& settings) {
   const Recipe& recipe = job.recipe;
   const ParallelLayout& layout = job.layout;
   settings.add("\n[parallelism]");
   settings.add(fmt::format("data_parallel_replicate_degree = {}", layout.data / group));
   settings.add(fmt::format("data_parallel_shard_degree = {}", group));
-  if (recipe.zero == ZeroStage::parameters) {
-    const bool keeps = recipe.keeps_gathered_weights;
-    settings.add(fmt::format("fsdp_reshard_after_forward = \"{}\"", keeps ? "never" : "always"));
+  if (group > 1) {
+    settings.add(fmt::format("fsdp_reshard_after_forward = \"{}\"",
+                             keeps_gathered(job) ? "never" : "always"));
   }
   settings.add(fmt::format("tensor_parallel_degree = {}", layout.tensor));
-  if (recipe.software.overlaps_tensor_backward) {
+  if (is_tensor_async(job)) {
     settings.add("enable_async_tensor_parallel = true");
   }
   settings.add(fmt::format("context_parallel_degree = {}", layout.context));
@@ -195,7 +237,7 @@ void add_titan_checkpointing(const Job& job, LaunchSettings& settings) {
 std::string torchtitan_settings(const Job& job, Overlap overlap) {
   const Recipe& recipe = job.recipe;
   LaunchSettings settings("#");
-  const std::int64_t group = recipe.zero == ZeroStage::parameters ? titan_group(job, settings) : 1;
+  const std::int64_t group = titan_group(job, settings);
   settings.add(fmt::format("# {} on {} devices", job.model.name, world_size(job.layout)));
   add_titan_model(job, settings);
   add_titan_training(job, settings);
@@ -203,12 +245,14 @@ std::string torchtitan_settings(const Job& job, Overlap overlap) {
   if (overlap == Overlap::off) {
     settings.lack("no overlap");
   }
-  if (recipe.software.fuses_residual_norm) {
+  if (recipe.software.fuses_residual_norm || is_tensor_async(job)) {
     settings.add("\n[compile]\nenable = true");
   }
   add_titan_checkpointing(job, settings);
-  if (recipe.zero == ZeroStage::optimizer || recipe.zero == ZeroStage::gradients) {
-    settings.lack(fmt::format("ZeRO-{} alone", static_cast<int>(recipe.zero)));
+  check_titan_experts(job, group, settings);
+  if (job.layout.data > 1 && !replicates(job) && recipe.zero != ZeroStage::parameters) {
+    settings.lack(fmt::format("ZeRO-{} alone; FSDP that keeps gathered weights is nearest",
+                              static_cast<int>(recipe.zero)));
   }
   if (recipe.tuning != Tuning::full) {
     settings.lack("adapters");

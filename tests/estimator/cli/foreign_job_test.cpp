@@ -499,7 +499,7 @@ TEST(ForeignJob, TorchtitansTomlComesBackAsTheSameJob) {
                .zero = ZeroStage::parameters,
                .group = 4},
               titan);
-  expect_same({.model = "llama-3-8b", .layout = "pp=2,dp=32", .zero = ZeroStage::none}, titan);
+  expect_same({.model = "llama-3-8b", .layout = "dp=64", .zero = ZeroStage::none}, titan);
   // Two of eight layers: every fourth.
   expect_same({.model = "llama-3.1-405b",
                .layout = "tp=4,pp=16,dp=1",

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "jobs/forward_macs.hpp"
 #include "jobs/parameter_count.hpp"
 #include "jobs/read_model.hpp"
 #include "units/integer.hpp"
@@ -94,6 +95,19 @@ TEST(LayerAccountingTest, H8Gpt3) {
   const Forward forward = forward_of(plain(96, 12288), 2048);
   EXPECT_DOUBLE_EQ(forward.linear / 2048.0, 2.0 * 173'946'175'488.0);
   EXPECT_NEAR(forward.quadratic / 2048.0, 9.66e9, 0.005e9);
+}
+
+// The parts are those of the whole, and attention meets the FFN at s = 2 H of unmasked attention.
+TEST(LayerAccountingTest, CrossoverIsAtTwiceTheWidth) {
+  for (const std::int64_t hidden : {4096, 12288}) {
+    const ModelShape model = plain(32, hidden);
+    EXPECT_DOUBLE_EQ(attention_crossover(model).value(), 2.0 * real(hidden));
+    const ForwardMacs macs = forward_macs(model, 4 * hidden);  // causal: half of the keys
+    EXPECT_DOUBLE_EQ(macs.attention(), macs.ffn);
+    EXPECT_DOUBLE_EQ(6.0 * macs.total(), model_flops_per_token(model, 4 * hidden).in(unit::flop));
+  }
+  ModelShape scanned = read_model("mamba2-2.7b");
+  EXPECT_FALSE(attention_crossover(scanned));
 }
 
 double mebibytes(double parameters) {

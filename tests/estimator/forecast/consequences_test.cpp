@@ -1,6 +1,7 @@
 // What follows from a forecast's medians, against the rows of forecasting.md and hand arithmetic.
 #include "estimator/forecast/consequences.hpp"
 
+#include <cmath>
 #include <cstddef>
 #include <sstream>
 
@@ -15,6 +16,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr double future_device_year = 2022.79;  // H100's, which later devices grow from
+
 /// Steinhardt's middle for 2030 by the square-root law: r = 27.43, kappa = 3.
 ForecastMedians middle_of_2030() {
   return {.year = 2030.0,
@@ -25,7 +28,9 @@ ForecastMedians middle_of_2030() {
           .work_years = 2.47e6,
           .kappa = 3.0,
           .tokens_per_person_minute = 500.0,
-          .speed_x_human = 5.0};
+          .speed_x_human = 5.0,
+          .flop_growth_per_year = std::exp2(12.0 / 10.0),
+          .training_years = 0.5};
 }
 
 // E8: from GPT-3 to 2030 at 14.3, 8.4 and 4.5 months: 264.6, 13,308 and 4.99e7.
@@ -104,13 +109,85 @@ TEST(Consequences, RepeatsPublishedTimes) {
   EXPECT_NEAR(document["learning"]["longest_useful_run_months"].get<double>(), 8.49, 0.01);
 }
 
+// G5 at 37.5 %, G11 and G12, with H100's own year: 2 dollars an hour in 2026, 1.30 times as much a
+// year before, for 989.4e12 FLOP/s; compute twice in 10 months and hardware in 26.4; 100,000 of
+// them at 1.275 kW and a PUE of 1.1.
+TEST(Consequences, MoneyIsRowsG5G11AndG12) {
+  ForecastMedians medians = middle_of_2030();
+  medians.year = future_device_year;
+  const Json money = consequences_of(medians)["money"];
+  const double usd_per_hour = 2.0 * std::pow(1.30, 2026.0 - future_device_year);
+  const double usd_per_flop = usd_per_hour / 3600.0 / 0.375 / 989.4e12;
+  EXPECT_NEAR(money["rent_usd"].get<double>() / (1e28 * usd_per_flop), 1.0, 1e-3);
+  EXPECT_NEAR(money["rent_usd_5_years_later"].get<double>() * std::pow(1.37, 5.0),
+              money["rent_usd"].get<double>(),
+              1e-3 * money["rent_usd"].get<double>());
+  EXPECT_NEAR(money["cost_doubling_months"].get<double>(), 16.1, 0.05);
+  EXPECT_NEAR(money["months_to_10_times_the_cost"].get<double>(), 16.1 * std::log2(10.0), 0.2);
+  const Json& site = money["site_of_100000_devices"];
+  EXPECT_NEAR(site["power_w"].get<double>() / 140.3e6, 1.0, 1e-3);
+  EXPECT_NEAR(site["twh_per_year"].get<double>(), 1.23, 0.005);
+  EXPECT_NEAR(site["usd_per_year"].get<double>() / 101e6, 1.0, 0.01);
+  // Half a year of it: energy over time is power.
+  EXPECT_NEAR(money["power_w"].get<double>() * 0.5 * 8766.0 / 1000.0,
+              money["energy_kwh"].get<double>(),
+              1e-6 * money["energy_kwh"].get<double>());
+  EXPECT_NEAR(money["hardware_loses_of_its_value_a_year"].get<double>(), 0.3224, 1e-4);
+}
+
+// A scenario that grows no faster than hardware never costs more, and one without a trend says
+// nothing.
+TEST(Consequences, CostDoublesOnlyWhereComputeOutgrowsHardware) {
+  ForecastMedians medians = middle_of_2030();
+  medians.flop_growth_per_year = 1.3;
+  EXPECT_TRUE(consequences_of(medians)["money"]["cost_doubling_months"].is_null());
+  medians.flop_growth_per_year.reset();
+  medians.training_years.reset();
+  const Json money = consequences_of(medians)["money"];
+  EXPECT_TRUE(money["cost_doubling_months"].is_null());
+  EXPECT_TRUE(money["power_w"].is_null());
+}
+
+// GPT-3's size on H100s: 350 GB are 5 devices of 80 GB, 3 bits one (G.4, GPTQ's "5 to 1").
+TEST(Consequences, FewerBitsTakeFewerDevices) {
+  ForecastMedians medians = middle_of_2030();
+  medians.year = future_device_year;
+  medians.parameters = 175e9;
+  const Json savings = consequences_of(medians)["savings"];
+  EXPECT_EQ(savings["weights"][0]["devices"], 5.0);
+  EXPECT_EQ(savings["weights"][2]["devices"], 2.0);
+  EXPECT_EQ(savings["weights"][3]["devices"], 1.0);
+  EXPECT_GT(savings["full_over_lora"].get<double>(), 1000.0);
+}
+
+// A layer of the future model, by the count that estimates use. Grouped queries (r of them a
+// key-value head) and three matrices of 3.25 H: attention reaches the FFN at (9.75 - 2 - 2/r) H
+// / 2.
+TEST(Consequences, LayerCrossesOverWhereItsShapeSays) {
+  const Json layer = consequences_of(middle_of_2030())["layer"];
+  const auto hidden = layer["hidden"].get<double>();
+  const double crossover = layer["crossover_tokens"].get<double>() / hidden;
+  EXPECT_GT(crossover, (9.75 - 2.0 - 2.0 / 8.0) / 2.0 - 0.01);
+  EXPECT_LT(crossover, (9.75 - 2.0) / 2.0);
+  EXPECT_GT(layer["attention_fraction"].get<double>(), 0.15);
+  EXPECT_LT(layer["attention_fraction"].get<double>(), 0.35);
+}
+
 // Every figure is of a date, and none of them was measured.
 TEST(Consequences, StateDatesAndShares) {
   const Json document = consequences_of(middle_of_2030());
   EXPECT_EQ(document["measured_fraction"], 0.0);
   EXPECT_EQ(document["assumed_fraction"], 1.0);
-  for (const char* key :
-       {"algorithms", "density", "price", "serial_speed", "learning", "data", "projections"}) {
+  for (const char* key : {"algorithms",
+                          "density",
+                          "price",
+                          "serial_speed",
+                          "learning",
+                          "data",
+                          "money",
+                          "savings",
+                          "layer",
+                          "projections"}) {
     EXPECT_TRUE(document[key].contains("as_of")) << key;
   }
   for (const Json& fit : document["fits"]) {

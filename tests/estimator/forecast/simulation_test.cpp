@@ -117,7 +117,7 @@ TEST(Draws, KeepTheirOtherInputsWhenOneIsAdded) {
   // The stream of an input depends on which input it is, not on what else is uncertain.
   Scenario scenario = scenario_named("reference");
   const Draws before = Simulation(scenario, 2030.0).draw({.seed = 4, .first = 0, .count = 100});
-  scenario.inputs[Input::speed_x_human] = {Lognormal{5.0, 1.0}, {}, {}, "test"};
+  scenario.inputs[Input::speed_x_human] = {Lognormal{5.0, 1.0}, {}, {}, "test", "2026"};
   const Draws after = Simulation(scenario, 2030.0).draw({.seed = 4, .first = 0, .count = 100});
   EXPECT_EQ(before[Output::work_years], after[Output::work_years]);
 }

@@ -255,6 +255,43 @@ TEST(LaunchText, HasASettingForEveryShardingOfItsFramework) {
   }
 }
 
+// torchtitan asserts: DDP stands alone, asynchronous tensor parallelism needs compilation, experts
+// borrow whole groups of tensor and context ranks.
+TEST(LaunchText, KeepsTorchtitansRules) {
+  Job job{read_model("qwen3-30b-a3b"), {}, {}};
+  job.layout = {.tensor = 2, .pipeline = 1, .data = 8};
+  job.layout.expert = 8;
+  job.recipe.global_batch = 64;
+  job.recipe.sequence = 4096;
+  job.recipe.software = *software_preset("torchtitan");
+  job.recipe.software.overlaps_tensor_backward = true;
+  job.recipe.zero = ZeroStage::parameters;
+  const auto text = [&] { return launch_text(job, Overlap::on, LaunchFormat::torchtitan); };
+  EXPECT_THAT(text(), HasSubstr("enable_async_tensor_parallel = true\n"));
+  EXPECT_THAT(text(), HasSubstr("[compile]\nenable = true\n"));
+  EXPECT_THAT(text(), Not(HasSubstr("no setting for ep")));
+  job.layout.expert = 1;
+  job.layout.data = 16;
+  job.layout.tensor = 1;
+  EXPECT_THAT(text(), Not(HasSubstr("enable_async_tensor_parallel")));
+  job.layout.tensor = 4;
+  job.layout.data = 4;
+  job.layout.expert = 2;  // not whole groups of tp=4
+  EXPECT_THAT(text(), HasSubstr("# no setting for ep=2 with etp=1, tp=4, cp=1 and 4 ranks"));
+  job.layout.expert = 1;
+  job.recipe.zero = ZeroStage::none;
+  EXPECT_THAT(text(),
+              HasSubstr("data_parallel_replicate_degree = 1\n"
+                        "data_parallel_shard_degree = 4\n"
+                        "fsdp_reshard_after_forward = \"never\"\n"));
+  EXPECT_THAT(text(), HasSubstr("# no setting for ZeRO-0 alone"));
+  job.layout = {.data = 16};
+  EXPECT_THAT(text(),
+              HasSubstr("data_parallel_replicate_degree = 16\n"
+                        "data_parallel_shard_degree = 1\n"));
+  EXPECT_THAT(text(), Not(HasSubstr("no setting for ZeRO")));
+}
+
 // With tp over a whole node its replicas are alone there: groups of one would shard nothing.
 TEST(MakePlan, ProposesNoGroupsOfOne) {
   PlanRequest wanted = request("gpt3-175b", {128});
