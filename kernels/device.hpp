@@ -31,7 +31,8 @@ struct DeviceReport {
   std::vector<DeviceLink> links = {};  ///< between the GPUs that this process sees
 };
 
-/// `cold`: caches are flushed before each sample. `hot`: run back to back.
+/// `cold`: before each sample the operands leave the caches; the kernel's code need not. `hot`: run
+/// back to back.
 enum class CacheState { cold, hot };
 
 /// One device of one rank. Not thread-safe. Methods throw std::runtime_error (DeviceError text with

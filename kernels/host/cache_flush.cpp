@@ -24,4 +24,8 @@ void CacheFlush::run() {
   });
 }
 
+Bytes CacheFlush::size() const {
+  return static_cast<double>(words_.size() * sizeof(std::uint64_t)) * unit::byte;
+}
+
 }  // namespace forerun::host

@@ -16,6 +16,8 @@ class CacheFlush {
   /// Reads and writes every line of the buffer, by all threads.
   void run();
 
+  [[nodiscard]] Bytes size() const;
+
  private:
   std::vector<std::uint64_t> words_;
 };

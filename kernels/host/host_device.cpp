@@ -17,6 +17,7 @@
 #include "kernels/host/memory_room.hpp"
 #include "kernels/host/row_kernels.hpp"
 #include "kernels/host/scan_kernels.hpp"
+#include "kernels/host/second_operands.hpp"
 #include "kernels/valid_key.hpp"
 #include "units/unit.hpp"
 
@@ -25,6 +26,14 @@ namespace {
 
 // No CPU on sale clocks higher, whatever its turbo.
 constexpr double highest_hz = 6.5e9;
+
+Bytes bytes_of_operands(const KernelKey& key) {
+  Bytes sum;
+  for (const Operand& operand : operands_of(key)) {
+    sum += static_cast<double>(bytes_of(operand)) * unit::byte;
+  }
+  return sum;
+}
 
 using RowKernel = void (*)(const KernelCall&);
 
@@ -265,14 +274,24 @@ std::vector<Seconds> HostDevice::time_runs(const KernelKey& key,
   if (warm_.insert(key).second) {
     run(key, operands, scalars);
   }
-  if (cache == CacheState::cold && !flush_) {
-    flush_.emplace(last_level_cache());
+  std::optional<SecondOperands> second;
+  if (cache == CacheState::cold) {
+    if (!flush_) {
+      flush_.emplace(last_level_cache());
+    }
+    // Larger ones run for long enough: code that comes from memory is a hundredth of it.
+    if (bytes_of_operands(key) <= flush_->size()) {
+      second.emplace(key, operands);
+    }
   }
   std::vector<Seconds> samples;
   samples.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) {
     if (cache == CacheState::cold) {
       flush_->run();
+    }
+    if (second) {
+      run(key, second->get(), scalars);
     }
     const auto start = Clock::now();
     run(key, operands, scalars);

@@ -42,7 +42,8 @@ class HostDevice final : public Device {
   [[nodiscard]] Bytes scratch(const KernelKey& key) const override;
   [[nodiscard]] std::optional<double> clock_hz() const override;
 
-  /// The first time a key is timed it runs once untimed, because oneDNN prepares code for it.
+  /// The first time a key is timed it runs once untimed, because oneDNN prepares code for it. Cold
+  /// are the operands: before each sample caches are flushed, then the kernel runs on copies.
   [[nodiscard]] std::vector<Seconds> time_runs(const KernelKey& key,
                                                std::span<void* const> operands,
                                                int count,

@@ -160,6 +160,23 @@ INSTANTIATE_TEST_SUITE_P(BothCacheStates,
                          HostTiming,
                          testing::Values(CacheState::cold, CacheState::hot));
 
+// Cold runs bring the code back on copies: the operands themselves see the runs that are timed, and
+// the one before them.
+TEST(HostTimingCold, RunsOnCopiesInBetween) {
+  host::HostDevice device{DeviceChoice{}};
+  const KernelKey key = key_of("accumulate fp32 elements=64");
+  const std::vector<float> ones(64, 1.0F);
+  const DeviceBuffer from(device, 64 * 4);
+  const DeviceBuffer sum(device, 64 * 4);
+  device.copy_in(from.data(), ones.data(), from.bytes());
+  device.set_zero(sum.data(), sum.bytes());
+  const std::vector<void*> operands = {from.data(), sum.data()};
+  EXPECT_THAT(device.time_runs(key, operands, 3, CacheState::cold), testing::SizeIs(3));
+  std::vector<float> sums(64);
+  device.copy_out(sums.data(), sum.data(), sum.bytes());
+  EXPECT_THAT(sums, testing::Each(4.0F));
+}
+
 // Half a mebibyte, which every cache of the last level holds: hot it stays there, cold it does not.
 // One thread: waking others may take longer than the copy.
 TEST(HostTimingCold, IsSlowerThanHotForWhatACacheHolds) {
