@@ -63,28 +63,49 @@ AttentionCurves::Anchor AttentionCurves::at(const std::vector<Anchor>& anchors, 
           std::max(low.error, high.error)};
 }
 
+std::optional<Price> AttentionCurves::by_rates(const KernelKey& key) const {
+  const auto& shape = std::get<AttentionKeyShape>(key.shape);
+  const auto* const anchors =
+      anchors_of(key.op == KernelOp::attention_forward, shape.mask == Mask::causal);
+  if (anchors == nullptr) {
+    return std::nullopt;
+  }
+  // The mean of both head sizes is what a pair of query and key costs.
+  const double head_size = 0.5 * static_cast<double>(shape.head_size + value_size(shape));
+  const Anchor anchor = at(*anchors, head_size);
+  const std::int64_t all_keys = key_length(shape);
+  const std::int64_t seen = shape.window > 0 ? std::min(shape.window, all_keys) : all_keys;
+  const double rows = static_cast<double>(shape.batch) * static_cast<double>(shape.heads) *
+                      static_cast<double>(shape.length);
+  const double per_flop =
+      std::exp(anchor.log_slowness) + std::exp(anchor.log_shortness) / static_cast<double>(seen);
+  const double flop = hardware_flops(key).in(unit::flop);
+  const double seconds =
+      anchor.launch_s + flop / head_size * per_flop * (1.0 + anchor.half_rows / rows);
+  return Price{seconds * unit::second, Tier::fitted, anchor.error};
+}
+
+// Fewer keys, no more time: half lengths of few published lengths can say otherwise.
 std::optional<Price> AttentionCurves::price(const KernelKey& key) const {
   const auto* const shape = std::get_if<AttentionKeyShape>(&key.shape);
   if (shape == nullptr) {
     return std::nullopt;
   }
-  const auto* const anchors =
-      anchors_of(key.op == KernelOp::attention_forward, shape->mask == Mask::causal);
-  if (anchors == nullptr) {
+  std::optional<Price> price = by_rates(key);
+  if (!price) {
     return std::nullopt;
   }
-  // The mean of both head sizes is what a pair of query and key costs.
-  const double head_size = 0.5 * static_cast<double>(shape->head_size + value_size(*shape));
-  const Anchor anchor = at(*anchors, head_size);
-  const std::int64_t all_keys = key_length(*shape);
-  const std::int64_t seen = shape->window > 0 ? std::min(shape->window, all_keys) : all_keys;
-  const double rows = static_cast<double>(shape->batch) * static_cast<double>(shape->heads) *
-                      static_cast<double>(shape->length);
-  const double per_flop =
-      std::exp(anchor.log_slowness) + std::exp(anchor.log_shortness) / static_cast<double>(seen);
-  const double seconds = anchor.launch_s + hardware_flops(key).in(unit::flop) / head_size *
-                                               per_flop * (1.0 + anchor.half_rows / rows);
-  return Price{seconds * unit::second, Tier::fitted, anchor.error};
+  if (shape->mask != Mask::causal) {
+    KernelKey causal = key;
+    std::get<AttentionKeyShape>(causal.shape).mask = Mask::causal;
+    price->time = std::max(price->time, by_rates(causal)->time);
+  }
+  if (shape->window > 0) {
+    KernelKey whole = key;
+    std::get<AttentionKeyShape>(whole.shape).window = 0;
+    price->time = std::min(price->time, by_rates(whole)->time);
+  }
+  return price;
 }
 
 }  // namespace forerun

@@ -17,7 +17,8 @@ namespace forerun {
 /// short sequences add to them, interpolated between head sizes in their logarithms and, beyond
 /// those that were measured, the rate held. Longer sequences, more heads and larger heads are never
 /// faster; where rates of two sizes come from two kernels and say otherwise, the larger size's is
-/// lowered. A window counts as the keys that it leaves visible.
+/// lowered. A window counts as the keys that it leaves visible and is
+/// never slower than none; nor is a causal mask slower than none, which is fitted apart.
 class AttentionCurves {
  public:
   AttentionCurves(std::span<const AttentionRate> rates, FlopsPerSecond peak);
@@ -37,6 +38,8 @@ class AttentionCurves {
   };
 
   [[nodiscard]] const std::vector<Anchor>* anchors_of(bool is_forward, bool is_causal) const;
+  /// By the rates alone; of attention. Nothing where there is no such direction.
+  [[nodiscard]] std::optional<Price> by_rates(const KernelKey& key) const;
   static Anchor at(const std::vector<Anchor>& anchors, double head_size);
 
   std::map<std::pair<bool, bool>, std::vector<Anchor>> anchors_;  ///< by forward, causal

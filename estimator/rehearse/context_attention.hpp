@@ -15,9 +15,9 @@
 namespace forerun {
 
 /// Kernels and collectives are those of the device; cutting, joining and adding up pieces is done
-/// by the host meanwhile, which no estimate counts. The partial results of a query are joined by
-/// their log-sum-exps (Dao 2023, arXiv 2307.08691, section 2.3); backward, every piece recomputes
-/// its probabilities from the log-sum-exp of the whole row.
+/// by the host meanwhile, which the prediction counts as copies (`context_copies`). The partial
+/// results of a query are joined by their log-sum-exps (Dao 2023, arXiv 2307.08691, section 2.3);
+/// backward, every piece recomputes its probabilities from the log-sum-exp of the whole row.
 class ContextAttention {
  public:
   explicit ContextAttention(const Execution& at);

@@ -267,6 +267,30 @@ TEST(CatalogPrices, OfAttentionAreNeverFasterForMore) {
   }
 }
 
+// B200's rates of 256 are from few lengths, GB300's of both masks from two fits.
+TEST(CatalogPrices, OfAttentionAreNeverSlowerForFewerKeys) {
+  for (const char* cluster :
+       {"dgx-a100", "dgx-h100", "dgx-h200", "dgx-b200", "gb200-nvl72", "gb300-nvl72"}) {
+    const CatalogPrices prices = prices_of(cluster);
+    for (const KernelOp op : {KernelOp::attention_forward, KernelOp::attention_backward}) {
+      for (const std::int64_t head_size : {64, 128, 256}) {
+        for (std::int64_t length = 128; length <= 65536; length *= 2) {
+          KernelKey key = attention(op, length, 16, head_size);
+          auto& shape = std::get<AttentionKeyShape>(key.shape);
+          const double causal = microseconds(prices, key);
+          for (std::int64_t window = 64; window < length; window *= 2) {
+            shape.window = window;
+            EXPECT_LE(microseconds(prices, key), causal) << cluster << " " << text_of(key);
+          }
+          shape.window = 0;
+          shape.mask = Mask::full;
+          EXPECT_GE(microseconds(prices, key), causal) << cluster << " " << text_of(key);
+        }
+      }
+    }
+  }
+}
+
 TEST(CatalogPrices, OfAttentionStayBelowThePeak) {
   for (const char* name : {"dgx-a100", "dgx-h100", "dgx-b200", "gb300-nvl72"}) {
     const CatalogPrices prices = prices_of(name);
