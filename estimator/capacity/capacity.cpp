@@ -34,6 +34,18 @@ const ServingPoint& best_of(const std::vector<ServingPoint>& points,
   });
 }
 
+// The front is over speed and throughput: of points that keep the limit of the first token, where
+// some do.
+std::vector<ServingPoint> in_time(std::vector<ServingPoint> points, const Workload& workload) {
+  const auto is_late = [&](const ServingPoint& point) {
+    return workload.ttft && point.ttft > *workload.ttft;
+  };
+  if (!std::ranges::all_of(points, is_late)) {
+    std::erase_if(points, is_late);
+  }
+  return points;
+}
+
 std::string memory_reason(const ServingPoint& nearest, const Cluster& cluster) {
   return text_of(nearest.layout) + " with " + std::to_string(nearest.batch) + " sequence" +
          (nearest.batch == 1 ? "" : "s") + " comes nearest and needs " +
@@ -90,7 +102,7 @@ void serve_continuously(Capacity& capacity, const Cluster& cluster, const PriceL
     capacity.infeasible_because = memory_reason(*found.nearest_in_memory, cluster);
   } else {
     capacity.decode.point = best_of(found.points, request);
-    capacity.pareto = pareto_front(found.points);
+    capacity.pareto = pareto_front(in_time(found.points, request.workload));
     if (excess(capacity.decode.point, request.workload) > 1.0) {
       capacity.infeasible_because = latency_reason(capacity.decode.point, request.workload);
     }
@@ -107,35 +119,88 @@ struct PoolSizes {
   double tokens_per_s = 0.0;
 };
 
-// As many prefill replicas as serve most: output tokens are those of the slower pool.
+// How long a prompt waits at most, as a share of a prefill pass: for half of the sequences that the
+// decoders hold.
+double longest_wait(const ServingPoint& prefill,
+                    const ServingPoint& decode,
+                    const PoolSizes& sizes) {
+  return 0.5 * real(decode.batch * sizes.decode) / real(sizes.prefill * prefill.batch);
+}
+
+// The most that the prefill pool may be loaded for its M/D/1 queue, load / (2 (1 - load)) of a
+// pass, to leave first tokens within their limit. 1 where even the longest wait does, and where no
+// load would.
+double allowed_load(const ServingPoint& prefill,
+                    const ServingPoint& decode,
+                    const PoolSizes& sizes,
+                    const Workload& workload) {
+  if (!workload.ttft || prefill.ttft >= *workload.ttft) {
+    return 1.0;
+  }
+  constexpr double rounding = 1.0 - 1e-9;
+  const double wait = (*workload.ttft - prefill.ttft) / prefill.time.total();
+  return longest_wait(prefill, decode, sizes) <= wait ? 1.0
+                                                      : rounding * 2.0 * wait / (1.0 + 2.0 * wait);
+}
+
+// With so many prefill replicas and decoders on the other devices: output tokens are those of the
+// slower pool.
+PoolSizes sized(const ServingPoint& prefill,
+                const ServingPoint& decode,
+                std::int64_t replicas,
+                const CapacityRequest& request) {
+  const std::int64_t left = request.devices - replicas * devices_of(prefill.layout);
+  PoolSizes sizes{replicas, left / devices_of(decode.layout), 0.0};
+  if (sizes.decode > 0) {
+    const double load = allowed_load(prefill, decode, sizes, request.workload);
+    sizes.tokens_per_s = std::min(load * real(replicas) * prefill.tokens_per_s,
+                                  real(sizes.decode) * decode.tokens_per_s);
+  }
+  return sizes;
+}
+
+// As many prefill replicas as serve most. More of them prefill more and decode less: the best lie
+// where both rates meet, which a search of halves finds; around it, since replicas are whole.
 PoolSizes pool_sizes(const ServingPoint& prefill,
                      const ServingPoint& decode,
-                     std::int64_t devices) {
+                     const CapacityRequest& request) {
+  const auto prefills_less = [&](std::int64_t replicas) {
+    const PoolSizes sizes = sized(prefill, decode, replicas, request);
+    return sizes.decode > 0 && sizes.tokens_per_s < real(sizes.decode) * decode.tokens_per_s;
+  };
+  std::int64_t low = 1;
+  std::int64_t high = request.devices / devices_of(prefill.layout);
+  while (low < high) {
+    const std::int64_t middle = low + (high - low) / 2;
+    if (prefills_less(middle)) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  constexpr std::int64_t around = 8;
   PoolSizes best;
-  const std::int64_t most = devices / devices_of(prefill.layout);
-  for (std::int64_t replicas = 1; replicas <= most; ++replicas) {
-    const std::int64_t left = devices - replicas * devices_of(prefill.layout);
-    const std::int64_t decoding = left / devices_of(decode.layout);
-    const double rate =
-        std::min(real(replicas) * prefill.tokens_per_s, real(decoding) * decode.tokens_per_s);
-    if (rate > best.tokens_per_s) {
-      best = {replicas, decoding, rate};
+  const std::int64_t last = std::min(low + around, request.devices / devices_of(prefill.layout));
+  for (std::int64_t replicas = std::max<std::int64_t>(1, low - around); replicas <= last;
+       ++replicas) {
+    const PoolSizes sizes = sized(prefill, decode, replicas, request);
+    if (sizes.tokens_per_s > best.tokens_per_s) {
+      best = sizes;
     }
   }
   return best;
 }
 
-// Mean wait of an M/D/1 queue at the prefill pool, whose replicas share the load; at most for half
-// of the sequences that the decoders hold.
+// Mean wait of an M/D/1 queue at the prefill pool, whose replicas share the load.
 Seconds pool_wait(const ServingPoint& prefill, const ServingPoint& decode, const PoolSizes& sizes) {
   const double load = sizes.tokens_per_s / (real(sizes.prefill) * prefill.tokens_per_s);
-  const double bound =
-      0.5 * real(decode.batch * sizes.decode) / real(sizes.prefill * prefill.batch);
+  const double bound = longest_wait(prefill, decode, sizes);
   const double open = load < 1.0 ? load / (2.0 * (1.0 - load)) : bound;
   return std::min(open, bound) * prefill.time.total();
 }
 
 struct JoinedPools {
+  const ServingPoint* prefill = nullptr;
   ServingPoint decode;
   PoolSizes sizes;
   ServingPoint seen;  ///< of the decoder: the rates and latencies of both pools together
@@ -145,7 +210,7 @@ struct JoinedPools {
 JoinedPools joined(const ServingPoint& prefill,
                    const ServingPoint& decode,
                    const CapacityRequest& request) {
-  JoinedPools pools{decode, pool_sizes(prefill, decode, request.devices), decode};
+  JoinedPools pools{&prefill, decode, pool_sizes(prefill, decode, request), decode};
   if (pools.sizes.decode > 0) {
     pools.seen.ttft = prefill.ttft + pool_wait(prefill, decode, pools.sizes);
     pools.seen.tokens_per_s =
@@ -154,7 +219,7 @@ JoinedPools joined(const ServingPoint& prefill,
   return pools;
 }
 
-// Among decoders that miss their limits equally little the one with most tokens in all.
+// Among pairs that miss their limits equally little the one with most tokens in all.
 const JoinedPools& best_of(const std::vector<JoinedPools>& pools, const Workload& workload) {
   return *std::ranges::min_element(pools, [&](const JoinedPools& a, const JoinedPools& b) {
     const double excess_a = excess(a.seen, workload);
@@ -180,14 +245,21 @@ void serve_in_pools(Capacity& capacity, const Cluster& cluster, const PriceList&
     capacity.infeasible_because = memory_reason(nearest, cluster);
     return;
   }
-  const ServingPoint& prefilling = best_of(prefill.points, latency_of_prefill);
+  // Of each decoder the pool that feeds it best.
   std::vector<JoinedPools> pools;
   for (const ServingPoint& point : decode.points) {
-    if (const JoinedPools both = joined(prefilling, point, request); both.sizes.decode > 0) {
-      pools.push_back(both);
+    std::vector<JoinedPools> fed;
+    for (const ServingPoint& feeding : prefill.points) {
+      if (const JoinedPools both = joined(feeding, point, request); both.sizes.decode > 0) {
+        fed.push_back(both);
+      }
+    }
+    if (!fed.empty()) {
+      pools.push_back(best_of(fed, request.workload));
     }
   }
   if (pools.empty()) {
+    const ServingPoint& prefilling = best_of(prefill.points, latency_of_prefill);
     capacity.decode = {best_of(decode.points, request), 0};
     capacity.prefill = Pool{prefilling, 0};
     capacity.infeasible_because = "two pools of " + text_of(prefilling.layout) + " and " +
@@ -197,12 +269,12 @@ void serve_in_pools(Capacity& capacity, const Cluster& cluster, const PriceList&
   }
   const JoinedPools& best = best_of(pools, request.workload);
   capacity.decode = {best.decode, best.sizes.decode};
-  capacity.prefill = Pool{prefilling, best.sizes.prefill};
+  capacity.prefill = Pool{*best.prefill, best.sizes.prefill};
   capacity.tokens_per_s = best.sizes.tokens_per_s;
   capacity.ttft = best.seen.ttft;
   std::vector<ServingPoint> seen;
   std::ranges::transform(pools, std::back_inserter(seen), &JoinedPools::seen);
-  capacity.pareto = pareto_front(std::move(seen));
+  capacity.pareto = pareto_front(in_time(std::move(seen), request.workload));
   if (excess(best.seen, request.workload) > 1.0) {
     capacity.infeasible_because = latency_reason(best.seen, request.workload);
   }

@@ -78,6 +78,13 @@ void emit_cluster(const Options& options,
              *options.emitted_cluster,
              count_text(static_cast<double>(devices)),
              text_of(device.bf16_flop_per_s * unit::flop / unit::second));
+  if (options.emitted_job) {
+    const std::string pair = fmt::format("--job {} --cluster {} --devices {}",
+                                         *options.emitted_job,
+                                         *options.emitted_cluster,
+                                         devices);
+    fmt::print(streams.log, "next: forerun plan {0}; forerun capacity {0}\n", pair);
+  }
 }
 
 }  // namespace

@@ -321,11 +321,12 @@ void check_together(const Options& options) {
   }
 }
 
-/// What the name of the result's file asks for. That of `measure` and `import` is a profile, always
-/// JSON, beside which --format is for standard output; that of `report` is a page.
+/// What the name of the result's file asks for. That of `import` and, but for --decode, of
+/// `measure` is a profile, always JSON, beside which --format is for standard output; that of
+/// `report` is a page.
 std::optional<Format> format_of_file(const Options& options) {
-  const bool is_result =
-      options.verb != Verb::measure && options.verb != Verb::import && options.verb != Verb::report;
+  const bool is_result = (options.verb != Verb::measure || options.decode) &&
+                         options.verb != Verb::import && options.verb != Verb::report;
   if (!options.out || !is_result) {
     return std::nullopt;
   }

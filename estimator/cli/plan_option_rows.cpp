@@ -91,6 +91,10 @@ OptionRow objective_row() {
     options.objective = objective_from({value.where, value.text.substr(0, comma)});
     if (comma != std::string::npos) {
       options.second_objective = objective_from({value.where, value.text.substr(comma + 1)});
+      if (options.second_objective == options.objective) {
+        throw InputError(value.where,
+                         "'" + value.text + "' names one objective twice (expected two)");
+      }
     }
   };
   return row;

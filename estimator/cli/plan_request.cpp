@@ -83,6 +83,7 @@ PlanRequest plan_request_from(const Options& options) {
     throw InputError("--batch", "is missing (expected one like 2048, or a set: 1024..4096)");
   }
   request.choices = choices_from(options);
+  request.choices.whole_heads = options.emit.has_value();
   if (options.emit && request.choices.shardings.empty()) {
     request.choices.shardings =
         shardings_of(*options.emit, request.hardware.cluster.devices_per_node);

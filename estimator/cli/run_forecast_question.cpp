@@ -3,6 +3,7 @@
 #include <ostream>
 #include <string>
 
+#include <fmt/ostream.h>
 #include <nlohmann/json.hpp>
 
 #include "estimator/cli/run_verb.hpp"
@@ -86,7 +87,14 @@ ExitCode run_forecast_question(const Options& options, const OutputStreams& stre
     // The article's scenario has no growth to test.
     const std::string scenario =
         options.scenario == Options().scenario ? "epoch-trend" : options.scenario;
-    write(backtest_document(*options.backtest, scenario), print_backtest, options, streams);
+    const nlohmann::ordered_json document = backtest_document(*options.backtest, scenario);
+    if (scenario != options.scenario) {
+      fmt::print(streams.log,
+                 "forerun: {} has no growth to test: {} takes its place\n",
+                 options.scenario,
+                 scenario);
+    }
+    write(document, print_backtest, options, streams);
   } else {
     FitQuestion question;
     question.table = *options.fitted_table;

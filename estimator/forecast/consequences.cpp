@@ -1,7 +1,9 @@
 #include "estimator/forecast/consequences.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "estimator/forecast/future_model.hpp"
@@ -26,6 +28,10 @@ constexpr double hardware_per_year = 1.37;
 // Effective compute of training methods: Epoch AI, 2025.
 constexpr double software_per_year = 3.0;
 
+Json or_null(const std::optional<double>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
 Seconds months(double count) {
   return count / months_per_year * unit::year;
 }
@@ -40,7 +46,11 @@ Json algorithms_of(const ForecastMedians& medians) {
   const auto compute = [&](double doubling) {
     return effective(physical, months(doubling), elapsed).in(unit::flop);
   };
+  const auto in_months = [](Seconds time) { return time / months(1.0); };
   return {{"reference_year", medians.reference_year},
+          // Of the study's own fit; the interval above is of its bootstrap.
+          {"doubling_months_by_fit", in_months(compute_doubling(ho_parameters, ho_data))},
+          {"doubling_months_of_data_by_fit", in_months(term_doubling(ho_data))},
           {"doubling_months", {fastest, centre, slowest}},
           {"levels", {0.025, 0.5, 0.975}},
           {"effective_flop", {compute(slowest), compute(centre), compute(fastest)}},
@@ -53,11 +63,17 @@ Json algorithms_of(const ForecastMedians& medians) {
            "2026"}};
 }
 
-Json density_of() {
+Json density_of(const ForecastMedians& medians) {
   const Seconds doubling = density_doubling(density_trend.growth_per_day);
   // Epoch AI's 2.1 years for FLOP per dollar, as the paper takes it.
   const Seconds with_hardware = combine_doublings(doubling, 2.1 * unit::year);
+  constexpr double reference_tokens = 1e12;
+  const double model_loss = loss(medians.parameters, medians.training_tokens, epoch_fit);
+  const double equal = reference_parameters(model_loss, reference_tokens, epoch_fit);
   return {{"doubling_days", doubling / unit::day},
+          {"density", density(density_trend, medians.year)},
+          // With a trillion tokens each; null: no size reaches that loss.
+          {"parameters_of_equal_loss", std::isfinite(equal) ? Json(equal) : Json(nullptr)},
           {"with_hardware_doubling_days", with_hardware / unit::day},
           {"best_value_window_days", best_value_window(density_trend.growth_per_day) / unit::day},
           {"as_of", "2024-12"},
@@ -78,24 +94,49 @@ Json price_of() {
            "benchmarks, median 50"}};
 }
 
+constexpr double k_of_the_article = 5.0;  // Steinhardt 2023
+constexpr double devices_a_machine = 8.0;
+
+// What underutilising by k makes of speed and copies.
+Json trade_of(const SpeedTrade& before, double k) {
+  constexpr double no_wall = std::numeric_limits<double>::infinity();
+  const SpeedTrade trade = k_rule(before, k, no_wall);
+  return {{"k", k},
+          {"speed_x_human", trade.speed_x_human},
+          {"copies", trade.copies},
+          {"days_a_work_year", unit::year / unit::day / trade.speed_x_human}};
+}
+
 Json speed_of(const ForecastMedians& medians) {
   const LatencyWall wall = future_latency_wall(medians.parameters, medians.year);
   const double wall_x_human = speed_x_human(wall.time, medians.tokens_per_person_minute);
   Json speed{{"token_s", wall.time.in(unit::second)},
              {"devices_a_copy", wall.devices},
              {"wall_x_human", wall_x_human}};
+  const FutureDevice device = future_device(medians.year);
+  const TileMachine machine{
+      device.bf16_flop_per_s * (unit::flop / unit::second),
+      device.bandwidth_bytes_per_s * (unit::byte / unit::second),
+      devices_a_machine * device.network_bytes_per_s * (unit::byte / unit::second),
+      devices_a_machine};
+  const BestTile tile = best_tile(machine);
+  speed["tiles"] = {{"tile", tile.tile},
+                    {"batch", tile.batch},
+                    {"product_s", tile_time(machine, tile.tile, tile.batch).in(unit::second)},
+                    {"fom_per_s", fom(machine.compute, machine.memory)}};
   if (medians.speed_x_human) {
-    constexpr double k = 5.0;
-    const SpeedTrade trade = k_rule(
-        {.speed_x_human = *medians.speed_x_human, .copies = medians.work_years}, k, wall_x_human);
-    speed["speed_x_human"] = *medians.speed_x_human;
-    speed["k"] = k;
-    speed["k_speed_x_human"] = trade.speed_x_human;
-    speed["k_copies"] = trade.copies;
-    speed["k_days_a_work_year"] = unit::year / unit::day / trade.speed_x_human;
-    speed["is_wall_binding"] = wall_x_human < k * k * *medians.speed_x_human;
+    const double base = *medians.speed_x_human;
+    speed["speed_x_human"] = base;
+    speed["without_wall"] =
+        trade_of({.speed_x_human = base, .copies = medians.work_years}, k_of_the_article);
+    speed["is_wall_binding"] = wall_x_human < k_of_the_article * k_of_the_article * base;
+    // Slower than that there is no reason to give copies away.
+    const double k = std::min(k_of_the_article, std::sqrt(wall_x_human / base));
+    speed["up_to_wall"] = k > 1.0
+                              ? trade_of({.speed_x_human = base, .copies = medians.work_years}, k)
+                              : Json(nullptr);
     // A person who looks in once a day finds so many days of work.
-    speed["autonomous_days_between_daily_looks"] = *medians.speed_x_human;
+    speed["autonomous_days_between_daily_looks"] = std::min(base, wall_x_human);
   }
   speed["as_of"] = "2025-03";
   speed["source"] =
@@ -110,9 +151,14 @@ Json learning_of(const ForecastMedians& medians) {
   constexpr double batch_scale = 2.05e8;
   const double final_loss = loss(medians.parameters, medians.training_tokens, epoch_fit);
   const double batch = critical_batch(final_loss, batch_scale);
+  // The batch of an emitted job, which follows newer laws (`batch_for`).
+  constexpr std::int64_t context = 8192;
+  const double usual = real(batch_for(medians.training_tokens, context, 1) * context);
   return {{"longest_useful_run_months", longest_run(growths) / months(1.0)},
           {"loss", final_loss},
           {"critical_batch_tokens", batch},
+          {"batch_tokens", usual},
+          {"examples_over_least_at_it", batch_cost(usual, batch).examples},
           {"steps_at_critical_batch", medians.training_tokens / batch},
           {"as_of", "2025"},
           {"source",
@@ -143,6 +189,7 @@ Json fits_of(const ForecastMedians& medians) {
                     {"training_tokens", shape.tokens},
                     {"loss", loss(shape.parameters, shape.tokens, fit.fit)},
                     {"work_years", work.in(unit::year)},
+                    {"compute_of_half_the_size", or_null(overtrain(0.5, fit.fit))},
                     {"gpt3_times_optimal",
                      gpt3_parameters / optimal_fit(gpt3_flop * unit::flop, fit.fit).parameters},
                     {"as_of", fit.as_of}});
@@ -155,7 +202,15 @@ Json data_of(const ForecastMedians& medians) {
   constexpr double stock = 300e12;
   constexpr double worthwhile_epochs = 4.0;
   const auto epochs = epochs_for(medians.training_tokens, stock);
+  // Steinhardt 2023: Huang et al. 2022 generate 32 solutions; that 5 are kept is his assumption.
+  constexpr double samples = 32.0;
+  constexpr double kept = 5.0;
+  const double kappa = synthetic_kappa(samples, kept);
+  const OptimalRun synthetic = optimal_sqrt(medians.training_flop * unit::flop,
+                                            {medians.training_tokens / medians.parameters, kappa},
+                                            medians.tokens_per_person_minute);
   Json data{{"text_tokens", stock},
+            {"synthetic", {{"kappa", kappa}, {"work_years", synthetic.work.in(unit::year)}}},
             {"tokens_at_4_epochs", data_cap(stock, worthwhile_epochs)},
             {"epochs_needed", nullptr},
             {"as_of", "2024-06"},
@@ -208,6 +263,10 @@ Json money_of(const ForecastMedians& medians) {
       {"energy_kwh", energy / unit::kilowatt_hour},
       {"energy_usd", usd(energy_price(energy, usd_per_kilowatt_hour * unit::dollar))},
       {"joule_per_flop", energy_per_flop(site_of(device, 1.0), peak, utilisation).in(unit::joule)},
+      {"device", {{"year", medians.year}, {"power_w", device.power_w}}},
+      // GPT-3 at 4.6M dollars to GPT-4 at 100M in 33 months.
+      {"cost_doubling_months_2020_to_2023", doubling_of(100.0 / 4.6, months(33.0)) / months(1.0)},
+      {"value_left_after_3_years", usd(value_after(unit::dollar, 3.0 * unit::year))},
       {"power_w", nullptr},
       {"site_of_100000_devices",
        {{"power_w", site.in(unit::watt)},
@@ -223,8 +282,8 @@ Json money_of(const ForecastMedians& medians) {
     money["power_w"] = (energy / (*medians.training_years * unit::year)).in(unit::watt);
   }
   constexpr double ten = 10.0;
-  if (medians.flop_growth_per_year && *medians.flop_growth_per_year > hardware_per_year) {
-    const Seconds doubling = cost_doubling(doubling_time(*medians.flop_growth_per_year),
+  if (medians.trend && medians.trend->factor_per_year > hardware_per_year) {
+    const Seconds doubling = cost_doubling(doubling_time(medians.trend->factor_per_year),
                                            doubling_time(hardware_per_year));
     money["cost_doubling_months"] = doubling / months(1.0);
     money["months_to_10_times_the_cost"] = time_to_grow(ten, doubling) / months(1.0);
@@ -308,6 +367,12 @@ Json layer_of(const FutureModel& model) {
 
 Json projections_of(const ForecastMedians& medians) {
   Json projections = Json::object();
+  if (medians.trend) {
+    for (const double target : {1e27, 1e28, 2e29}) {
+      projections["crossings"].push_back(
+          {{"training_flop", target}, {"year", crossing(*medians.trend, target * unit::flop)}});
+    }
+  }
   constexpr double first = 2025.0;
   constexpr double last = 2080.0;
   if (medians.year < first || medians.year > last) {
@@ -350,7 +415,7 @@ Json consequences_of(const ForecastMedians& medians) {
   document["measured_fraction"] = 0.0;
   document["assumed_fraction"] = 1.0;
   document["algorithms"] = algorithms_of(medians);
-  document["density"] = density_of();
+  document["density"] = density_of(medians);
   document["price"] = price_of();
   document["serial_speed"] = speed_of(medians);
   document["learning"] = learning_of(medians);

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "estimator/forecast/latency.hpp"
+#include "estimator/forecast/trend.hpp"
 
 namespace forerun {
 
@@ -21,9 +22,9 @@ struct ForecastMedians {
   double work_years = 0.0;  ///< round the clock
   double kappa = 0.0;
   double tokens_per_person_minute = 0.0;
-  std::optional<double> speed_x_human;         ///< absent: the scenario has none
-  std::optional<double> flop_growth_per_year;  ///< factor; absent: the scenario has no trend
-  std::optional<double> training_years;        ///< length of the run; absent: not said
+  std::optional<double> speed_x_human;   ///< absent: the scenario has none
+  std::optional<Trend> trend;            ///< of compute; absent: the scenario has none
+  std::optional<double> training_years;  ///< length of the run; absent: not said
 };
 
 /// The least time of one token of a dense model of `parameters` (2 bytes each, layers by the rule

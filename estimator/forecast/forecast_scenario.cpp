@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <cstdlib>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "estimator/forecast/summary.hpp"
 #include "units/input_error.hpp"
 #include "units/integer.hpp"
+#include "units/unit.hpp"
 
 namespace forerun {
 
@@ -229,17 +231,32 @@ double reference_year_of(const Scenario& scenario) {
   return year >= first_sensible ? year + (month - 1.0) / months_per_year : scenario.first_year;
 }
 
+/// "1.8 million", "340 million", "95 trillion": two digits, or whole.
+std::string people_text(double count) {
+  constexpr std::array<std::pair<double, const char*>, 3> scales = {
+      {{1e12, "trillion"}, {1e9, "billion"}, {1e6, "million"}}};
+  auto scale = std::ranges::find_if(scales, [&](const auto& one) { return count >= one.first; });
+  if (scale == scales.end()) {
+    scale = std::prev(scales.end());
+  }
+  const double scaled = count / scale->first;
+  constexpr double two_digits = 99.5;
+  constexpr double most = 1e6;
+  const bool is_whole = scaled >= two_digits && scaled < most;
+  return is_whole ? fmt::format("{:.0f} {}", scaled, scale->second)
+                  : fmt::format("{:.2g} {}", scaled, scale->second);
+}
+
 /// The answer in words: the work, how long it takes, and what moves it most.
 std::string reading_of(const Json& document) {
   const Json& work = document["work_years"];
-  std::string text = fmt::format(
-      "a model of {:.0f} trained with {:.2g} FLOP: {:.2g} million work-years (quartiles {:.2g} to "
-      "{:.2g} million)",
-      document["year"].get<double>(),
-      document["training_flop"]["p50"].get<double>(),
-      work["p50"].get<double>() / 1e6,
-      work["p25"].get<double>() / 1e6,
-      work["p75"].get<double>() / 1e6);
+  std::string text =
+      fmt::format("a model of {} trained with {:.2g} FLOP: {} work-years (quartiles {} to {})",
+                  document["year"].get<double>(),
+                  document["training_flop"]["p50"].get<double>(),
+                  people_text(work["p50"].get<double>()),
+                  people_text(work["p25"].get<double>()),
+                  people_text(work["p75"].get<double>()));
   if (const Json& speed = document["speed_x_human"]; !speed.is_null()) {
     text += fmt::format(", a year of it done in {:.2g} months at {:.2g} times human speed",
                         12.0 / speed["p50"].get<double>(),
@@ -262,10 +279,10 @@ std::string reading_of(const Json& document) {
   if (widest != nullptr) {
     std::string input = (*widest)["input"].get<std::string>();
     std::ranges::replace(input, '_', ' ');
-    text += fmt::format("; {} moves it most, from {:.2g} to {:.2g} million over its 90 %",
+    text += fmt::format("; {} moves it most, from {} to {} over its 90 %",
                         input,
-                        (*widest)["work_years_at_p5"].get<double>() / 1e6,
-                        (*widest)["work_years_at_p95"].get<double>() / 1e6);
+                        people_text((*widest)["work_years_at_p5"].get<double>()),
+                        people_text((*widest)["work_years_at_p95"].get<double>()));
   }
   return text;
 }
@@ -311,7 +328,7 @@ ForecastMedians medians_of(const Scenario& scenario,
       .kappa = document["constants"]["kappa"].get<double>(),
       .tokens_per_person_minute = document["constants"]["tokens_per_person_minute"].get<double>(),
       .speed_x_human = std::nullopt,
-      .flop_growth_per_year = std::nullopt,
+      .trend = std::nullopt,
       .training_years = std::nullopt};
   if (simulation.yields(Output::speed_x_human)) {
     middle.speed_x_human = p50("speed_x_human");
@@ -321,7 +338,10 @@ ForecastMedians medians_of(const Scenario& scenario,
     return entry == scenario.inputs.end() ? std::nullopt
                                           : std::optional(median_of(entry->second.distribution));
   };
-  middle.flop_growth_per_year = median(Input::growth_per_year);
+  if (const auto growth = median(Input::growth_per_year)) {
+    middle.trend =
+        Trend{median(Input::anchor_flop).value() * unit::flop, scenario.base_year, *growth};
+  }
   middle.training_years = median(Input::training_years);
   return middle;
 }

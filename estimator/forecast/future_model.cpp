@@ -115,6 +115,7 @@ FutureDevice future_device(double year) {
   device.bf16_flop_per_s = 989e12 * std::pow(1.28, years);
   device.memory_bytes = 80.0 * 1024.0 * 1024.0 * 1024.0 * std::exp2(years / 4.1);
   device.bandwidth_bytes_per_s = 3350e9 * std::exp2(years / 4.0);
+  device.network_bytes_per_s = 50e9 * std::exp2(years / 4.0);
   device.power_w = 700.0 * std::pow(1.28 / 1.34, years);
   // 2 USD an hour for an H100 in 2026 (compute-to-agents repository).
   device.usd_per_hour = 2.0 * std::pow(1.28, years) / std::pow(1.30, year - 2026.0);

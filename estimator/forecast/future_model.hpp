@@ -62,6 +62,7 @@ struct FutureDevice {
   double bandwidth_bytes_per_s = 0.0;
   double power_w = 0.0;
   double usd_per_hour = 0.0;
+  double network_bytes_per_s = 0.0;  ///< of its link to other nodes; assumed to grow as memory's
 };
 
 [[nodiscard]] FutureDevice future_device(double year);

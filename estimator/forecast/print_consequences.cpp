@@ -26,31 +26,46 @@ std::string passes_text(const Json& epochs) {
   return count > 1.0 ? fmt::format("{:.1f} passes are worth as many", count) : "enough in one pass";
 }
 
+std::string overtraining_text(const Json& factor) {
+  return factor.is_null() ? "infinitely often" : fmt::format("{:.2f} times", factor.get<double>());
+}
+
 void print_line(std::ostream& out, std::string_view label, const std::string& text) {
   fmt::print(out, "  {:<19}  {}\n", label, text);
+}
+
+std::string trade_text(const Json& trade) {
+  return fmt::format(
+      "at 1/{:.3g} of the throughput {} copies at {:.3g} times, a year's work in "
+      "{:.3g} days",
+      trade["k"].get<double>(),
+      number_text(trade["copies"].get<double>()),
+      trade["speed_x_human"].get<double>(),
+      trade["days_a_work_year"].get<double>());
 }
 
 void print_speed(const Json& speed, std::ostream& out) {
   std::string text = fmt::format("{:.3g} times a person at most, on {:.0f} devices a copy",
                                  speed["wall_x_human"].get<double>(),
                                  speed["devices_a_copy"].get<double>());
-  if (speed.contains("k")) {
-    text += fmt::format(
-        "; 1/{0:.0f} of the throughput: {1} copies at {2:.3g} times{3}, a year's work in {4:.3g} "
-        "days",
-        speed["k"].get<double>(),
-        number_text(speed["k_copies"].get<double>()),
-        speed["k_speed_x_human"].get<double>(),
-        speed["is_wall_binding"].get<bool>() ? " (the wall binds)" : "",
-        speed["k_days_a_work_year"].get<double>());
+  if (!speed.contains("speed_x_human")) {
+    print_line(out, "latency wall", text);
+    return;
+  }
+  if (const Json& trade = speed["up_to_wall"]; trade.is_null()) {
+    text += fmt::format("; the {:.3g} times of this scenario lie beyond it",
+                        speed["speed_x_human"].get<double>());
+  } else {
+    text += fmt::format("; {}", trade_text(trade));
   }
   print_line(out, "latency wall", text);
-  if (speed.contains("k")) {
-    print_line(out,
-               "supervision",
-               fmt::format("a copy looked at once a day has worked {:.3g} days alone",
-                           speed["autonomous_days_between_daily_looks"].get<double>()));
+  if (speed["is_wall_binding"].get<bool>()) {
+    print_line(out, "without the wall", trade_text(speed["without_wall"]));
   }
+  print_line(out,
+             "supervision",
+             fmt::format("a copy looked at once a day has worked {:.3g} days alone",
+                         speed["autonomous_days_between_daily_looks"].get<double>()));
 }
 
 void print_progress(const Json& document, std::ostream& out) {
@@ -91,27 +106,33 @@ void print_training(const Json& document, std::ostream& out) {
   print_line(out,
              "training",
              fmt::format("longest useful run {:.1f} months; critical batch {} tokens at a loss of "
-                         "{:.3f}, {} steps ({})",
+                         "{:.3f}, {} steps ({}); of {}, as newer laws have it, a pass takes {:.3g} "
+                         "times the least tokens by that one",
                          learning["longest_useful_run_months"].get<double>(),
                          number_text(learning["critical_batch_tokens"].get<double>()),
                          learning["loss"].get<double>(),
                          number_text(learning["steps_at_critical_batch"].get<double>()),
-                         learning["as_of"].get<std::string>()));
+                         learning["as_of"].get<std::string>(),
+                         number_text(learning["batch_tokens"].get<double>()),
+                         learning["examples_over_least_at_it"].get<double>()));
   const Json& data = document["data"];
   print_line(out,
              "text",
-             fmt::format("{} tokens ({}): {}",
+             fmt::format("{} tokens ({}): {}; synthetic, 5 of 32 kept: kappa {:.3g}, {} work-years",
                          number_text(data["text_tokens"].get<double>()),
                          data["as_of"].get<std::string>(),
-                         passes_text(data["epochs_needed"])));
+                         passes_text(data["epochs_needed"]),
+                         data["synthetic"]["kappa"].get<double>(),
+                         number_text(data["synthetic"]["work_years"].get<double>())));
   for (const Json& fit : document["fits"]) {
     print_line(out,
                "fit " + fit["fit"].get<std::string>(),
-               fmt::format("{} parameters, {} tokens: {} work-years; GPT-3 was {:.2f} times its "
-                           "optimal size ({})",
+               fmt::format("{} parameters, {} tokens: {} work-years; half the size takes {} the "
+                           "compute; GPT-3 was {:.2f} times its optimal size ({})",
                            number_text(fit["parameters"].get<double>()),
                            number_text(fit["training_tokens"].get<double>()),
                            number_text(fit["work_years"].get<double>()),
+                           overtraining_text(fit["compute_of_half_the_size"]),
                            fit["gpt3_times_optimal"].get<double>(),
                            fit["as_of"].get<std::string>()));
   }
@@ -146,12 +167,16 @@ void print_money(const Json& money, std::ostream& out) {
   }
   print_line(out, "money", text + fmt::format(" ({})", money["as_of"].get<std::string>()));
   const Json& site = money["site_of_100000_devices"];
-  print_line(out,
-             "100,000 devices",
-             fmt::format("{}, {:.3g} TWh and {} $ of energy a year",
-                         power_text(site["power_w"]),
-                         site["twh_per_year"].get<double>(),
-                         number_text(site["usd_per_year"].get<double>())));
+  print_line(
+      out,
+      "100,000 devices",
+      fmt::format("of {:.0f} W, as the trends have them in {:.0f} (H100: 700 W, 140 MW): {}, "
+                  "{:.3g} TWh and {} $ of energy a year",
+                  money["device"]["power_w"].get<double>(),
+                  money["device"]["year"].get<double>(),
+                  power_text(site["power_w"]),
+                  site["twh_per_year"].get<double>(),
+                  number_text(site["usd_per_year"].get<double>())));
 }
 
 void print_savings(const Json& savings, std::ostream& out) {
@@ -213,12 +238,22 @@ void print_consequences(const Json& document, std::ostream& out) {
   print_savings(document["savings"], out);
   print_layer(document["layer"], out);
   const Json& projections = document["projections"];
-  if (projections.empty()) {
+  if (projections.contains("crossings")) {
+    std::string years;
+    for (const Json& row : projections["crossings"]) {
+      years += fmt::format("{}{} FLOP in {:.1f}",
+                           years.empty() ? "" : ", ",
+                           flop_text(row["training_flop"]),
+                           row["year"].get<double>());
+    }
+    print_line(out, "the trend reaches", years);
+  }
+  if (!projections.contains("reverting")) {
     return;
   }
   std::string branches;
   for (const Json& row : projections["reverting"]) {
-    branches += fmt::format("{}{} in {:.0f}",
+    branches += fmt::format("{}{} if by {:.0f}",
                             branches.empty() ? "" : ", ",
                             flop_text(row["training_flop"]),
                             row["reversion_year"].get<double>());

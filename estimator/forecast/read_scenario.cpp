@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <cmath>
 #include <initializer_list>
+#include <iterator>
 #include <limits>
 #include <regex>
 #include <span>
 #include <utility>
+#include <variant>
 
 #include <fmt/format.h>
 #include <toml++/toml.h>
@@ -124,8 +126,9 @@ class Table {
 };
 
 void check_ascending(const Table& table, std::string_view key, std::span<const double> values) {
-  if (!std::ranges::is_sorted(values)) {
-    table.fail(key, "should ascend");
+  const auto falls = std::ranges::is_sorted_until(values);
+  if (falls != values.end()) {
+    table.fail(key, fmt::format("should ascend, but {} comes after {}", *falls, *std::prev(falls)));
   }
 }
 
@@ -381,6 +384,16 @@ void check_complete(const Table& root, const Scenario& scenario) {
     root.fail("inputs",
               "should hold training_flop, or anchor_flop and growth_per_year, or there should be "
               "a projection");
+  }
+  for (const InputCorrelation& correlation : scenario.correlations) {
+    for (const Input input : {correlation.first, correlation.second}) {
+      const auto entry = scenario.inputs.find(input);
+      if (entry == scenario.inputs.end() ||
+          std::holds_alternative<Constant>(entry->second.distribution)) {
+        root.fail("correlation",
+                  fmt::format("{} does not vary: nothing correlates with it", name_of(input)));
+      }
+    }
   }
   for (const Input input :
        {Input::kappa, Input::tokens_per_parameter, Input::tokens_per_person_minute}) {

@@ -104,6 +104,15 @@ EdgeQuestion edge_from(const std::string& text, double year) {
 }
 
 Json edge_document(const EdgeQuestion& question) {
+  constexpr double last_year = 2040.0;
+  if (question.year > last_year) {
+    throw InputError(
+        "--year",
+        fmt::format("{:.0f} lies beyond {:.0f}: density that doubles every 99 days was "
+                    "seen from 2023 to 2024",
+                    question.year,
+                    last_year));
+  }
   const EdgeModel model = edge_model(question.device,
                                      question.year,
                                      question.bytes_per_parameter,
@@ -142,6 +151,12 @@ Json backtest_document(const std::string& years, const std::string& scenario) {
   const auto last = dots == std::string::npos ? std::nullopt : plain_number(years.substr(dots + 2));
   if (!first || !last || *first >= *last) {
     throw InputError("--backtest", "'" + years + "' is no range of years (expected 2020..2025)");
+  }
+  constexpr double last_record = 2025.0;
+  if (*last > last_record) {
+    throw InputError(
+        "--backtest",
+        fmt::format("'{}' ends after the last record run of {:.0f}", years, last_record));
   }
   const Scenario data = scenario_named(scenario);
   const auto growth = data.inputs.find(Input::growth_per_year);

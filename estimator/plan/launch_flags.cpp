@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "estimator/plan/launch_settings.hpp"
 #include "jobs/chunk_placement.hpp"
 
@@ -63,6 +65,18 @@ std::vector<Sharding> shardings_of(LaunchFormat format, std::int64_t devices_per
            (format == LaunchFormat::nemo && sharding.group != 0);
   });
   return shardings;
+}
+
+bool shares_heads(const ModelShape& model, std::int64_t tensor) {
+  return !model.latent && model.attention.kv_heads % tensor != 0;
+}
+
+void lack_shared_heads(const Job& job, LaunchSettings& settings) {
+  if (shares_heads(job.model, job.layout.tensor)) {
+    settings.lack(fmt::format("{} key-value heads over tp={}: they must be a multiple of it",
+                              job.model.attention.kv_heads,
+                              job.layout.tensor));
+  }
 }
 
 bool has_adapters(LaunchFormat format) {

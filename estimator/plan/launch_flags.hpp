@@ -24,6 +24,9 @@ enum class LaunchFormat { megatron, torchtitan, nemo };
 /// everything, NeMo has no groups of replicas.
 [[nodiscard]] std::vector<Sharding> shardings_of(LaunchFormat format,
                                                  std::int64_t devices_per_node);
+/// Whether tensor ranks would share a key-value head, which none of the frameworks runs
+/// (Megatron-LM, validate_args: num_query_groups is a multiple of the tensor ranks).
+[[nodiscard]] bool shares_heads(const ModelShape& model, std::int64_t tensor);
 /// Whether the framework's settings can ask for adapters.
 [[nodiscard]] bool has_adapters(LaunchFormat format);
 

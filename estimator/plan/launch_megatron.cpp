@@ -76,7 +76,8 @@ void add_megatron_pipeline(const Job& job, LaunchSettings& settings) {
   if (counts_ends(job)) {
     settings.add("--account-for-embedding-in-pipeline-split");
     settings.add("--account-for-loss-in-pipeline-split");
-  } else if (job.recipe.stage_split.kind != StageSplit::Kind::even) {
+  } else if (job.recipe.stage_split.kind != StageSplit::Kind::even ||
+             job.model.layers % model_chunks(job) != 0) {
     settings.add(fmt::format("--pipeline-model-parallel-layout '{}'", chunk_text(job)));
   }
   const Schedule schedule = schedule_of(job);
@@ -124,6 +125,10 @@ void add_megatron_sharding(const Job& job, LaunchSettings& settings) {
       settings.add("--use-megatron-fsdp");
       settings.add("--data-parallel-sharding-strategy optim_grads_params");
       break;
+  }
+  if (recipe.zero == ZeroStage::gradients || recipe.zero == ZeroStage::parameters) {
+    settings.add("--ckpt-format fsdp_dtensor");
+    settings.add("# in the environment CUDA_DEVICE_MAX_CONNECTIONS unset or above 1");
   }
   if (recipe.shard_group > 0) {
     settings.add(fmt::format("--num-distributed-optimizer-instances {}",
@@ -209,6 +214,7 @@ std::string megatron_settings(const Job& job, Overlap overlap) {
   if (recipe.tuning != Tuning::full) {
     settings.lack("adapters");
   }
+  lack_shared_heads(job, settings);
   lack_teacher(job, settings);
   return settings.text();
 }

@@ -75,7 +75,10 @@ void add_megatron_experts(const ModelShape& model, LaunchSettings& settings) {
   }
   if (moe.router_bias) {
     settings.add("--moe-router-enable-expert-bias");
+    settings.add("--moe-router-score-function sigmoid");  // a bias asks for it
   }
+  settings.add("--moe-token-dispatcher-type alltoall");
+  settings.add("--moe-grouped-gemm");
   std::string pattern;
   for (std::int64_t layer = 0; layer < model.layers; ++layer) {
     const bool has = kind_of(model, layer).ffn == FeedForward::experts;
@@ -98,6 +101,7 @@ void add_megatron_attention(const ModelShape& model, LaunchSettings& settings) {
     settings.add(fmt::format("--qk-head-dim {}", model.latent->nope_head_size));
     settings.add(fmt::format("--qk-pos-emb-head-dim {}", model.latent->rope_head_size));
     settings.add(fmt::format("--v-head-dim {}", model.latent->value_head_size));
+    settings.add("--qk-layernorm");  // of the latents
   } else {
     if (attention.kv_heads != attention.heads) {
       settings.add("--group-query-attention");
@@ -196,6 +200,9 @@ void add_megatron_model(const ModelShape& model, LaunchSettings& settings) {
   add_megatron_attention(model, settings);
   add_megatron_kinds(model, settings);
   add_megatron_experts(model, settings);
+  if (model.position == Position::rope) {
+    settings.add("# --rotary-base: rope_theta of the model's config.json (else 10000)");
+  }
   if (model.mtp_modules > 0) {
     settings.add(fmt::format("--mtp-num-layers {}", model.mtp_modules));
   }

@@ -165,6 +165,7 @@ std::string nemo_settings(const Job& job, Overlap overlap) {
   add_sharding(recipe, settings);
   add_adapters(job, settings);
   lack_offload(recipe.offload, {}, settings);
+  lack_shared_heads(job, settings);
   lack_teacher(job, settings);
   add_optimizer(recipe, overlap, settings);
   const Schedule schedule = schedule_of(job);

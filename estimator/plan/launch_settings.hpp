@@ -39,6 +39,9 @@ class LaunchSettings {
 /// Says which offloaded kinds but those of `said` the framework has no setting for.
 void lack_offload(const Offload& offload, const Offload& said, LaunchSettings& settings);
 
+/// Says that there is none for tensor ranks that share a key-value head, if some do.
+void lack_shared_heads(const Job& job, LaunchSettings& settings);
+
 /// Says that there is none for the teacher, if there is one.
 void lack_teacher(const Job& job, LaunchSettings& settings);
 

@@ -257,6 +257,7 @@ std::string torchtitan_settings(const Job& job, Overlap overlap) {
   if (recipe.tuning != Tuning::full) {
     settings.lack("adapters");
   }
+  lack_shared_heads(job, settings);
   lack_teacher(job, settings);
   if (job.layout.tensor > 1 && recipe.sequence_parallel == SequenceParallel::off) {
     settings.lack("tensor parallelism without sequence parallelism");

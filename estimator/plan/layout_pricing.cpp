@@ -131,8 +131,7 @@ Seconds LayoutSearch::least_step(const Cell& cell, const RecomputedStages& chunk
 
 // Of one micro-batch. Pairs of passes hide at most their communication.
 Seconds LayoutSearch::least_time(const PassCosts& passes, Pass pass) const {
-  const Seconds hidden =
-      pass == Pass::forward ? passes.forward_communication : passes.backward_communication;
+  const Seconds hidden = pass == Pass::forward ? passes.forward_exchange : passes.backward_exchange;
   const Seconds alone = duration_of(passes, pass);
   return pairs_passes(*job_.recipe.schedule) ? alone - hidden : alone;
 }

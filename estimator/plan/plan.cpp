@@ -4,10 +4,13 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <set>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "estimator/plan/launch_flags.hpp"
 #include "estimator/plan/layout_search.hpp"
 #include "estimator/plan/parallel_walk.hpp"
 #include "estimator/plan/plan_progress.hpp"
@@ -24,6 +27,16 @@ namespace {
 template <class Value>
 std::vector<Value> chosen(const std::vector<Value>& pinned, std::vector<Value> every) {
   return pinned.empty() ? std::move(every) : pinned;
+}
+
+// Those without tensor ranks that share a key-value head; all where no other was asked for.
+void keep_whole_heads(const ModelShape& model, std::vector<ParallelLayout>& layouts) {
+  const auto shares = [&](const ParallelLayout& layout) {
+    return shares_heads(model, layout.tensor);
+  };
+  if (!std::ranges::all_of(layouts, shares)) {
+    std::erase_if(layouts, shares);
+  }
 }
 
 // One device count and batch: what is searched, and what was found.
@@ -56,6 +69,9 @@ class Scale {
     space_.offloads = chosen(choices.offloads, {Offload()});
     space_.layouts = choices.layouts ? parse_layouts(*choices.layouts, devices)
                                      : every_layout(request.model, devices);
+    if (choices.whole_heads) {
+      keep_whole_heads(request.model, space_.layouts);
+    }
     space_.micro_batches = chosen(choices.micro_batches, every_micro_batch(batch));
     space_.schedules = chosen(choices.schedules, every_schedule());
     space_.sequence_parallel =
@@ -192,7 +208,7 @@ void check(const PlanRequest& request) {
 std::optional<std::string> over_limit(const PlanRequest& request, const JobEstimate& estimate) {
   std::string over;
   if (request.deadline && estimate.run->time.expected > *request.deadline) {
-    over = fmt::format("takes {:.4g} days, --deadline is {:.4g}",
+    over = fmt::format("takes {:.4g} days, --deadline is {:.4g} days",
                        estimate.run->time.expected.in(unit::day),
                        request.deadline->in(unit::day));
   }
@@ -281,6 +297,10 @@ void explain_memory(const std::vector<Scale>& scales, Plan& plan) {
     if (rule == Reject::not_modelled && !plan.counts.not_modelled.empty()) {
       reason += ": " + plan.counts.not_modelled.begin()->first;
     }
+    const bool is_dense = !plan.request.model.moe.has_value();
+    if (is_dense && name_of(rule) == name_of(Reject::experts)) {
+      reason += fmt::format(": {} has none, ep=1 is the nearest", plan.request.model.name);
+    }
     if (const auto devices = nearest_legal_devices(plan.request)) {
       reason += fmt::format("; the nearest number of devices with a legal layout is {}", *devices);
     }
@@ -330,6 +350,16 @@ void explain_limit(const std::vector<PlannedLayout>& over, Plan& plan) {
       "the nearest, {}, {}", place_of(*plan.nearest), *over_limit(request, plan.nearest->estimate));
 }
 
+void keep_first_of_each_shape(std::vector<PlannedLayout>& layouts) {
+  std::set<std::tuple<LayoutShape, std::int64_t, std::int64_t>> seen;
+  std::erase_if(layouts, [&](const PlannedLayout& one) {
+    return !seen.emplace(shape_of(one.candidate.layout),
+                         one.estimate.devices,
+                         one.estimate.request.job.recipe.global_batch)
+                .second;
+  });
+}
+
 // Layouts of all scales: those within the limits, and the best of the others.
 void gather(const std::vector<Scale>& scales, Plan& plan) {
   const PlanRequest& request = plan.request;
@@ -346,6 +376,9 @@ void gather(const std::vector<Scale>& scales, Plan& plan) {
     }
   }
   std::ranges::stable_sort(plan.layouts, {}, &PlannedLayout::value);
+  if (request.objective == Objective::memory) {
+    keep_first_of_each_shape(plan.layouts);  // the others come with one each
+  }
   if (plan.layouts.size() > request.top) {
     plan.layouts.resize(request.top);
   }

@@ -33,6 +33,7 @@ struct PlanChoices {
   std::vector<Overlap> overlaps;
   bool tries_stage_splits = false;  ///< else the recipe's
   std::vector<Offload> offloads;    ///< empty: nothing is offloaded
+  bool whole_heads = false;         ///< no tensor ranks share a key-value head: see shares_heads
 };
 
 struct PlanRequest {

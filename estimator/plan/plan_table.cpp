@@ -97,10 +97,16 @@ void print_run(const Json& run, std::ostream& out) {
                                : fmt::format("{:.1f} %", 100.0 * run["goodput"].get<double>()));
 }
 
+// Less is what differences of sums leave over.
+bool is_shown(const Json& part, const Json& one) {
+  constexpr double rounding = 1e-9;
+  return part.get<double>() > rounding * one["step_time_s"].get<double>();
+}
+
 std::string parts_text(const Json& one) {
   std::string parts;
   for (const auto& [part, value] : one["breakdown_s"].items()) {
-    if (value.get<double>() > 0.0) {
+    if (is_shown(value, one)) {
       parts += fmt::format("{}{} {}", parts.empty() ? "" : ", ", part, seconds(value));
     }
   }
@@ -111,7 +117,7 @@ std::string parts_text(const Json& one) {
 void print_parts(const Json& one, std::ostream& out) {
   const auto step = one["step_time_s"].get<double>();
   for (const auto& [part, value] : one["breakdown_s"].items()) {
-    if (const auto time = value.get<double>(); time > 0.0) {
+    if (const auto time = value.get<double>(); is_shown(value, one)) {
       fmt::print(out,
                  "       {:<16} {:>10}   {:>5.1f} %{}\n",
                  part,

@@ -77,8 +77,15 @@ void change_hardware(HardwareSource& hardware, const WhatIf& what_if) {
       text += fmt::format("{}{} x {:g}", text.empty() ? "" : ", ", name, what_if.*part);
     }
   }
+  const bool had_node_profile = hardware.cluster.node_profile.has_value();
   hardware.cluster = changed(std::move(hardware.cluster), what_if);
   hardware.notes.push_back("what if: " + text + " of what " + hardware.cluster.name + " says");
+  if (had_node_profile && !hardware.cluster.node_profile) {
+    hardware.notes.push_back(
+        "what if: collectives inside nodes by the law of NCCL or MPI over the changed links, not "
+        "as "
+        "they were measured; compare with nvlink=0.999");
+  }
 }
 
 Cluster changed(Cluster cluster, const WhatIf& what_if) {
@@ -90,6 +97,9 @@ Cluster changed(Cluster cluster, const WhatIf& what_if) {
   if (cluster.host) {
     cluster.host->link_peak *= what_if.host;
     cluster.host->link_rate *= what_if.host;
+  }
+  if (what_if.nvlink != 1.0) {
+    cluster.node_profile.reset();  // of the links as they are
   }
   for (LinkLevel& level : cluster.levels) {
     level.bandwidth *= level.devices <= cluster.devices_per_node ? what_if.nvlink : what_if.net;

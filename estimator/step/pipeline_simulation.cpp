@@ -190,11 +190,11 @@ Seconds duration_of(const PassCosts& costs, Pass pass) {
 
 Seconds pair_duration(const PassCosts& forward, const PassCosts& backward) {
   const Seconds whole = duration_of(backward, Pass::backward);
-  const Seconds forward_computes = forward.forward - forward.forward_communication;
-  const Seconds backward_computes = whole - backward.backward_communication;
+  const Seconds forward_computes = forward.forward - forward.forward_exchange;
+  const Seconds backward_computes = whole - backward.backward_exchange;
   const Seconds overlapped = forward.forward + whole -
-                             std::min(forward.forward_communication, backward_computes) -
-                             std::min(backward.backward_communication, forward_computes);
+                             std::min(forward.forward_exchange, backward_computes) -
+                             std::min(backward.backward_exchange, forward_computes);
   return std::max(overlapped, forward.forward_wire + backward.backward_wire);
 }
 

@@ -22,10 +22,12 @@ struct PassCosts {
   Seconds recompute;        ///< of activations, when a backward pass begins
   Seconds backward_input;   ///< the gradient of the chunk's input
   Seconds backward_weight;  ///< the gradients of its weights
-  /// Parts of `forward` and of the whole backward pass that are communication: in paired passes
-  /// that of one hides under the computation of the other.
-  Seconds forward_communication;
-  Seconds backward_communication;
+  /// Parts of `forward` and of the whole backward pass that exchange tokens between experts: in
+  /// paired passes that of one hides under the computation of the other. Tensor and context ranks
+  /// are waited for (DeepSeek-V3, arXiv 2412.19437, section 3.2.1; torchtitan overlaps with experts
+  /// only).
+  Seconds forward_exchange;
+  Seconds backward_exchange;
   /// All communication of the two, what hides within its own pass included.
   Seconds forward_wire;
   Seconds backward_wire;

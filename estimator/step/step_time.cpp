@@ -204,8 +204,8 @@ PassCosts pass_costs(const ChunkCost& chunk, std::int64_t micro_batches, double 
   costs.backward_weight = chunk.backward_weight.total() - unaccumulated(chunk.backward_weight);
   costs.backward_input =
       backward.total() - unaccumulated(backward) - costs.recompute - costs.backward_weight;
-  costs.forward_communication = hidden * forward.cost.communication();
-  costs.backward_communication = hidden * backward.cost.communication();
+  costs.forward_exchange = hidden * forward.cost.expert_parallel;
+  costs.backward_exchange = hidden * backward.cost.expert_parallel;
   costs.forward_offload = forward.offload;
   costs.backward_offload = backward.offload;
   costs.forward_wire = forward.cost.wire;

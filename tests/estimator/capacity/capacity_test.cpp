@@ -125,6 +125,41 @@ TEST(Capacity, OfTwoPoolsHasAFrontOfBoth) {
   EXPECT_TRUE(has_chosen);
 }
 
+// More time for the first token never serves less, what keeps the limit is found, and the front has
+// nothing that breaks it.
+TEST(Capacity, OfTwoPoolsGrowsWithTheLimitOfTheFirstToken) {
+  CapacityRequest request = eight_billion(16);
+  request.serving = Serving::disaggregated;
+  request.workload.tpot = 20.0 * unit::millisecond;
+  double before = 0.0;
+  for (const double limit : {0.06, 0.08, 0.1, 0.15, 0.25, 0.5, 1.0, 2.0, 5.0, 20.0}) {
+    request.workload.ttft = limit * unit::second;
+    const Capacity capacity = on_h100(request);
+    if (capacity.infeasible_because) {
+      EXPECT_EQ(before, 0.0) << limit;
+      continue;
+    }
+    EXPECT_LE(capacity.ttft.in(unit::second), limit);
+    EXPECT_GE(capacity.tokens_per_s, before) << limit;
+    before = capacity.tokens_per_s;
+    for (const ServingPoint& point : capacity.pareto) {
+      EXPECT_LE(point.ttft, *request.workload.ttft);
+    }
+  }
+  EXPECT_GT(before, 0.0);
+}
+
+// A prefill pool of fewer devices where the fastest would take all of them.
+TEST(Capacity, OfTwoPoolsLeavesRoomForBoth) {
+  CapacityRequest request = eight_billion(8);
+  request.serving = Serving::disaggregated;
+  request.workload.ttft = 30.0 * unit::millisecond;
+  const Capacity capacity = on_h100(request);
+  ASSERT_TRUE(capacity.prefill.has_value());
+  EXPECT_GT(capacity.prefill->replicas, 0);
+  EXPECT_GT(capacity.decode.replicas, 0);
+}
+
 // A batch that no memory holds is what is wrong, not the devices.
 TEST(Capacity, SaysThatABatchIsTooLarge) {
   CapacityRequest request = eight_billion(8);

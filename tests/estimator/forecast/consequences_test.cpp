@@ -29,7 +29,7 @@ ForecastMedians middle_of_2030() {
           .kappa = 3.0,
           .tokens_per_person_minute = 500.0,
           .speed_x_human = 5.0,
-          .flop_growth_per_year = std::exp2(12.0 / 10.0),
+          .trend = Trend{5e26 * unit::flop, 2025.52, std::exp2(12.0 / 10.0)},
           .training_years = 0.5};
 }
 
@@ -44,18 +44,30 @@ TEST(Consequences, AlgorithmsMultiplyComputeAsRowE8) {
   EXPECT_NEAR(algorithms["hardware_factor"].get<double>(), 20.47, 0.01);
 }
 
-// C2, C3, C4: 25 times faster for 125 times fewer copies, unless the wall is lower.
+// C1, C3, C4 without a wall: 125 times for 125 times fewer copies, a year's work in 2.9 days. Up to
+// the wall only as many copies are given away as the speed is worth.
 TEST(Consequences, KRuleStopsAtTheLatencyWall) {
   const Json speed = consequences_of(middle_of_2030())["serial_speed"];
   EXPECT_TRUE(speed["is_wall_binding"].get<bool>());
-  EXPECT_EQ(speed["k_speed_x_human"], speed["wall_x_human"]);
-  EXPECT_NEAR(speed["k_copies"].get<double>(), 2.47e6 / 125.0, 1.0);
+  EXPECT_TRUE(speed["up_to_wall"].is_null());  // the wall, 3.15 times, lies below 5 times
+  const Json& article = speed["without_wall"];
+  EXPECT_NEAR(article["speed_x_human"].get<double>(), 125.0, 1e-9);
+  EXPECT_NEAR(article["copies"].get<double>(), 2.47e6 / 125.0, 1.0);
+  EXPECT_NEAR(article["days_a_work_year"].get<double>(), 2.922, 1e-3);
   ForecastMedians small = middle_of_2030();
   small.parameters = 8e9;
   const Json fast = consequences_of(small)["serial_speed"];
   EXPECT_FALSE(fast["is_wall_binding"].get<bool>());
-  EXPECT_NEAR(fast["k_speed_x_human"].get<double>(), 125.0, 1e-9);
-  EXPECT_NEAR(fast["k_days_a_work_year"].get<double>(), 2.922, 1e-3);
+  EXPECT_EQ(fast["up_to_wall"], fast["without_wall"]);
+  small.parameters = 1e12;
+  const Json between = consequences_of(small)["serial_speed"];
+  const Json& trade = between["up_to_wall"];
+  EXPECT_NEAR(trade["speed_x_human"].get<double>(), between["wall_x_human"].get<double>(), 1e-9);
+  const auto k = trade["k"].get<double>();
+  EXPECT_GT(k, 1.0);
+  EXPECT_LT(k, 5.0);
+  EXPECT_NEAR(
+      trade["copies"].get<double>() * trade["speed_x_human"].get<double>(), 2.47e6 * 5.0 / k, 1.0);
 }
 
 // By hand: 340 layers, a = 340 x 4 us, 2 x 7.948e12 bytes at 3350e9 x 2^(7.21 / 4) a second:
@@ -139,9 +151,9 @@ TEST(Consequences, MoneyIsRowsG5G11AndG12) {
 // nothing.
 TEST(Consequences, CostDoublesOnlyWhereComputeOutgrowsHardware) {
   ForecastMedians medians = middle_of_2030();
-  medians.flop_growth_per_year = 1.3;
+  medians.trend->factor_per_year = 1.3;
   EXPECT_TRUE(consequences_of(medians)["money"]["cost_doubling_months"].is_null());
-  medians.flop_growth_per_year.reset();
+  medians.trend.reset();
   medians.training_years.reset();
   const Json money = consequences_of(medians)["money"];
   EXPECT_TRUE(money["cost_doubling_months"].is_null());
@@ -171,6 +183,27 @@ TEST(Consequences, LayerCrossesOverWhereItsShapeSays) {
   EXPECT_LT(crossover, (9.75 - 2.0) / 2.0);
   EXPECT_GT(layer["attention_fraction"].get<double>(), 0.15);
   EXPECT_LT(layer["attention_fraction"].get<double>(), 0.35);
+}
+
+// Section J.1: from 5e26 in 2025.52 at 4.5 a year 1e28 is reached in 2027.51. B17: kappa 8.4. I.2:
+// half the size costs 1.1 times the compute or so. G10: 7.43 months.
+TEST(Consequences, FollowTheFunctionsOfTheirSections) {
+  ForecastMedians medians = middle_of_2030();
+  medians.trend->factor_per_year = 4.5;
+  const Json document = consequences_of(medians);
+  EXPECT_NEAR(document["projections"]["crossings"][1]["year"].get<double>(), 2027.51, 0.01);
+  EXPECT_NEAR(document["data"]["synthetic"]["kappa"].get<double>(), 8.4, 1e-9);
+  // sqrt(3 x 27.43 x 1e28 / 2) passes at 500 a minute are 2.439 million years; the root of kappa.
+  EXPECT_NEAR(document["data"]["synthetic"]["work_years"].get<double>(),
+              2.439e6 * std::sqrt(8.4 / 3.0),
+              0.01e6);
+  for (const Json& fit : document["fits"]) {
+    EXPECT_GT(fit["compute_of_half_the_size"].get<double>(), 1.0);
+    EXPECT_LT(fit["compute_of_half_the_size"].get<double>(), 2.0);
+  }
+  EXPECT_NEAR(document["money"]["cost_doubling_months_2020_to_2023"].get<double>(), 7.43, 0.01);
+  EXPECT_GT(document["serial_speed"]["tiles"]["product_s"].get<double>(), 0.0);
+  EXPECT_GT(document["learning"]["examples_over_least_at_it"].get<double>(), 1.0);
 }
 
 // Every figure is of a date, and none of them was measured.

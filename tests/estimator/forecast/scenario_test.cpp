@@ -109,7 +109,7 @@ TEST(ReadScenario, RefusesALevelOfOne) {
 TEST(ReadScenario, RefusesAnIntervalThatIsUpsideDown) {
   EXPECT_THAT(reading_error(head + "training_flop = {distribution = 'lognormal', values = [2, 1], "
                                    "levels = [0.25, 0.75], source = 's'}"),
-              HasSubstr("ascend"));
+              HasSubstr("should ascend, but 1 comes after 2"));
 }
 
 TEST(ReadScenario, RefusesANegativeValue) {

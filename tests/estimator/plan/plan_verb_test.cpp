@@ -1,4 +1,7 @@
 // A planner's questions: which layout, how many devices until a date or for a sum, what if.
+#include <set>
+#include <string>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -205,6 +208,21 @@ TEST(WhatIf, MakesTheBestStepSlowerWhereTheNetworkIs) {
   EXPECT_LT(plan_of(faster).layouts.front().estimate.step_time, as_is);
 }
 
+// Links inside nodes count although the catalog has measured collectives of them.
+TEST(WhatIf, ChangesLinksInsideNodes) {
+  const auto step = [](const char* what) {
+    PlanRequest wanted = request("llama-3-8b", {8});
+    wanted.choices.layouts = "tp=8";
+    change_hardware(wanted.hardware, what_if_from(what));
+    return plan_of(wanted).layouts.front().value;
+  };
+  EXPECT_GT(step("nvlink=0.5"), 1.1 * step("nvlink=2"));
+  EXPECT_GT(step("nvlink=0.1"), 1.1 * step("nvlink=0.5"));
+  PlanRequest wanted = request("llama-3-8b", {8});
+  change_hardware(wanted.hardware, what_if_from("net=0.5"));
+  EXPECT_TRUE(wanted.hardware.cluster.node_profile.has_value());
+}
+
 TEST(WhatIf, NamesWhatCanBeChanged) {
   EXPECT_THROW((void)what_if_from("nett=2"), InputError);
   EXPECT_THROW((void)what_if_from("net=fast"), InputError);
@@ -290,6 +308,64 @@ TEST(LaunchText, KeepsTorchtitansRules) {
               HasSubstr("data_parallel_replicate_degree = 16\n"
                         "data_parallel_shard_degree = 1\n"));
   EXPECT_THAT(text(), Not(HasSubstr("no setting for ZeRO")));
+}
+
+// Megatron-LM's own checks: key-value heads a multiple of the tensor ranks, layers of the chunks or
+// a list of them, a score function beside the router's bias, a checkpoint format for its FSDP.
+TEST(LaunchText, KeepsMegatronsRules) {
+  Job job{read_model("deepseek-v3"), {}, {}};
+  job.layout = {.tensor = 1, .pipeline = 4, .data = 64};
+  job.layout.expert = 64;
+  job.recipe.global_batch = 2048;
+  job.recipe.sequence = 4096;
+  const auto text = [&] { return launch_text(job, Overlap::on, LaunchFormat::megatron); };
+  for (const char* line : {"--moe-router-score-function sigmoid\n",
+                           "--moe-token-dispatcher-type alltoall\n",
+                           "--moe-grouped-gemm\n",
+                           "--qk-layernorm\n",
+                           "--pipeline-model-parallel-layout 'Et*16|t*15|t*15|t*15L'\n"}) {
+    EXPECT_THAT(text(), HasSubstr(line));
+  }
+  job.recipe.zero = ZeroStage::parameters;
+  EXPECT_THAT(text(), HasSubstr("--ckpt-format fsdp_dtensor\n"));
+  job = {read_model("llama-3-70b"), {}, {}};
+  job.layout = {.tensor = 16, .data = 4};
+  job.recipe.global_batch = 64;
+  job.recipe.sequence = 4096;
+  EXPECT_THAT(text(), HasSubstr("# no setting for 8 key-value heads over tp=16"));
+  job.layout = {.tensor = 8, .data = 8};
+  EXPECT_THAT(text(), Not(HasSubstr("key-value heads")));
+  EXPECT_THAT(text(), Not(HasSubstr("--pipeline-model-parallel-layout")));
+}
+
+TEST(MakePlan, LeavesKeyValueHeadsWholeForFrameworks) {
+  PlanRequest wanted = request("llama-3-70b", {64});
+  wanted.choices.layouts = "tp=8..16,pp=4";
+  wanted.choices.whole_heads = true;
+  const Plan plan = plan_of(wanted);
+  ASSERT_FALSE(plan.layouts.empty());
+  for (const PlannedLayout& one : plan.layouts) {
+    EXPECT_EQ(one.candidate.layout.tensor, 8);
+  }
+}
+
+TEST(MakePlan, LeastMemoryComesInDifferentShapes) {
+  PlanRequest wanted = request("llama-3-8b", {16});
+  wanted.objective = Objective::memory;
+  const Plan plan = plan_of(wanted);
+  ASSERT_GT(plan.layouts.size(), 1U);
+  std::set<std::string> shapes;
+  for (const PlannedLayout& one : plan.layouts) {
+    EXPECT_TRUE(shapes.insert(text_of(one.candidate.layout)).second);
+  }
+}
+
+TEST(MakePlan, SaysThatADenseModelHasNoExperts) {
+  PlanRequest wanted = request("llama-3-8b", {16});
+  wanted.choices.layouts = "tp=2,ep=4";
+  const Plan plan = plan_of(wanted);
+  ASSERT_TRUE(plan.infeasible_because.has_value());
+  EXPECT_THAT(*plan.infeasible_because, HasSubstr("llama-3-8b has none, ep=1 is the nearest"));
 }
 
 // With tp over a whole node its replicas are alone there: groups of one would shard nothing.

@@ -93,8 +93,8 @@ inline PipelineCosts random_costs(const PipelineShape& shape,
     passes.recompute = number(random) * unit::second;
     passes.backward_input = number(random) * unit::second;
     passes.backward_weight = number(random) * unit::second;
-    passes.forward_communication = fraction(random) * passes.forward;
-    passes.backward_communication = fraction(random) * passes.backward_input;
+    passes.forward_exchange = fraction(random) * passes.forward;
+    passes.backward_exchange = fraction(random) * passes.backward_input;
     costs.passes.push_back(passes);
   }
   for (std::int64_t r = 0; r < shape.stages; ++r) {

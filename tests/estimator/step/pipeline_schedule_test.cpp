@@ -109,8 +109,8 @@ TEST(PipelineSchedule, DualPipeHidesCommunicationInItsPairs) {
   const PipelineShape shape{8, 2, 20};
   PipelineCosts costs = equal_costs(shape, {2.0, 2.0, 2.0});
   for (PassCosts& passes : costs.passes) {
-    passes.forward_communication = 0.25 * unit::second;
-    passes.backward_communication = 0.25 * unit::second;
+    passes.forward_exchange = 0.25 * unit::second;
+    passes.backward_exchange = 0.25 * unit::second;
   }
   const auto times = simulate_pipeline(Schedule::dualpipe, shape, costs);
   EXPECT_NEAR(times.front().busy.in(unit::second), 20 * 3.0 - 9 * 0.5, 1e-9);

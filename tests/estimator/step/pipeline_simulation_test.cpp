@@ -110,8 +110,8 @@ TEST(PipelineSimulation, ScalesWithItsCosts) {
                                        &PassCosts::recompute,
                                        &PassCosts::backward_input,
                                        &PassCosts::backward_weight,
-                                       &PassCosts::forward_communication,
-                                       &PassCosts::backward_communication}) {
+                                       &PassCosts::forward_exchange,
+                                       &PassCosts::backward_exchange}) {
         passes.*part *= 2.0;
       }
     }
