@@ -228,6 +228,25 @@ const JoinedPools& best_of(const std::vector<JoinedPools>& pools, const Workload
   });
 }
 
+// Of each decoder the pool that feeds it best.
+std::vector<JoinedPools> joined_pools(const std::vector<ServingPoint>& prefill,
+                                      const std::vector<ServingPoint>& decode,
+                                      const CapacityRequest& request) {
+  std::vector<JoinedPools> pools;
+  for (const ServingPoint& point : decode) {
+    std::vector<JoinedPools> fed;
+    for (const ServingPoint& feeding : prefill) {
+      if (const JoinedPools both = joined(feeding, point, request); both.sizes.decode > 0) {
+        fed.push_back(both);
+      }
+    }
+    if (!fed.empty()) {
+      pools.push_back(best_of(fed, request.workload));
+    }
+  }
+  return pools;
+}
+
 void serve_in_pools(Capacity& capacity, const Cluster& cluster, const PriceList& prices) {
   const CapacityRequest& request = capacity.request;
   CapacityRequest latency_of_prefill = request;
@@ -245,19 +264,7 @@ void serve_in_pools(Capacity& capacity, const Cluster& cluster, const PriceList&
     capacity.infeasible_because = memory_reason(nearest, cluster);
     return;
   }
-  // Of each decoder the pool that feeds it best.
-  std::vector<JoinedPools> pools;
-  for (const ServingPoint& point : decode.points) {
-    std::vector<JoinedPools> fed;
-    for (const ServingPoint& feeding : prefill.points) {
-      if (const JoinedPools both = joined(feeding, point, request); both.sizes.decode > 0) {
-        fed.push_back(both);
-      }
-    }
-    if (!fed.empty()) {
-      pools.push_back(best_of(fed, request.workload));
-    }
-  }
+  const std::vector<JoinedPools> pools = joined_pools(prefill.points, decode.points, request);
   if (pools.empty()) {
     const ServingPoint& prefilling = best_of(prefill.points, latency_of_prefill);
     capacity.decode = {best_of(decode.points, request), 0};

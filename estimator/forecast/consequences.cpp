@@ -150,16 +150,16 @@ Json learning_of(const ForecastMedians& medians) {
   // Kaplan et al. 2020, B* of 2.0 to 2.1e8 tokens.
   constexpr double batch_scale = 2.05e8;
   const double final_loss = loss(medians.parameters, medians.training_tokens, epoch_fit);
-  const double batch = critical_batch(final_loss, batch_scale);
+  const double critical = critical_batch(final_loss, batch_scale);
   // The batch of an emitted job, which follows newer laws (`batch_for`).
   constexpr std::int64_t context = 8192;
-  const double usual = real(batch_for(medians.training_tokens, context, 1) * context);
+  const double batch = real(batch_for(medians.training_tokens, context, 1) * context);
   return {{"longest_useful_run_months", longest_run(growths) / months(1.0)},
           {"loss", final_loss},
-          {"critical_batch_tokens", batch},
-          {"batch_tokens", usual},
-          {"examples_over_least_at_it", batch_cost(usual, batch).examples},
-          {"steps_at_critical_batch", medians.training_tokens / batch},
+          {"critical_batch_tokens", critical},
+          {"batch_tokens", batch},
+          {"examples_over_least_at_it", batch_cost(batch, critical).examples},
+          {"steps_at_critical_batch", medians.training_tokens / critical},
           {"as_of", "2025"},
           {"source",
            "run: Epoch 2025, hardware 1.37 and software 3 a year; batch: Kaplan et al. 2020 at the "

@@ -235,7 +235,8 @@ double reference_year_of(const Scenario& scenario) {
 std::string people_text(double count) {
   constexpr std::array<std::pair<double, const char*>, 3> scales = {
       {{1e12, "trillion"}, {1e9, "billion"}, {1e6, "million"}}};
-  auto scale = std::ranges::find_if(scales, [&](const auto& one) { return count >= one.first; });
+  const auto* scale =
+      std::ranges::find_if(scales, [&](const auto& one) { return count >= one.first; });
   if (scale == scales.end()) {
     scale = std::prev(scales.end());
   }

@@ -254,7 +254,7 @@ std::string date_of(const Table& table, const Table& root) {
   static const std::regex date("[0-9]{4}(-(0[1-9]|1[0-2])(-[0-3][0-9])?)?");
   std::string text = table.text("as_of");
   if (!std::regex_match(text, date)) {
-    table.fail("as_of", fmt::format("'{}' should be a date as \"2024\" or \"2024-08\"", text));
+    table.fail("as_of", fmt::format("'{}' should be a date as '2024' or '2024-08'", text));
   }
   return text;
 }
@@ -355,6 +355,20 @@ void check_base(const Table& root, const Scenario& scenario, Input grows, const 
   }
 }
 
+/// What is correlated varies.
+void check_correlations(const Table& root, const Scenario& scenario) {
+  for (const InputCorrelation& correlation : scenario.correlations) {
+    for (const Input input : {correlation.first, correlation.second}) {
+      const auto entry = scenario.inputs.find(input);
+      if (entry == scenario.inputs.end() ||
+          std::holds_alternative<Constant>(entry->second.distribution)) {
+        root.fail("correlation",
+                  fmt::format("{} does not vary: nothing correlates with it", name_of(input)));
+      }
+    }
+  }
+}
+
 /// Compute comes from one place only, and the law has its three constants.
 void check_complete(const Table& root, const Scenario& scenario) {
   if (scenario.inputs.contains(Input::anchor_flop) !=
@@ -385,16 +399,7 @@ void check_complete(const Table& root, const Scenario& scenario) {
               "should hold training_flop, or anchor_flop and growth_per_year, or there should be "
               "a projection");
   }
-  for (const InputCorrelation& correlation : scenario.correlations) {
-    for (const Input input : {correlation.first, correlation.second}) {
-      const auto entry = scenario.inputs.find(input);
-      if (entry == scenario.inputs.end() ||
-          std::holds_alternative<Constant>(entry->second.distribution)) {
-        root.fail("correlation",
-                  fmt::format("{} does not vary: nothing correlates with it", name_of(input)));
-      }
-    }
-  }
+  check_correlations(root, scenario);
   for (const Input input :
        {Input::kappa, Input::tokens_per_parameter, Input::tokens_per_person_minute}) {
     if (!scenario.inputs.contains(input)) {

@@ -276,6 +276,25 @@ std::optional<std::int64_t> nearest_legal_devices(const PlanRequest& request) {
   return std::nullopt;
 }
 
+// Nothing is legal: the rule that most break, and what would be.
+std::string no_candidate_reason(const Plan& plan) {
+  const auto* const most = std::ranges::max_element(plan.counts.rejected);
+  const auto rule = static_cast<Reject>(most - plan.counts.rejected.begin());
+  std::string reason = fmt::format(
+      "no candidate is legal: most of the {} fail by '{}'", plan.counts.enumerated, name_of(rule));
+  if (rule == Reject::not_modelled && !plan.counts.not_modelled.empty()) {
+    reason += ": " + plan.counts.not_modelled.begin()->first;
+  }
+  const bool is_dense = !plan.request.model.moe.has_value();
+  if (is_dense && rule == Reject::experts) {
+    reason += fmt::format(": {} has none, ep=1 is the nearest", plan.request.model.name);
+  }
+  if (const auto devices = nearest_legal_devices(plan.request)) {
+    reason += fmt::format("; the nearest number of devices with a legal layout is {}", *devices);
+  }
+  return reason;
+}
+
 // Nothing fits: the candidate that needs least.
 void explain_memory(const std::vector<Scale>& scales, Plan& plan) {
   const PricedCandidate* least = nullptr;
@@ -289,22 +308,7 @@ void explain_memory(const std::vector<Scale>& scales, Plan& plan) {
     }
   }
   if (least == nullptr) {
-    const auto* const most = std::ranges::max_element(plan.counts.rejected);
-    const auto rule = static_cast<Reject>(most - plan.counts.rejected.begin());
-    std::string reason = fmt::format("no candidate is legal: most of the {} fail by '{}'",
-                                     plan.counts.enumerated,
-                                     name_of(rule));
-    if (rule == Reject::not_modelled && !plan.counts.not_modelled.empty()) {
-      reason += ": " + plan.counts.not_modelled.begin()->first;
-    }
-    const bool is_dense = !plan.request.model.moe.has_value();
-    if (is_dense && name_of(rule) == name_of(Reject::experts)) {
-      reason += fmt::format(": {} has none, ep=1 is the nearest", plan.request.model.name);
-    }
-    if (const auto devices = nearest_legal_devices(plan.request)) {
-      reason += fmt::format("; the nearest number of devices with a legal layout is {}", *devices);
-    }
-    plan.infeasible_because = reason;
+    plan.infeasible_because = no_candidate_reason(plan);
     return;
   }
   plan.nearest = where->planned(least->candidate);

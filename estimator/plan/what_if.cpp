@@ -81,7 +81,7 @@ void change_hardware(HardwareSource& hardware, const WhatIf& what_if) {
   hardware.cluster = changed(std::move(hardware.cluster), what_if);
   hardware.notes.push_back("what if: " + text + " of what " + hardware.cluster.name + " says");
   if (had_node_profile && !hardware.cluster.node_profile) {
-    hardware.notes.push_back(
+    hardware.notes.emplace_back(
         "what if: collectives inside nodes by the law of NCCL or MPI over the changed links, not "
         "as "
         "they were measured; compare with nvlink=0.999");

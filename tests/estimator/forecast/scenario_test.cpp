@@ -112,6 +112,22 @@ TEST(ReadScenario, RefusesAnIntervalThatIsUpsideDown) {
               HasSubstr("should ascend, but 1 comes after 2"));
 }
 
+TEST(ReadScenario, RefusesWhatIsNoDate) {
+  const std::string input =
+      "training_flop = {distribution = 'constant', values = [1], "
+      "source = 's', as_of = ";
+  EXPECT_THAT(reading_error(head + input + "'soon'}"), HasSubstr("'2024-08'"));
+  EXPECT_THAT(reading_error(head + input + "'2024-13'}"), HasSubstr("'2024-13' should be"));
+}
+
+TEST(ReadScenario, RefusesACorrelationWithWhatDoesNotVary) {
+  EXPECT_THAT(reading_error(head + "training_flop = {distribution = 'lognormal', values = [1, 2], "
+                                   "levels = [0.25, 0.75], source = 's'}\n"
+                                   "[[correlation]]\nfirst = 'training_flop'\n"
+                                   "second = 'kappa'\nspearman = 0.5\n"),
+              HasSubstr("kappa does not vary"));
+}
+
 TEST(ReadScenario, RefusesANegativeValue) {
   EXPECT_THAT(reading_error(head + "training_flop = {distribution = 'constant', values = [-1], "
                                    "source = 's'}"),
