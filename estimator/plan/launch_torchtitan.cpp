@@ -250,6 +250,10 @@ std::string torchtitan_settings(const Job& job, Overlap overlap) {
   }
   add_titan_checkpointing(job, settings);
   check_titan_experts(job, group, settings);
+  if (job.layout.expert > 1 && schedule_of(job) == Schedule::dualpipe_v &&
+      recipe.recompute.kind != Recompute::none) {
+    settings.lack("recomputation beside DualPipeV with experts");
+  }
   if (job.layout.data > 1 && !replicates(job) && recipe.zero != ZeroStage::parameters) {
     settings.lack(fmt::format("ZeRO-{} alone; FSDP that keeps gathered weights is nearest",
                               static_cast<int>(recipe.zero)));

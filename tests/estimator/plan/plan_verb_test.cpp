@@ -288,6 +288,15 @@ TEST(LaunchText, KeepsTorchtitansRules) {
   EXPECT_THAT(text(), HasSubstr("enable_async_tensor_parallel = true\n"));
   EXPECT_THAT(text(), HasSubstr("[compile]\nenable = true\n"));
   EXPECT_THAT(text(), Not(HasSubstr("no setting for ep")));
+  job.layout = {.tensor = 1, .pipeline = 2, .virtual_pipeline = 2, .data = 8};
+  job.layout.expert = 8;
+  job.recipe.schedule = Schedule::dualpipe_v;
+  job.recipe.recompute.kind = Recompute::full;
+  EXPECT_THAT(text(), HasSubstr("no setting for recomputation beside DualPipeV with experts"));
+  job.recipe.recompute.kind = Recompute::none;
+  EXPECT_THAT(text(), Not(HasSubstr("no setting for recomputation")));
+  job.recipe.schedule.reset();
+  job.layout = {};
   job.layout.expert = 1;
   job.layout.data = 16;
   job.layout.tensor = 1;
