@@ -270,6 +270,8 @@ Json money_of(const ForecastMedians& medians) {
       {"power_w", nullptr},
       {"site_of_100000_devices",
        {{"power_w", site.in(unit::watt)},
+        {"power_of_h100_w",
+         site_power(site_of(future_device(h100_year), site_devices)).in(unit::watt)},
         {"twh_per_year", site_year / (1e9 * unit::kilowatt_hour)},
         {"usd_per_year", usd(energy_price(site_year, usd_per_kilowatt_hour * unit::dollar))}}},
       {"cost_doubling_months", nullptr},

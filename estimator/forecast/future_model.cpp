@@ -16,7 +16,6 @@ constexpr double aspect = 128.0;  // hidden size over layers
 constexpr double ffn_ratio = 3.25;
 constexpr std::int64_t head_size = 128;
 constexpr std::int64_t hidden_step = 1024;
-constexpr double base_year = 2022.79;  // H100, October 2022
 constexpr double utilisation = 0.375;
 constexpr std::int64_t devices_per_node = 8;
 
@@ -109,7 +108,7 @@ std::string job_toml(const FutureModel& model,
 }
 
 FutureDevice future_device(double year) {
-  const double years = year - base_year;
+  const double years = year - h100_year;
   FutureDevice device;
   device.year = year;
   device.bf16_flop_per_s = 989e12 * std::pow(1.28, years);
@@ -132,7 +131,7 @@ std::int64_t devices_for(const FutureDevice& device, double training_flop, doubl
 
 // NOLINTNEXTLINE(readability-function-size): one line of TOML after the other
 std::string cluster_toml(const FutureDevice& device, std::int64_t devices) {
-  const double growth = std::exp2((device.year - base_year) / 4.0);
+  const double growth = std::exp2((device.year - h100_year) / 4.0);
   const std::string source = fmt::format(
       "Extrapolated from H100 SXM (October 2022) to {:.1f}: peak 1.28 a year, memory x 2 in 4.1 "
       "years, its bandwidth x 2 in 4.0, peak per watt 1.34 a year (Epoch AI, trends as of 2026)",

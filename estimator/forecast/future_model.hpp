@@ -52,6 +52,9 @@ struct FutureModel {
                                    double tokens,
                                    std::int64_t batch);
 
+/// Of H100 SXM, October 2022.
+inline constexpr double h100_year = 2022.79;
+
 /// What a device of a year is extrapolated from and by (forecasting.md J.2): H100 SXM of October
 /// 2022; peak 1.28 a year (Epoch), memory and its bandwidth double in 4.1 and 4.0 years, peak per
 /// watt 1.34 a year (trends page of 2026), price per FLOP 1.30 a year.

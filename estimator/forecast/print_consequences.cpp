@@ -170,11 +170,12 @@ void print_money(const Json& money, std::ostream& out) {
   print_line(
       out,
       "100,000 devices",
-      fmt::format("of {:.0f} W, as the trends have them in {:.0f} (H100: 700 W, 140 MW): {}, "
-                  "{:.3g} TWh and {} $ of energy a year",
+      fmt::format("of {:.0f} W, as the trends have them in {:.0f}: {} (of H100 {}), {:.3g} TWh "
+                  "and {} $ of energy a year",
                   money["device"]["power_w"].get<double>(),
                   money["device"]["year"].get<double>(),
                   power_text(site["power_w"]),
+                  power_text(site["power_of_h100_w"]),
                   site["twh_per_year"].get<double>(),
                   number_text(site["usd_per_year"].get<double>())));
 }

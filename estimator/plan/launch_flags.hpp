@@ -20,8 +20,8 @@ enum class LaunchFormat { megatron, torchtitan, nemo };
 /// The pipeline schedules that the framework has a setting for.
 [[nodiscard]] const std::vector<Schedule>& schedules_of(LaunchFormat format);
 [[nodiscard]] bool has_setting_for(Schedule schedule, LaunchFormat format);
-/// Of every_sharding, those that the framework has a setting for: torchtitan replicates or shards
-/// everything, NeMo has no groups of replicas.
+/// Of every_sharding, those that the framework has a setting for: torchtitan shards everything (its
+/// replicas run beside no other degree), NeMo has no groups of replicas.
 [[nodiscard]] std::vector<Sharding> shardings_of(LaunchFormat format,
                                                  std::int64_t devices_per_node);
 /// Whether tensor ranks would share a key-value head, which none of the frameworks runs

@@ -9,14 +9,13 @@
 #include <gtest/gtest.h>
 
 #include "estimator/forecast/forecast.hpp"
+#include "estimator/forecast/future_model.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr double future_device_year = 2022.79;  // H100's, which later devices grow from
 
 /// Steinhardt's middle for 2030 by the square-root law: r = 27.43, kappa = 3.
 ForecastMedians middle_of_2030() {
@@ -126,9 +125,9 @@ TEST(Consequences, RepeatsPublishedTimes) {
 // them at 1.275 kW and a PUE of 1.1.
 TEST(Consequences, MoneyIsRowsG5G11AndG12) {
   ForecastMedians medians = middle_of_2030();
-  medians.year = future_device_year;
+  medians.year = h100_year;
   const Json money = consequences_of(medians)["money"];
-  const double usd_per_hour = 2.0 * std::pow(1.30, 2026.0 - future_device_year);
+  const double usd_per_hour = 2.0 * std::pow(1.30, 2026.0 - h100_year);
   const double usd_per_flop = usd_per_hour / 3600.0 / 0.375 / 989.4e12;
   EXPECT_NEAR(money["rent_usd"].get<double>() / (1e28 * usd_per_flop), 1.0, 1e-3);
   EXPECT_NEAR(money["rent_usd_5_years_later"].get<double>() * std::pow(1.37, 5.0),
@@ -138,6 +137,7 @@ TEST(Consequences, MoneyIsRowsG5G11AndG12) {
   EXPECT_NEAR(money["months_to_10_times_the_cost"].get<double>(), 16.1 * std::log2(10.0), 0.2);
   const Json& site = money["site_of_100000_devices"];
   EXPECT_NEAR(site["power_w"].get<double>() / 140.3e6, 1.0, 1e-3);
+  EXPECT_EQ(site["power_of_h100_w"], site["power_w"]);
   EXPECT_NEAR(site["twh_per_year"].get<double>(), 1.23, 0.005);
   EXPECT_NEAR(site["usd_per_year"].get<double>() / 101e6, 1.0, 0.01);
   // Half a year of it: energy over time is power.
@@ -163,7 +163,7 @@ TEST(Consequences, CostDoublesOnlyWhereComputeOutgrowsHardware) {
 // GPT-3's size on H100s: 350 GB are 5 devices of 80 GB, 3 bits one (G.4, GPTQ's "5 to 1").
 TEST(Consequences, FewerBitsTakeFewerDevices) {
   ForecastMedians medians = middle_of_2030();
-  medians.year = future_device_year;
+  medians.year = h100_year;
   medians.parameters = 175e9;
   const Json savings = consequences_of(medians)["savings"];
   EXPECT_EQ(savings["weights"][0]["devices"], 5.0);
