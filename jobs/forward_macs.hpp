@@ -26,9 +26,9 @@ struct ForwardMacs {
 
 [[nodiscard]] ForwardMacs forward_macs(const ModelShape& model, std::int64_t sequence);
 
-/// The sequence at which attention, with the keys of all positions and no mask, costs as much as
-/// the FFN: 2 H for multi-head attention with an FFN of 8 H^2. Causal masks halve the scores and
-/// double the length. Nothing where no layer attends, or where the projections alone cost more.
-[[nodiscard]] std::optional<double> attention_crossover(const ModelShape& model);
+/// The sequence, to a token, at which causal attention costs as much as the FFN: 4 H for multi-head
+/// attention with an FFN of 8 H^2, and half of that without a mask. Windows and chunks put it off.
+/// Nothing where no sequence up to a trillion does, or where the projections alone cost more.
+[[nodiscard]] std::optional<std::int64_t> attention_crossover(const ModelShape& model);
 
 }  // namespace forerun

@@ -1,4 +1,6 @@
 // The multiply-adds of one token.
+#include <cmath>
+
 #include "jobs/forward_macs.hpp"
 #include "jobs/job.hpp"
 #include "jobs/parameter_count.hpp"
@@ -10,14 +12,9 @@ namespace {
 
 // Whole chunks of w see w/2 keys a query on average, the last one half of what is left.
 double chunk_context(double w, double sequence) {
-  double rest = sequence;
-  double pairs = 0.0;
-  while (rest > 0.0) {
-    const double chunk = rest < w ? rest : w;
-    pairs += chunk * chunk / 2.0;
-    rest -= chunk;
-  }
-  return pairs / sequence;
+  const double whole = std::floor(sequence / w);
+  const double rest = sequence - whole * w;
+  return (whole * w * w + rest * rest) / (2.0 * sequence);
 }
 
 // Keys that a query attends to on average: s/2 under a causal mask; with a window w < s the first w
@@ -121,19 +118,21 @@ ForwardMacs forward_macs(const ModelShape& model, std::int64_t sequence) {
   return macs;
 }
 
-std::optional<double> attention_crossover(const ModelShape& model) {
-  constexpr std::int64_t alone = 0;
-  const ForwardMacs macs = forward_macs(model, alone);
-  double per_key = 0.0;
-  for (std::int64_t layer = 0; layer < model.layers; ++layer) {
-    if (kind_of(model, layer).mixer == Mixer::attention) {
-      per_key += real(core_macs_per_key(model));
-    }
-  }
-  if (per_key == 0.0 || macs.projections > macs.ffn) {
+std::optional<std::int64_t> attention_crossover(const ModelShape& model) {
+  const auto reaches = [&](std::int64_t sequence) {
+    const ForwardMacs macs = forward_macs(model, sequence);
+    return macs.attention() >= macs.ffn;
+  };
+  std::int64_t low = 1;
+  std::int64_t high = std::int64_t{1} << 40;
+  if (reaches(low) || !reaches(high)) {
     return std::nullopt;
   }
-  return (macs.ffn - macs.projections) / per_key;
+  while (high - low > 1) {
+    const std::int64_t middle = low + (high - low) / 2;
+    (reaches(middle) ? high : low) = middle;
+  }
+  return high;
 }
 
 // Megatron-LM, num_floating_point_operations: two FLOP a multiply-add; the backward pass costs

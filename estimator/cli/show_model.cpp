@@ -45,7 +45,7 @@ Json parts_json(const ModelShape& model, const ParameterCount& count) {
           {"norms", sum.norms + count.final_norm}};
 }
 
-Json or_null(const std::optional<double>& value) {
+Json or_null(const std::optional<std::int64_t>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
@@ -93,6 +93,7 @@ Json model_json(const std::string& name, std::optional<std::int64_t> sequence) {
           {"head_size", model.attention.head_size},
           {"vocabulary", model.vocabulary},
           {"max_positions", model.max_positions},
+          {"windowed", model.attention.window.has_value()},
           {"forward", forward_json(model, length)},
           {"cache", cache_json(model, length)},
           {"source", model.source}};
@@ -126,10 +127,9 @@ void print_accounting(const Json& model, std::ostream& out) {
   table.print(out);
   if (const Json& crossover = forward["crossover_tokens"]; !crossover.is_null()) {
     fmt::print(out,
-               "  attention costs as much as the FFN at {:.0f} tokens without a mask, at {:.0f} "
-               "with a causal one\n",
-               crossover.get<double>(),
-               2.0 * crossover.get<double>());
+               "  attention costs as much as the FFN at {} tokens{}\n",
+               crossover.get<std::int64_t>(),
+               model["windowed"].get<bool>() ? "" : ", without a mask at half of that");
   }
   const Json& cache = model["cache"];
   fmt::print(out,

@@ -212,7 +212,7 @@ void print_layer(const Json& layer, std::ostream& out) {
       out,
       "a layer",
       fmt::format("of {}, {} wide: {} multiply-adds a token of attention at {} tokens, {} of "
-                  "FFN; equal at {} without a mask; {} bytes of cache a token, all layers",
+                  "FFN; equal at {}; {} bytes of cache a token, all layers",
                   layer["layers"].get<std::int64_t>(),
                   layer["hidden"].get<std::int64_t>(),
                   number_text(layer["attention_macs_per_token"].get<double>()),

@@ -60,7 +60,7 @@ TEST(ShowModel, PartsAddUpToTheModel) {
 TEST(ShowModel, PrintsWhereAttentionMeetsTheFfn) {
   std::ostringstream text;
   print_accounting(model_json("llama-3-8b", 8192), text);
-  EXPECT_THAT(text.str(), HasSubstr("at 16384 tokens without a mask, at 32768 with a causal one"));
+  EXPECT_THAT(text.str(), HasSubstr("at 32768 tokens, without a mask at half of that"));
   EXPECT_THAT(text.str(), HasSubstr("131072 bytes a token"));
 }
 

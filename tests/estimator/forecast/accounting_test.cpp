@@ -97,17 +97,19 @@ TEST(LayerAccountingTest, H8Gpt3) {
   EXPECT_NEAR(forward.quadratic / 2048.0, 9.66e9, 0.005e9);
 }
 
-// The parts are those of the whole, and attention meets the FFN at s = 2 H of unmasked attention.
+// The parts are those of the whole, and attention meets the FFN at s = 2 H, 4 H under a causal
+// mask.
 TEST(LayerAccountingTest, CrossoverIsAtTwiceTheWidth) {
   for (const std::int64_t hidden : {4096, 12288}) {
     const ModelShape model = plain(32, hidden);
-    EXPECT_DOUBLE_EQ(attention_crossover(model).value(), 2.0 * real(hidden));
-    const ForwardMacs macs = forward_macs(model, 4 * hidden);  // causal: half of the keys
+    EXPECT_EQ(attention_crossover(model).value(), 4 * hidden);  // causal, 2 H without a mask
+    const ForwardMacs macs = forward_macs(model, 4 * hidden);   // causal: half of the keys
     EXPECT_DOUBLE_EQ(macs.attention(), macs.ffn);
     EXPECT_DOUBLE_EQ(6.0 * macs.total(), model_flops_per_token(model, 4 * hidden).in(unit::flop));
   }
-  ModelShape scanned = read_model("mamba2-2.7b");
-  EXPECT_FALSE(attention_crossover(scanned));
+  EXPECT_FALSE(attention_crossover(read_model("mamba2-2.7b")));
+  // Windows of 1,024 in 29 of 34 layers: (2.67e9 - 0.535e9 - 29 x 4,096 x 1,024) / (5 x 2,048).
+  EXPECT_NEAR(real(attention_crossover(read_model("gemma-3-4b")).value()) / 196.8e3, 1.0, 0.01);
 }
 
 double mebibytes(double parameters) {

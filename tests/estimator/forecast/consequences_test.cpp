@@ -178,7 +178,7 @@ TEST(Consequences, FewerBitsTakeFewerDevices) {
 TEST(Consequences, LayerCrossesOverWhereItsShapeSays) {
   const Json layer = consequences_of(middle_of_2030())["layer"];
   const auto hidden = layer["hidden"].get<double>();
-  const double crossover = layer["crossover_tokens"].get<double>() / hidden;
+  const double crossover = layer["crossover_tokens"].get<double>() / hidden / 2.0;  // causal
   EXPECT_GT(crossover, (9.75 - 2.0 - 2.0 / 8.0) / 2.0 - 0.01);
   EXPECT_LT(crossover, (9.75 - 2.0) / 2.0);
   EXPECT_GT(layer["attention_fraction"].get<double>(), 0.15);
