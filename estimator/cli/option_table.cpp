@@ -348,13 +348,15 @@ Rows recipe_rows() {
                 "plain|hierarchical|node-limited:M",
                 expert_dispatch,
                 &Options::expert_dispatch),
-      value_row({"expert-load",
-                 job_verbs(),
-                 "how many tokens the router sends to each expert, as it is predicted",
-                 "balanced"},
-                "balanced|multinomial|power-law:ALPHA|busiest:FACTOR",
-                expert_load,
-                &Options::expert_load),
+      value_row(
+          {"expert-load",
+           job_verbs(),
+           "how many tokens go to each expert; rehearse sends them so where it is balanced or "
+           "multinomial, else its fresh router chooses",
+           "balanced"},
+          "balanced|multinomial|power-law:ALPHA|busiest:FACTOR",
+          expert_load,
+          &Options::expert_load),
       choice_row<Schedule>(
           {"schedule", job_verbs(), "pipeline schedule", "1f1b, interleaved when vp > 1"},
           {{"gpipe", Schedule::gpipe},

@@ -141,12 +141,13 @@ bool near(double a, double b, double tolerance) {
 
 }  // namespace
 
-double equality_tolerance(const Job& job) {
+double equality_tolerance(const Job& job, ExpertChoice choice) {
   if (job.recipe.precision == Precision::fp32) {
     return 1e-5;
   }
   constexpr double of_rounding = 3e-2;
-  if (!job.model.moe || (job.layout.tensor == 1 && job.layout.context == 1)) {
+  const bool is_unsplit = job.layout.tensor == 1 && job.layout.context == 1;
+  if (!job.model.moe || choice == ExpertChoice::stated || is_unsplit) {
     return of_rounding;
   }
   constexpr double resolution = 0x1p-8;  // of bf16
@@ -180,11 +181,14 @@ Job unsplit(Job job) {
   return job;
 }
 
-ReferenceStep reference_step(const Job& job, Device& device, std::uint64_t seed) {
+ReferenceStep reference_step(const Job& job,
+                             Device& device,
+                             std::uint64_t seed,
+                             ExpertChoice choice) {
   const Job whole = unsplit(job);
   SerialCommunicator world;
   GridCommunicators groups(world, whole.layout, megatron_order, experts_of(job.model));
-  Executor executor(whole, {1}, device, groups);
+  Executor executor(whole, {1}, device, groups, {.choice = choice});
   executor.initialise(seed);
   ReferenceStep reference;
   reference.weights = executor.store().weights();
@@ -201,7 +205,7 @@ EqualityReport compare_with(const ReferenceStep& reference,
                             Communicator& world,
                             std::uint64_t seed) {
   EqualityReport report;
-  report.tolerance = equality_tolerance(job);
+  report.tolerance = equality_tolerance(job, executor.choice());
   report.reference_first_loss = reference.first_loss;
   report.reference_second_loss = reference.second_loss;
   executor.initialise(seed);

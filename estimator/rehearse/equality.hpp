@@ -21,7 +21,10 @@ struct ReferenceStep {
 [[nodiscard]] Job unsplit(Job job);
 
 /// Runs the job unsplit on this rank's device; not collective. Needs memory for the whole model.
-[[nodiscard]] ReferenceStep reference_step(const Job& job, Device& device, std::uint64_t seed);
+[[nodiscard]] ReferenceStep reference_step(const Job& job,
+                                           Device& device,
+                                           std::uint64_t seed,
+                                           ExpertChoice choice = ExpertChoice::router);
 
 struct EqualityReport {
   double first_loss = 0.0;
@@ -40,8 +43,8 @@ struct EqualityReport {
 /// alike fall either way: of E experts' scores two lie about 1 / E of their spread apart, so that a
 /// rounding of 2^-8 turns some E 2^-8 of the tokens, and a gradient that exchanges a share f of its
 /// independent terms changes by sqrt(2 f) of its size. At most 0.4: a gradient
-/// of which a half is missing must show.
-[[nodiscard]] double equality_tolerance(const Job& job);
+/// of which a half is missing must show. Where the router does not choose, nothing turns.
+[[nodiscard]] double equality_tolerance(const Job& job, ExpertChoice choice = ExpertChoice::router);
 /// The same for losses, which average over tokens: 1e-5 for fp32, 1e-3 for bf16.
 [[nodiscard]] double loss_tolerance(Precision precision);
 

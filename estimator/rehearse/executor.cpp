@@ -62,6 +62,9 @@ Executor::Executor(const Job& job,
       backward_.push_back(backward_parts(chunk.backward));
     }
   }
+  if (options.choice == ExpertChoice::stated && says_where(job.recipe.expert_load)) {
+    stated_.emplace(Execution{job_, device, groups, store_});
+  }
   if (overlap_ == Overlap::on) {
     plan_overlap(buckets_of(work_, job, options));
   }
@@ -256,6 +259,9 @@ void Executor::run_kernel(const KernelWork& kernel, std::int64_t micro_batch) {
   std::vector<void*> operands;
   for (std::size_t i = 0; i < specs.size(); ++i) {
     operands.push_back(store_.at(kernel.operands[i], micro_batch, bytes_of(specs[i])));
+  }
+  if (stated_ && kernel.key.op == KernelOp::router_forward) {
+    operands.front() = stated_->logits(kernel.key, kernel.operands.front().layer, micro_batch);
   }
   if (job_.layout.context > 1 && depends_on_positions(kernel.key.op)) {
     run_on_positions(kernel, operands);

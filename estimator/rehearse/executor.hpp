@@ -15,6 +15,7 @@
 #include "estimator/rehearse/context_attention.hpp"
 #include "estimator/rehearse/execution.hpp"
 #include "estimator/rehearse/expert_exchange.hpp"
+#include "estimator/rehearse/stated_routes.hpp"
 #include "estimator/rehearse/step_measurement.hpp"
 #include "estimator/rehearse/tensor_store.hpp"
 #include "estimator/step/part_cost.hpp"
@@ -29,7 +30,8 @@ struct ExecutorOptions {
   /// `on`: collectives that nothing waits for are in flight while kernels run: reductions of
   /// gradients and gathers of weights, and the tensor group's in backward passes.
   Overlap overlap = Overlap::off;
-  std::int64_t bucket_parameters = 0;  ///< in a bucket of gradients, about; 0: as estimated
+  std::int64_t bucket_parameters = 0;          ///< in a bucket of gradients, about; 0: as estimated
+  ExpertChoice choice = ExpertChoice::router;  ///< of experts
 };
 
 class Executor {
@@ -69,6 +71,11 @@ class Executor {
   [[nodiscard]] const WeightPart& weight_part() const { return part_; }
 
   [[nodiscard]] const ExpertExchange& experts() const { return experts_; }
+
+  /// `stated` only where it was asked for and the job's load says where tokens go.
+  [[nodiscard]] ExpertChoice choice() const {
+    return stated_ ? ExpertChoice::stated : ExpertChoice::router;
+  }
 
  private:
   void run_forward(const ChunkWork& chunk, std::int64_t micro_batch);
@@ -114,6 +121,7 @@ class Executor {
   TensorStore store_;
   ContextAttention context_;
   ExpertExchange experts_;
+  std::optional<StatedRoutes> stated_;   ///< where the router does not choose
   std::vector<BackwardParts> backward_;  ///< of each chunk, where the schedule splits it
 
   /// A collective that runs while the kernel that is named does.

@@ -62,14 +62,15 @@ Bytes reference_memory(const Job& job) {
 
 // Jobs that differ in layout only share their one-rank step.
 std::string key_of(const Job& job) {
-  return fmt::format("{} {} {} {} {} {} {}",
+  return fmt::format("{} {} {} {} {} {} {} {}",
                      job.model.name,
                      job.model.layers,
                      job.recipe.global_batch,
                      job.recipe.micro_batch,
                      job.recipe.sequence,
                      name_of(job.recipe.precision),
-                     text_of(job.recipe.recompute));
+                     text_of(job.recipe.recompute),
+                     text_of(job.recipe.expert_load));
 }
 
 }  // namespace
@@ -117,7 +118,9 @@ RehearsedRun Rehearsal::run_all(const PredictedRun& predicted) {
                     {ranks_per_node(hosts), options_.rank_order},
                     machine_.device,
                     groups,
-                    {.memory = machine_.device.report().memory, .overlap = options_.overlap});
+                    {.memory = machine_.device.report().memory,
+                     .overlap = options_.overlap,
+                     .choice = ExpertChoice::stated});
   executor.tell(machine_.watch);
   check_equality(job, executor, result);
   executor.initialise(options_.seed);
@@ -138,7 +141,7 @@ void Rehearsal::check_equality(const Job& job, Executor& executor, RehearsedRun&
   }
   if (!reference_ || reference_key_ != key_of(job)) {
     say(name + ": one-rank step for comparison\n");
-    reference_ = reference_step(job, machine_.device, options_.seed);
+    reference_ = reference_step(job, machine_.device, options_.seed, ExpertChoice::stated);
     reference_key_ = key_of(job);
   }
   result.equality = compare_with(*reference_, job, executor, machine_.host_world, options_.seed);

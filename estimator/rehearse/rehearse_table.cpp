@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "estimator/rehearse/rehearse_json.hpp"
+#include "estimator/rehearse/stated_routes.hpp"
 #include "units/quantity_text.hpp"
 #include "units/text_bar.hpp"
 #include "units/unit.hpp"
@@ -73,6 +74,24 @@ void print_equality(const Json& equality, std::ostream& out) {
       equality["worst_gradient"].get<std::string>());
 }
 
+// A load that says where tokens go is also what came.
+void print_experts(double busiest, const std::string& load, std::ostream& out) {
+  fmt::print(
+      out, "  experts: the busiest rank got {:.2f} times an even share of the rows", busiest);
+  if (const auto stated = expert_load_from(load); stated && says_where(*stated)) {
+    fmt::print(
+        out,
+        "; tokens were sent as predicted, {} (--expert-load busiest:1 leaves them to a fresh "
+        "router)\n",
+        load);
+  } else {
+    fmt::print(out,
+               "; predicted with {} (--expert-load busiest:{:.2f} would price what came)\n",
+               load,
+               busiest);
+  }
+}
+
 void print_run(const Json& run, std::ostream& out) {
   const auto layers = run["layers"].get<std::int64_t>();
   const auto whole = run["model_layers"].get<std::int64_t>();
@@ -106,12 +125,9 @@ void print_run(const Json& run, std::ostream& out) {
             memory["error"],
             out);
   if (!run["busiest_experts"].is_null()) {
-    fmt::print(out,
-               "  experts: the busiest rank got {:.2f} times an even share of the rows; predicted "
-               "with {} (--expert-load busiest:{:.2f} would price what came)\n",
-               run["busiest_experts"].get<double>(),
-               run["inputs"]["recipe"]["expert_load"].get<std::string>(),
-               run["busiest_experts"].get<double>());
+    print_experts(run["busiest_experts"].get<double>(),
+                  run["inputs"]["recipe"]["expert_load"].get<std::string>(),
+                  out);
   }
   print_equality(run["equality"], out);
 }

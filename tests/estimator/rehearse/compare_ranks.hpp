@@ -25,14 +25,14 @@ inline EqualityReport compare(const Job& job,
                               Communicator& ranks,
                               const ExecutorOptions& options = {}) {
   const auto device = one_thread_device();
-  const ReferenceStep reference = reference_step(job, *device, 11);
+  const ReferenceStep reference = reference_step(job, *device, 11, options.choice);
   GridCommunicators groups(ranks, job.layout, megatron_order, experts_of(job.model));
   Executor executor(job, {ranks.size()}, *device, groups, options);
   return compare_with(reference, job, executor, ranks, 11);
 }
 
-inline void expect_equal(const Job& job, Communicator& ranks) {
-  const EqualityReport report = compare(job, ranks);
+inline void expect_equal(const Job& job, Communicator& ranks, const ExecutorOptions& options = {}) {
+  const EqualityReport report = compare(job, ranks, options);
   EXPECT_TRUE(report.equal) << text_of(job.layout) << " of " << job.model.name << ": loss "
                             << report.first_loss << " against " << report.reference_first_loss
                             << ", second " << report.second_loss << " against "

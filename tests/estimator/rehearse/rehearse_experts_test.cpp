@@ -102,6 +102,49 @@ TEST(RehearsedExperts, AllowForChoicesThatFallEitherWay) {
   EXPECT_EQ(equality_tolerance(job), 0.03);
 }
 
+// Loads that are stated are those that come, and a token's experts are the same on any split.
+TEST(RehearsedExperts, GoWhereABenchmarkSendsThem) {
+  const auto ranks = world();
+  std::vector<ParallelLayout> layouts = layouts_of(ranks->size());
+  if (ranks->size() > 1) {
+    layouts.push_back({.context = 2, .expert = 2, .data = ranks->size() / 2});
+  }
+  for (const ParallelLayout& layout : layouts) {
+    for (const LoadKind load : {LoadKind::balanced, LoadKind::multinomial}) {
+      for (const Precision precision : {Precision::fp32, Precision::bf16}) {
+        Job job = small_mixtral(layout);
+        job.recipe.expert_load = {load};
+        job.recipe.precision = precision;
+        EXPECT_EQ(equality_tolerance(job, ExpertChoice::stated),
+                  precision == Precision::fp32 ? 1e-5 : 0.03);
+        expect_equal(job, *ranks, {.choice = ExpertChoice::stated});
+      }
+    }
+  }
+}
+
+TEST(RehearsedExperts, WorkOnEvenSharesWhereTheLoadIsBalanced) {
+  const auto ranks = world();
+  const auto device = one_thread_device();
+  const auto busiest = [&](const ExpertLoad& load, ExpertChoice choice) {
+    Job job = small_mixtral({.expert = ranks->size(), .data = ranks->size()});
+    job.recipe.expert_load = load;
+    GridCommunicators groups(*ranks, job.layout, megatron_order, experts_of(job.model));
+    Executor executor(job, {ranks->size()}, *device, groups, {.choice = choice});
+    executor.initialise(11);
+    static_cast<void>(executor.run_step(0));
+    return executor.experts().busiest_share();
+  };
+  EXPECT_EQ(busiest({}, ExpertChoice::stated), 1.0);
+  if (ranks->size() > 1) {
+    EXPECT_GT(busiest({}, ExpertChoice::router), 1.0);
+    EXPECT_GT(busiest({LoadKind::multinomial}, ExpertChoice::stated), 1.0);
+    // A load that does not say where tokens go leaves them to the router.
+    EXPECT_EQ(busiest({LoadKind::busiest, 0.0, 1.5}, ExpertChoice::stated),
+              busiest({}, ExpertChoice::router));
+  }
+}
+
 // Tokens that stay where they are, or gradients of experts that are not summed, must show.
 TEST(RehearsedExperts, ShowABrokenExchange) {
   const auto ranks = world();
