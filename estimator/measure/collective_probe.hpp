@@ -34,10 +34,11 @@ inline constexpr std::string_view out_of_time = "time budget";
 /// half a round trip between neighbours, the slowest of the ring. Throughput: the mean of
 /// operations back to back, the maximum over ranks; send_recv sends and receives at once. Both over
 /// several communicators of the same ranks, whose medians' spread is recorded; the first operation
-/// of each is not counted; what a rank lacks the memory for, or fails at the first operation, is
-/// refused. So is what `limits.left` does not allow a first sample of (`out_of_time`); where it
-/// ends later, the record lacks its optional parts. All communicators share two buffers of the
-/// key's bytes. The result is checked on known values: `wrong` elements of all ranks.
+/// of each is not counted, nor are samples that were slow for being early; what a rank lacks the
+/// memory for, or fails at the first operation, is refused. So is what `limits.left` does not allow
+/// a first sample of (`out_of_time`); where it ends later, the record lacks its optional parts. All
+/// communicators share two buffers of the key's bytes. The result is checked on known values:
+/// `wrong` elements of all ranks.
 [[nodiscard]] CollectiveResult probe_collective(const CollectivePlace& place,
                                                 const PlannedCollective& planned,
                                                 const ProbeGroups& groups,

@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <sstream>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -99,6 +100,55 @@ TEST_F(Probing, RecordsBothTimesOfThreeCommunicators) {
     world_.all_reduce(&most, &most, 1, DataType::fp32, ReduceOp::max);
     EXPECT_EQ(mine, most);
   }
+}
+
+// Its first reduce-scatters take long, as where memory is touched for the first time.
+class SlowAtFirst : public FaultyCommunicator {
+ public:
+  SlowAtFirst(Communicator& sound, int& slow)
+      : FaultyCommunicator(sound, Collective::broadcast), sound_(sound), slow_(slow) {}
+
+  std::unique_ptr<Communicator> split(int color, int key) override {
+    auto part = sound_.split(color, key);
+    auto slow = std::make_unique<SlowAtFirst>(*part, slow_);
+    slow->owned_ = std::move(part);
+    return slow;
+  }
+
+  void reduce_scatter(const void* send, void* receive, std::int64_t count, DataType type) override {
+    if (slow_ > 0) {
+      --slow_;
+      std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    }
+    FaultyCommunicator::reduce_scatter(send, receive, count, type);
+  }
+
+ private:
+  std::unique_ptr<Communicator> owned_;
+  Communicator& sound_;
+  int& slow_;
+};
+
+// Three communicators would take nine of the first operation, for which the budget has no room: one
+// remains, and its only sample is slow as well.
+TEST_F(Probing, CountsNoSampleThatWasWarmUpStill) {
+  if (is_alone()) {
+    GTEST_SKIP() << "one rank moves nothing";
+  }
+  int slow = 2;
+  SlowAtFirst world(world_, slow);
+  const ProbeGroups groups(world, ProcessGrid({.data = world_.size()}), GroupKind::data);
+  PlannedCollective planned;
+  planned.key = key(Collective::reduce_scatter, DataType::fp32);
+  const auto record = std::get<CollectiveRecord>(
+      probe_collective({device_, world_},
+                       planned,
+                       groups,
+                       {.time = Seconds(), .samples = 3, .left = 2.0 * unit::second}));
+  EXPECT_EQ(slow, 0);
+  EXPECT_EQ(record.communicators, 1);
+  EXPECT_EQ(record.timing.samples, 3);
+  EXPECT_LT(record.timing.median, 150.0 * unit::millisecond);
 }
 
 // Remembers to whom messages go, and how many all-reduces there were.
