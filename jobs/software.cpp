@@ -36,6 +36,7 @@ constexpr Software megatron_2021{
 constexpr Software megatron_deepspeed = [] {
   Software software = megatron_2021;
   software.preset = "megatron-deepspeed";
+  software.launches_like = "megatron-2021";
   software.keeps_narrow_gradients = true;
   software.gradients = GradientFormat::fp32;
   software.gradient_reduce = GradientFormat::fp32;
@@ -282,7 +283,7 @@ const Software& usual_software(bool has_adapters) {
   return has_adapters ? presets.back() : megatron_core;
 }
 
-std::array<std::pair<std::string_view, std::string_view>, 21> switches_of(const Software& s) {
+std::array<std::pair<std::string_view, std::string_view>, 22> switches_of(const Software& s) {
   return {{{"reads_in_place", yes_or_no(s.reads_in_place)},
            {"attention", name_of(s.attention)},
            {"dropout", yes_or_no(s.dropout)},
@@ -303,7 +304,8 @@ std::array<std::pair<std::string_view, std::string_view>, 21> switches_of(const 
            {"keeps_master_weights", yes_or_no(s.keeps_master_weights)},
            {"offloaded_update", name_of(s.offloaded_update)},
            {"clips_gradients", yes_or_no(s.clips_gradients)},
-           {"is_eager", yes_or_no(s.is_eager)}}};
+           {"is_eager", yes_or_no(s.is_eager)},
+           {"waits_for_kernels", yes_or_no(s.waits_for_kernels)}}};
 }
 
 }  // namespace forerun

@@ -72,6 +72,11 @@ struct Software {
   bool scales_loss = false;  ///< fp16: gradients are unscaled and checked for overflow
   /// Launched one by one from Python: the host's cost per kernel can bind (`HostCost`).
   bool is_eager = false;
+  /// The preset whose modules are the same and so cost the host the same; empty: none.
+  std::string_view launches_like = {};
+  /// CUDA_LAUNCH_BLOCKING=1: the host waits for every kernel before it starts the next, so that
+  /// launches hide under nothing and nothing runs beside anything.
+  bool waits_for_kernels = false;
 };
 
 [[nodiscard]] std::string_view name_of(AttentionMethod method);
@@ -90,7 +95,7 @@ struct Software {
 [[nodiscard]] const Software& usual_software(bool has_adapters);
 
 /// One line per switch for people ("attention unfused", ...), for `estimate --verbose`.
-[[nodiscard]] std::array<std::pair<std::string_view, std::string_view>, 21> switches_of(
+[[nodiscard]] std::array<std::pair<std::string_view, std::string_view>, 22> switches_of(
     const Software& software);
 
 }  // namespace forerun

@@ -34,6 +34,8 @@ JobEstimate estimate_from(const Options& options, const HardwareSource& hardware
   if (!options.software && device_kind_of(hardware) == DeviceKind::cuda) {
     request.job.recipe.software = usual_software(request.job.recipe.tuning != Tuning::full);
   }
+  Software& software = request.job.recipe.software;
+  software.waits_for_kernels = options.launch_blocking.value_or(software.waits_for_kernels);
   request.host = host_cost_of(request.job.recipe.software, calibrated_host_costs());
   request.overlap = options.overlap.value_or(default_overlap(hardware));
   request.strictness = options.strict ? Strictness::interpolated_or_better : Strictness::any_tier;

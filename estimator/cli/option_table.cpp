@@ -427,6 +427,13 @@ Rows sharing_rows() {
           shard_group,
           &Options::shard_group),
       software_row(),
+      choice_row<bool>({"launch-blocking",
+                        {Verb::estimate},
+                        "the host waits for every kernel, as with CUDA_LAUNCH_BLOCKING=1: launches "
+                        "hide under nothing, and nothing overlaps",
+                        "off"},
+                       {{"on", true}, {"off", false}},
+                       &Options::launch_blocking),
       choice_row<Overlap>({"overlap",
                            job_verbs(),
                            "communication that runs while the device computes",

@@ -81,6 +81,7 @@ struct Options {
   std::optional<std::int64_t> shard_group;  ///< --fsdp: 0 shards over all data-parallel ranks
   bool keeps_gathered_weights = false;      ///< of a job file: see Recipe
   std::optional<Software> software;
+  std::optional<bool> launch_blocking;
   std::optional<Overlap> overlap;
   RankOrder rank_order = megatron_order;
   std::optional<double> slowest_device;  ///< its time over that of the others

@@ -36,6 +36,9 @@ PlanChoices choices_from(const Options& options) {
   choices.recompute = pinned(options.recompute);
   choices.recomputes_by_stage = !options.emit;  // no framework has a setting for it
   choices.overlaps = pinned(options.overlap);
+  if (options.software && options.software->waits_for_kernels) {
+    choices.overlaps = {Overlap::off};
+  }
   choices.tries_stage_splits = options.tries_stage_splits;
   choices.offloads = options.offload_set;
   if (options.zero || options.shard_group) {

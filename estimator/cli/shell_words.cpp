@@ -40,6 +40,8 @@ class ShellReader {
       step();
     }
     end_statement();
+    const auto* const blocking = variables_.find("CUDA_LAUNCH_BLOCKING");
+    reading_.blocks_launches = blocking != nullptr && *blocking == std::vector<std::string>{"1"};
     return std::move(reading_);
   }
 

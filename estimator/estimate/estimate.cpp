@@ -112,7 +112,7 @@ JobEstimate estimate_job(const EstimateRequest& request, const PriceList& prices
       estimate_step(job,
                     placement_on(cluster, request.rank_order),
                     prices_for(prices, job.recipe.precision, cluster.device),
-                    {request.overlap,
+                    {job.recipe.software.waits_for_kernels ? Overlap::off : request.overlap,
                      cluster.device.is_gpu() ? gpu_overheads(job.layout) : host_overheads(),
                      host,
                      request.stragglers});

@@ -192,6 +192,7 @@ Json job_json(const Job& job) {
         {"trained_parameters", trained_parameters(job)},
         {"teacher", job.teacher ? Json(job.teacher->name) : Json(nullptr)},
         {"software", recipe.software.preset},
+        {"launch_blocking", recipe.software.waits_for_kernels ? "on" : "off"},
         {"tokens", recipe.tokens ? Json(*recipe.tokens) : Json(nullptr)}}}};
 }
 

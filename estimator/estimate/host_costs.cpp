@@ -35,8 +35,18 @@ const HostCosts& calibrated_host_costs() {
 }
 
 HostCost host_cost_of(const Software& software, const HostCosts& costs) {
-  const auto found = costs.find(software.preset);
-  return software.is_eager && found != costs.end() ? found->second : HostCost{};
+  HostCost cost;
+  if (software.is_eager) {
+    auto found = costs.find(software.preset);
+    found = found != costs.end() ? found : costs.find(software.launches_like);
+    cost = found != costs.end() ? found->second : cost;
+  }
+  if (software.waits_for_kernels) {
+    constexpr Seconds unknown = 10.0 * unit::microsecond;
+    cost.waits = true;
+    cost.per_launch = cost.per_launch > Seconds() ? cost.per_launch : unknown;
+  }
+  return cost;
 }
 
 }  // namespace forerun

@@ -18,7 +18,9 @@ using HostCosts = std::map<std::string, HostCost, std::less<>>;
 /// so wherever it shows. `forerun validate --table FILE --host-out FILE` calibrates it anew.
 [[nodiscard]] const HostCosts& calibrated_host_costs();
 
-/// The preset's cost; none for a preset that is not eager or that `costs` lacks.
+/// The preset's cost, or that of the preset that it launches like; none for one that is not eager
+/// or that `costs` lacks. A host that waits for kernels takes 10 us where nothing is known (within
+/// PyTorch's published 5 to 20 us an operation).
 [[nodiscard]] HostCost host_cost_of(const Software& software, const HostCosts& costs);
 
 }  // namespace forerun

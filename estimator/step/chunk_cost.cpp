@@ -177,7 +177,8 @@ void ChunkCosts::finish(ChunkPass& pass, Seconds collectives, Seconds elapsed) c
     pass.cost.priced += (pass.data_parallel / collectives) * pass.cost.sharding;
   }
   const Seconds launches = pass.cost.launches * host_.per_launch;
-  pass.host = std::max(Seconds(), launches - pass.cost.total() - pass.data_parallel);
+  const Seconds covered = host_.waits ? Seconds() : pass.cost.total() + pass.data_parallel;
+  pass.host = std::max(Seconds(), launches - covered);
 }
 
 ChunkCost ChunkCosts::chunk(const ChunkContent& content) {

@@ -32,9 +32,11 @@ struct ChunkCost {
 
 /// How the host starts work: one kernel after the other, each taking this long; 0 where launches
 /// are captured in graphs or compiled, or not known. `link`: what offloading goes over.
+/// `waits`: it starts a kernel when the one before is done (Software::waits_for_kernels).
 struct HostCost {
   Seconds per_launch;
   HostLink link = {};
+  bool waits = false;
 };
 
 /// Prices the distinct parts of a job once; chunks are sums of them. Job and works must outlive it.

@@ -73,7 +73,8 @@ std::vector<CalibratedHost> calibrate_host(const std::vector<TrainingRow>& rows)
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const Software* const preset = software_preset(predictions[i].facts.software);
     if (is_priced(predictions[i].row) && preset != nullptr && preset->is_eager) {
-      presets[predictions[i].facts.software].push_back(rows[i]);
+      const auto& same = preset->launches_like;
+      presets[std::string(same.empty() ? preset->preset : same)].push_back(rows[i]);
     }
   }
   std::vector<CalibratedHost> costs;

@@ -273,6 +273,7 @@ RowJob job_of_row(const Cells& cells) {
   job.recipe.sequence_parallel =
       is_true(cells, "sp") && job.layout.tensor > 1 ? SequenceParallel::on : SequenceParallel::off;
   job.recipe.software = software_of(cells);
+  job.recipe.software.waits_for_kernels = is_true(cells, "launch_blocking");
   if (const std::string overlap = text_in(cells, "overlap"); !overlap.empty()) {
     row.overlap = overlap == "off" ? Overlap::off : Overlap::on;
   }

@@ -179,6 +179,19 @@ TEST(ForeignJob, ReadsAMegatronScript) {
   EXPECT_THAT(job.unread, ::testing::Not(Contains("num-layers")));
 }
 
+TEST(ForeignJob, TellsAHostThatWaitsForKernels) {
+  const std::string options =
+      "pretrain_gpt.py --num-layers 2 --hidden-size 64 \\\n"
+      "  --num-attention-heads 2 --seq-length 64\n";
+  const auto waits = [](const std::string& script) {
+    return read_megatron_job(script, "train.sh", 1).software->waits_for_kernels;
+  };
+  EXPECT_FALSE(waits(options));
+  EXPECT_FALSE(waits("export CUDA_LAUNCH_BLOCKING=0\n" + options));
+  EXPECT_TRUE(waits("export CUDA_LAUNCH_BLOCKING=1\n" + options));
+  EXPECT_TRUE(waits("CUDA_LAUNCH_BLOCKING=1 " + options));
+}
+
 TEST(ForeignJob, ReadsMegatronsOptimizerOnTheHost) {
   const std::string start =
       "--num-layers 4 --hidden-size 64 --num-attention-heads 4 --vocab-size 100 ";

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "estimator/estimate/host_costs.hpp"
 #include "jobs/read_model.hpp"
 #include "units/input_error.hpp"
 #include "units/unit.hpp"
@@ -55,6 +56,57 @@ TEST(Estimate, CountsEmbeddingAndHeadAsLayersThere) {
   EXPECT_EQ(chunks.front().count, 0);
   EXPECT_EQ(chunks.back().count, 0);
   EXPECT_EQ(chunks[1].count, 1);
+}
+
+// One micro-batch of an eager framework on one device, so that every launch is in the step once.
+TEST(Estimate, AddsEveryLaunchWhereTheHostWaitsForKernels) {
+  EstimateRequest request;
+  request.job.model = read_model("gpt2-xl");
+  request.job.recipe.sequence = 1024;
+  request.job.recipe.software = *software_preset("megatron-2021");
+  request.hardware = sized_for(read_hardware("dgx-a100"), 1);
+  const auto host = [&](double microseconds, bool waits) {
+    request.host = {microseconds * unit::microsecond, {}, waits};
+    return estimate_job(request).step.breakdown.host;
+  };
+  EXPECT_EQ(host(1.0, false), Seconds());
+  const Seconds each = host(1.0, true);
+  // 48 layers of some twenty kernels forward and forty backward.
+  EXPECT_GT(each.in(unit::millisecond), 48 * 0.04);
+  EXPECT_LT(each.in(unit::millisecond), 48 * 0.1);
+  EXPECT_NEAR(host(60.0, true) / each, 60.0, 1e-9);
+  // The device's own time covers launches of a host that runs ahead.
+  EXPECT_LT(host(200.0, false), host(200.0, true));
+}
+
+TEST(Estimate, OverlapsNothingWhereTheHostWaitsForKernels) {
+  EstimateRequest request;
+  request.job = llama_405b(8);
+  request.job.recipe.software = *software_preset("megatron-core");
+  request.hardware = sized_for(read_hardware("dgx-h100"), world_size(request.job.layout));
+  request.job.recipe.software.waits_for_kernels = true;
+  const JobEstimate waiting = estimate_job(request);
+  request.job.recipe.software.waits_for_kernels = false;
+  request.overlap = Overlap::off;
+  const JobEstimate serial = estimate_job(request);
+  EXPECT_EQ(waiting.step_time, serial.step_time);
+  EXPECT_EQ(to_json(waiting)["inputs"]["recipe"]["launch_blocking"], "on");
+}
+
+TEST(HostCosts, AreThoseOfThePresetWithTheSameModules) {
+  const HostCosts costs{{"megatron-2021", {50.0 * unit::microsecond}}};
+  const auto per_launch = [&](const char* preset, bool waits) {
+    Software software = *software_preset(preset);
+    software.waits_for_kernels = waits;
+    const HostCost cost = host_cost_of(software, costs);
+    EXPECT_EQ(cost.waits, waits);
+    return cost.per_launch.in(unit::microsecond);
+  };
+  EXPECT_NEAR(per_launch("megatron-2021", false), 50.0, 1e-9);
+  EXPECT_NEAR(per_launch("megatron-deepspeed", false), 50.0, 1e-9);
+  EXPECT_EQ(per_launch("megatron-core", false), 0.0);
+  EXPECT_NEAR(per_launch("megatron-core", true), 10.0, 1e-9);
+  EXPECT_NEAR(per_launch("megatron-2021", true), 50.0, 1e-9);
 }
 
 // Products of 4 bits: a third of fp8's on GB300, whose peaks are 15 and 5 PFLOP/s; nothing else.
