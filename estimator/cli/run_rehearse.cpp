@@ -23,6 +23,7 @@
 #include "estimator/rehearse/depth.hpp"
 #include "estimator/rehearse/executable.hpp"
 #include "estimator/rehearse/hold_out.hpp"
+#include "estimator/rehearse/machine_speed.hpp"
 #include "estimator/rehearse/rehearse_json.hpp"
 #include "units/input_error.hpp"
 #include "units/quantity_text.hpp"
@@ -280,7 +281,21 @@ class SweepRun {
     request.strictness =
         options_.strict ? Strictness::interpolated_or_better : Strictness::any_tier;
     request.rank_order = options_.rank_order;
-    return predict_run(request, whole);
+    return predict_run(request, whole, speed_for(request));
+  }
+
+  // A profile of another time may be of a slower or faster machine. What was measured right before
+  // is of this one.
+  [[nodiscard]] std::optional<MachineSpeed> speed_for(const EstimateRequest& request) const {
+    constexpr Seconds budget = 3.0 * unit::second;
+    if (!options_.cluster || !request.hardware.profile) {
+      return std::nullopt;
+    }
+    return speed_now(machine_,
+                     request.job,
+                     placement_on(request.hardware.cluster, request.rank_order),
+                     *request.hardware.profile,
+                     budget);
   }
 
   void write() const {

@@ -41,6 +41,23 @@ PriceList in_a_chain(PriceList prices, double factor) {
   return prices;
 }
 
+PriceList at_speed(PriceList prices, double factor) {
+  prices.kernel = [profiled = std::move(prices.kernel), factor](const KernelKey& key) {
+    Price price = profiled(key);
+    price.time *= factor;
+    return price;
+  };
+  if (prices.attention) {
+    prices.attention = [profiled = std::move(prices.attention), factor](const KernelKey& key,
+                                                                        AttentionMethod method) {
+      Price price = profiled(key, method);
+      price.time *= factor;
+      return price;
+    };
+  }
+  return prices;
+}
+
 // As copies of a million numbers are priced where the host is the device; a GPU's numbers come over
 // its link, which no profile holds. Nothing where that takes a measurement that is missing.
 Seconds cutting_time(const EstimateRequest& request, const PriceList& prices) {
@@ -59,9 +76,13 @@ Seconds cutting_time(const EstimateRequest& request, const PriceList& prices) {
 
 }  // namespace
 
-PredictedRun predict_run(const EstimateRequest& request, const ModelShape& whole) {
-  const PriceList prices = prices_of(request.hardware, request.strictness);
+PredictedRun predict_run(const EstimateRequest& request,
+                         const ModelShape& whole,
+                         const std::optional<MachineSpeed>& speed) {
+  const PriceList profiled = prices_of(request.hardware, request.strictness);
+  const PriceList prices = speed ? at_speed(profiled, speed->factor) : profiled;
   PredictedRun run;
+  run.speed = speed;
   run.job = request.job;
   run.overlap = request.overlap;
   run.estimate = estimate_job(request, prices).step;
@@ -74,6 +95,9 @@ PredictedRun predict_run(const EstimateRequest& request, const ModelShape& whole
                     : total_of(estimate_job(planned, prices).step.breakdown);
   const Seconds cutting = cutting_time(request, prices);
   run.estimate.breakdown.host += cutting;
+  run.as_profiled = speed ? total_of(estimate_job(request, profiled).step.breakdown) +
+                                cutting_time(request, profiled)
+                          : predicted_step(run);
   run.fitted = predicted_step(run);
   if (request.hardware.profile && request.hardware.profile->layer_factor) {
     run.factor = request.hardware.profile->layer_factor->factor();

@@ -43,6 +43,17 @@ Json equality_json(const RehearsedRun& run) {
           {"worst_gradient", report.worst_tensor}};
 }
 
+// Null where the profile's kernels were not timed again.
+Json speed_json(const PredictedRun& run) {
+  if (!run.speed) {
+    return nullptr;
+  }
+  return {{"kernel_time_over_profile", run.speed->factor},
+          {"kernels", run.speed->kernels},
+          {"share_of_kernel_time", run.speed->share},
+          {"predicted_as_profiled_s", run.as_profiled.in(unit::second)}};
+}
+
 Json predicted_json(const PredictedRun& run) {
   const Job& job = run.job;
   return {
@@ -62,6 +73,7 @@ Json predicted_json(const PredictedRun& run) {
         {"fitted", run.estimate.provenance.share[2]},
         {"datasheet", run.estimate.provenance.share[3]}}},
       {"predicted_s", predicted_step(run).in(unit::second)},
+      {"machine_speed", speed_json(run)},
       {"layer_factor", run.factor ? Json(*run.factor) : Json(nullptr)},
       {"predicted_with_factor_s", run.factor ? Json(run.fitted.in(unit::second)) : Json(nullptr)}};
 }
@@ -189,12 +201,20 @@ Json to_json(const Sweep& sweep) {
     document["left_out"].push_back({{"case", left.name}, {"reason", left.reason}});
   }
   if (sweep.runs.empty()) {
-    for (const char* const key : {"mape", "bias", "max", "spearman", "with_factor"}) {
+    for (const char* const key :
+         {"mape", "bias", "max", "spearman", "as_profiled", "with_factor"}) {
       document[key] = nullptr;
     }
     return document;
   }
   add_errors(summary_of(sweep.runs, plain_prediction), document);
+  document["as_profiled"] = nullptr;
+  if (std::ranges::any_of(
+          sweep.runs, [](const RehearsedRun& run) { return run.predicted.speed.has_value(); })) {
+    Json profiled = Json::object();
+    add_errors(summary_of(sweep.runs, profiled_prediction), profiled);
+    document["as_profiled"] = std::move(profiled);
+  }
   document["with_factor"] = nullptr;
   if (std::ranges::all_of(
           sweep.runs, [](const RehearsedRun& run) { return run.predicted.factor.has_value(); })) {

@@ -106,6 +106,21 @@ void print_run(const Json& run, std::ostream& out) {
              run["precision"].get<std::string>());
   fmt::print(out, "  {:<18} {:>10} {:>10} {:>8}\n", "", "predicted", "measured", "error");
   print_row("step", time_text(run["predicted_s"]), time_text(run["measured_s"]), run["error"], out);
+  if (const Json& speed = run["machine_speed"]; !speed.is_null()) {
+    const auto as_profiled = speed["predicted_as_profiled_s"].get<double>();
+    print_row("  as profiled",
+              time_text(speed["predicted_as_profiled_s"]),
+              time_text(run["measured_s"]),
+              run["measured_s"].is_null() ? Json(nullptr)
+                                          : Json(as_profiled / run["measured_s"].get<double>() - 1),
+              out);
+    fmt::print(
+        out,
+        "    (kernels take {:.2f} times the profile's now: {} timed again, {:.0f} % of theirs)\n",
+        speed["kernel_time_over_profile"].get<double>(),
+        speed["kernels"].get<std::int64_t>(),
+        100.0 * speed["share_of_kernel_time"].get<double>());
+  }
   if (!run["layer_factor"].is_null()) {
     print_row(fmt::format("  factor {:.3f}", run["layer_factor"].get<double>()),
               time_text(run["predicted_with_factor_s"]),
@@ -161,6 +176,9 @@ void print_rehearsal(const Json& document, std::ostream& out) {
     return;
   }
   print_errors(fmt::format("{} runs, factor 1", document["runs"].size()).c_str(), document, out);
+  if (!document["as_profiled"].is_null()) {
+    print_errors("by the profile as it stands", document["as_profiled"], out);
+  }
   if (!document["with_factor"].is_null()) {
     print_errors("with the machine's factor", document["with_factor"], out);
   }

@@ -38,6 +38,10 @@ Seconds plain_prediction(const RehearsedRun& run) {
   return predicted_step(run.predicted);
 }
 
+Seconds profiled_prediction(const RehearsedRun& run) {
+  return run.predicted.as_profiled;
+}
+
 Seconds fitted_prediction(const RehearsedRun& run) {
   return run.predicted.fitted;
 }

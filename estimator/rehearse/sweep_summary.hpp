@@ -34,8 +34,10 @@ struct ErrorSummary {
 [[nodiscard]] ErrorSummary summary_of(const std::vector<RehearsedRun>& runs,
                                       Seconds (*predicted)(const RehearsedRun&));
 
-/// The predictions of a run that `summary_of` compares: at factor 1, and as fitted.
+/// The predictions of a run that `summary_of` compares: at factor 1, as fitted, and by the
+/// profile's kernels as they stand, however fast the machine is now.
 [[nodiscard]] Seconds plain_prediction(const RehearsedRun& run);
+[[nodiscard]] Seconds profiled_prediction(const RehearsedRun& run);
 [[nodiscard]] Seconds fitted_prediction(const RehearsedRun& run);
 
 /// Below this number of cases their spread is not known: two give a 90 % band of 9 deviations.

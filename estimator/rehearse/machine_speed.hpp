@@ -1,0 +1,30 @@
+// How fast the machine computes now, beside the profile that prices come from: machines that others
+// share, or that heat up, are not as fast at noon as in the morning.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "estimator/measure/measure.hpp"
+#include "estimator/profile/profile.hpp"
+#include "estimator/step/work_list.hpp"
+#include "jobs/job.hpp"
+
+namespace forerun {
+
+struct MachineSpeed {
+  double factor = 1.0;       ///< what kernels take now over what the profile says
+  std::int64_t kernels = 0;  ///< that were timed again
+  double share = 0.0;        ///< that they have of the time of all measured kernels of the layers
+};
+
+/// Collective over the machine's ranks, which hold the same profile. Times those kernels of the
+/// job's layers again that take most of a step, as `measure` does, as far as the profile expects it
+/// to end within `budget`. Nothing where the profile has none of them.
+[[nodiscard]] std::optional<MachineSpeed> speed_now(const Machine& machine,
+                                                    const Job& job,
+                                                    const Placement& placement,
+                                                    const Profile& profile,
+                                                    Seconds budget);
+
+}  // namespace forerun
