@@ -287,7 +287,7 @@ class SweepRun {
   // A profile of another time may be of a slower or faster machine. What was measured right before
   // is of this one.
   [[nodiscard]] std::optional<MachineSpeed> speed_for(const EstimateRequest& request) const {
-    constexpr Seconds budget = 3.0 * unit::second;
+    constexpr Seconds budget = 6.0 * unit::second;
     if (!options_.cluster || !request.hardware.profile) {
       return std::nullopt;
     }

@@ -19,8 +19,9 @@ struct MachineSpeed {
 };
 
 /// Collective over the machine's ranks, which hold the same profile. Times those kernels of the
-/// job's layers again that take most of a step, as `measure` does, as far as the profile expects it
-/// to end within `budget`. Nothing where the profile has none of them.
+/// job's layers again that take most of a step, as `measure` does and the middle of three rounds,
+/// as far as the profile expects it to end within `budget`. Nothing where the profile has none of
+/// them.
 [[nodiscard]] std::optional<MachineSpeed> speed_now(const Machine& machine,
                                                     const Job& job,
                                                     const Placement& placement,

@@ -75,9 +75,20 @@ TEST_F(MachineSpeeds, WeighKernelsByTheirTime) {
   EXPECT_NEAR(both->share, 8.0 / 9.0, 1e-9);
 }
 
+// A round in which a neighbour works.
+TEST_F(MachineSpeeds, AreThoseOfTheMiddleRound) {
+  profile_.kernels.resize(1);
+  int runs = 0;
+  device_.time = [&](const KernelKey&) { return (runs < 6 ? 5.0 : 1.1) * unit::millisecond; };
+  device_.on_timing = [&](CacheState cache, int count) {
+    runs += cache == CacheState::cold ? count : 0;
+  };
+  EXPECT_NEAR(speed()->factor, 1.1, 1e-9);
+}
+
 TEST_F(MachineSpeeds, AreUnknownWithoutTimeOrMeasuredKernels) {
-  EXPECT_FALSE(speed(4.0 * unit::millisecond));  // one kernel takes five
-  EXPECT_EQ(speed(11.0 * unit::millisecond)->kernels, 2);
+  EXPECT_FALSE(speed(14.0 * unit::millisecond));  // a kernel takes five in each of three rounds
+  EXPECT_EQ(speed(31.0 * unit::millisecond)->kernels, 2);
   device_.fault = [](const KernelKey&) { return FaultyDevice::Fault::refuses; };
   EXPECT_FALSE(speed());
   profile_.kernels.clear();
