@@ -27,6 +27,7 @@ struct ForeignJob {
   std::optional<ModelShape> model;
   std::optional<Software> software;  ///< with the overlap that the file asks for
   bool keeps_gathered_weights = false;
+  bool blocks_launches = false;     ///< CUDA_LAUNCH_BLOCKING=1 where the job is launched
   std::vector<std::string> notes;   ///< what is taken for what
   std::vector<std::string> unread;  ///< settings that were not understood or play no part
 };

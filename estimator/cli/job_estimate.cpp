@@ -34,10 +34,18 @@ JobEstimate estimate_from(const Options& options, const HardwareSource& hardware
   if (!options.software && device_kind_of(hardware) == DeviceKind::cuda) {
     request.job.recipe.software = usual_software(request.job.recipe.tuning != Tuning::full);
   }
-  Software& software = request.job.recipe.software;
-  software.waits_for_kernels = options.launch_blocking.value_or(software.waits_for_kernels);
-  request.host = host_cost_of(request.job.recipe.software, calibrated_host_costs());
   request.overlap = options.overlap.value_or(default_overlap(hardware));
+  if (options.launch_blocking.value_or(false)) {
+    if (device_kind_of(hardware) != DeviceKind::cuda) {
+      throw InputError("--launch-blocking",
+                       "on is of GPUs; kernels of " + hardware.cluster.name +
+                           " run on the host itself (leave it out, or CUDA_LAUNCH_BLOCKING in the "
+                           "job's script)");
+    }
+    request.job.recipe.software.waits_for_kernels = true;
+    request.overlap = Overlap::off;
+  }
+  request.host = host_cost_of(request.job.recipe.software, calibrated_host_costs());
   request.strictness = options.strict ? Strictness::interpolated_or_better : Strictness::any_tier;
   request.rank_order = options.rank_order;
   request.run = options.run;

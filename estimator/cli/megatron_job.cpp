@@ -201,9 +201,7 @@ ForeignJob read_megatron_job(std::string_view text,
     throw InputError(where, "holds no --options (expected Megatron-LM's arguments)");
   }
   ForeignJob job = MegatronReader(megatron_settings(words, where), devices).read();
-  if (job.software) {
-    job.software->waits_for_kernels = reading.blocks_launches;
-  }
+  job.blocks_launches = reading.blocks_launches;
   for (const std::string& note : reading.notes) {
     job.notes.push_back(note + " is not followed, what depends on it is left out");
   }

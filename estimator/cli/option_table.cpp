@@ -428,7 +428,7 @@ Rows sharing_rows() {
           &Options::shard_group),
       software_row(),
       choice_row<bool>({"launch-blocking",
-                        {Verb::estimate},
+                        {Verb::estimate, Verb::plan},
                         "the host waits for every kernel, as with CUDA_LAUNCH_BLOCKING=1: launches "
                         "hide under nothing, and nothing overlaps",
                         "off"},

@@ -248,8 +248,12 @@ void apply_foreign(Options& options,
     options.models = {job.model->name};
     options.stated_model = std::move(job.model);
   }
-  if (job.software && !is_given("software", given)) {
+  // What is rehearsed is forerun's own step.
+  if (job.software && !is_given("software", given) && options.verb != Verb::rehearse) {
     options.software = job.software;
+  }
+  if (job.blocks_launches && !options.launch_blocking) {
+    options.launch_blocking = true;
   }
   options.keeps_gathered_weights =
       job.keeps_gathered_weights && !is_given("zero", given) && !is_given("fsdp", given);
@@ -304,6 +308,12 @@ void check_together(const Options& options) {
   require(!wants_one_model || options.models.size() <= 1,
           verb,
           "--model is given more than once (expected one; measure and rehearse take several)");
+  if (options.launch_blocking.value_or(false) && options.overlap == Overlap::on) {
+    throw InputError(
+        "--overlap",
+        "on contradicts a host that waits for every kernel (expected --overlap off, or "
+        "--launch-blocking off)");
+  }
   require(options.compared.empty() || options.compared.size() == 2,
           verb,
           "--compare takes two values, once (expected --compare OLD.json NEW.json)");

@@ -36,7 +36,7 @@ PlanChoices choices_from(const Options& options) {
   choices.recompute = pinned(options.recompute);
   choices.recomputes_by_stage = !options.emit;  // no framework has a setting for it
   choices.overlaps = pinned(options.overlap);
-  if (options.software && options.software->waits_for_kernels) {
+  if (options.launch_blocking.value_or(false)) {
     choices.overlaps = {Overlap::off};
   }
   choices.tries_stage_splits = options.tries_stage_splits;
@@ -67,6 +67,7 @@ PlanRequest plan_request_from(const Options& options) {
   if (!options.software && is_gpu) {
     request.recipe.software = usual_software(request.recipe.tuning != Tuning::full);
   }
+  request.recipe.software.waits_for_kernels = is_gpu && options.launch_blocking.value_or(false);
   request.host = host_cost_of(request.recipe.software, calibrated_host_costs());
   if (!options.precision) {
     request.recipe.precision = defaults.precisions.front();

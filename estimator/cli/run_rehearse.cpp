@@ -291,11 +291,17 @@ class SweepRun {
     if (!options_.cluster || !request.hardware.profile) {
       return std::nullopt;
     }
-    return speed_now(machine_,
-                     request.job,
-                     placement_on(request.hardware.cluster, request.rank_order),
-                     *request.hardware.profile,
-                     budget);
+    auto speed = speed_now(machine_,
+                           request.job,
+                           placement_on(request.hardware.cluster, request.rank_order),
+                           *request.hardware.profile,
+                           prices_of(request.hardware, request.strictness),
+                           budget);
+    if (!speed) {
+      say("note: " + name_of(request.job) +
+          ": the profile holds too few of its kernels to tell how fast the machine is now");
+    }
+    return speed;
   }
 
   void write() const {

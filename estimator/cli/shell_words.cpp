@@ -40,8 +40,6 @@ class ShellReader {
       step();
     }
     end_statement();
-    const auto* const blocking = variables_.find("CUDA_LAUNCH_BLOCKING");
-    reading_.blocks_launches = blocking != nullptr && *blocking == std::vector<std::string>{"1"};
     return std::move(reading_);
   }
 
@@ -386,6 +384,8 @@ class ShellReader {
     const bool has_option = std::ranges::any_of(
         words, [](const ShellWord& word) { return word.text.starts_with("--"); });
     if (depth_ == 0 && has_option) {
+      const auto* const blocking = variables_.find("CUDA_LAUNCH_BLOCKING");
+      reading_.blocks_launches = blocking != nullptr && *blocking == std::vector<std::string>{"1"};
       reading_.commands.push_back(std::move(words));
     }
   }

@@ -17,7 +17,7 @@ struct ShellReading {
   /// list is such a command too.
   std::vector<std::vector<ShellWord>> commands;
   std::vector<std::string> notes;  ///< what was not followed: "line 12: if"
-  bool blocks_launches = false;    ///< CUDA_LAUNCH_BLOCKING is 1 at the end
+  bool blocks_launches = false;    ///< CUDA_LAUNCH_BLOCKING is 1 at the last command
 };
 
 /// Reads a script without running it: assignments, arrays, `+=`, ${NAME:-default}, "${NAME[@]}" and

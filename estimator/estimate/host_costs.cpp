@@ -39,12 +39,14 @@ HostCost host_cost_of(const Software& software, const HostCosts& costs) {
   if (software.is_eager) {
     auto found = costs.find(software.preset);
     found = found != costs.end() ? found : costs.find(software.launches_like);
-    cost = found != costs.end() ? found->second : cost;
+    if (found != costs.end()) {
+      cost = found->second;
+      cost.waits = software.waits_for_kernels;
+      return cost;
+    }
   }
   if (software.waits_for_kernels) {
-    constexpr Seconds unknown = 10.0 * unit::microsecond;
-    cost.waits = true;
-    cost.per_launch = cost.per_launch > Seconds() ? cost.per_launch : unknown;
+    cost = {10.0 * unit::microsecond, {}, true, true};
   }
   return cost;
 }

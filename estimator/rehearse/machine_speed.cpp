@@ -32,10 +32,8 @@ void count(const std::vector<WorkItem>& items, Calls& calls) {
   }
 }
 
-// The kernels of all stages' passes that the profile holds, those of the longest total first.
-std::vector<Timed> timed_kernels(const Job& job,
-                                 const Placement& placement,
-                                 const Profile& profile) {
+// Of all stages' passes.
+Calls calls_of(const Job& job, const Placement& placement) {
   Calls calls;
   for (std::int64_t stage = 0; stage < job.layout.pipeline; ++stage) {
     for (const ChunkWork& chunk : stage_work(job, placement, stage).chunks) {
@@ -43,6 +41,11 @@ std::vector<Timed> timed_kernels(const Job& job,
       count(chunk.backward, calls);
     }
   }
+  return calls;
+}
+
+// Those that the profile holds, the longest total first.
+std::vector<Timed> timed_kernels(const Calls& calls, const Profile& profile) {
   std::vector<Timed> kernels;
   for (const KernelRecord& record : profile.kernels) {
     if (const auto found = calls.find(record.key); found != calls.end()) {
@@ -82,12 +85,15 @@ std::optional<MachineSpeed> speed_now(const Machine& machine,
                                       const Job& job,
                                       const Placement& placement,
                                       const Profile& profile,
+                                      const PriceList& priced,
                                       Seconds budget) {
   constexpr ProbeLimits limits{.time = 100.0 * unit::millisecond, .tolerance = 0.02, .samples = 9};
-  const std::vector<Timed> kernels = timed_kernels(job, placement, profile);
+  constexpr double least_share = 0.1;
+  const Calls calls = calls_of(job, placement);
+  const std::vector<Timed> kernels = timed_kernels(calls, profile);
   Seconds all;
-  for (const Timed& kernel : kernels) {
-    all += kernel.total();
+  for (const auto& [key, count] : calls) {
+    all += count * priced.kernel(key).time;
   }
   const std::vector<Timed> chosen = chosen_of(kernels, all, budget);
   std::vector<std::vector<Seconds>> times(chosen.size());
@@ -111,11 +117,11 @@ std::optional<MachineSpeed> speed_now(const Machine& machine,
       now += chosen[i].calls * median_of(std::move(times[i]));
     }
   }
-  if (speed.kernels == 0) {
+  if (speed.kernels == 0 || before < least_share * all) {
     return std::nullopt;
   }
   speed.factor = now / before;
-  speed.share = before / all;
+  speed.share = std::min(1.0, before / all);
   return speed;
 }
 

@@ -7,6 +7,7 @@
 
 #include "estimator/measure/measure.hpp"
 #include "estimator/profile/profile.hpp"
+#include "estimator/step/price.hpp"
 #include "estimator/step/work_list.hpp"
 #include "jobs/job.hpp"
 
@@ -15,17 +16,19 @@ namespace forerun {
 struct MachineSpeed {
   double factor = 1.0;       ///< what kernels take now over what the profile says
   std::int64_t kernels = 0;  ///< that were timed again
-  double share = 0.0;        ///< that they have of the time of all measured kernels of the layers
+  double share = 0.0;        ///< that they have of the time of all kernels of the layers
 };
 
 /// Collective over the machine's ranks, which hold the same profile. Times those kernels of the
 /// job's layers again that take most of a step, as `measure` does and the middle of three rounds,
-/// as far as the profile expects it to end within `budget`. Nothing where the profile has none of
-/// them.
+/// as far as the profile expects it to end within `budget`; `priced` is what the others are taken
+/// to take. Nothing where those that the profile holds are less than a tenth of the time: they
+/// would speak for kernels that they are no part of.
 [[nodiscard]] std::optional<MachineSpeed> speed_now(const Machine& machine,
                                                     const Job& job,
                                                     const Placement& placement,
                                                     const Profile& profile,
+                                                    const PriceList& priced,
                                                     Seconds budget);
 
 }  // namespace forerun

@@ -51,16 +51,18 @@ std::vector<float> stated_logits(LoadKind load,
 void* StatedRoutes::logits(const KernelKey& router, std::int64_t layer, std::int64_t micro_batch) {
   const auto& shape = std::get<RouterShape>(router.shape);
   const LoadKind load = at_.job.recipe.expert_load.kind;
-  const bool is_random = load == LoadKind::multinomial;
-  DeviceBuffer& buffer =
-      logits_[is_random ? std::pair(layer, micro_batch) : std::pair<std::int64_t, std::int64_t>()];
+  constexpr std::uint64_t tables = 8;  // draws of the busiest rank that a step averages over
+  const GridCoordinates& here = at_.groups.here();
+  const std::int64_t global = micro_batch * at_.job.layout.data + here.data;
+  const std::uint64_t seed = load == LoadKind::multinomial
+                                 ? splitmix64(splitmix64(static_cast<std::uint64_t>(layer)) ^
+                                              static_cast<std::uint64_t>(global)) %
+                                       tables
+                                 : 0;
+  DeviceBuffer& buffer = logits_[seed];
   if (buffer.data() != nullptr) {
     return buffer.data();
   }
-  const GridCoordinates& here = at_.groups.here();
-  const std::int64_t global = micro_batch * at_.job.layout.data + here.data;
-  const std::uint64_t seed =
-      splitmix64(static_cast<std::uint64_t>(layer)) ^ static_cast<std::uint64_t>(global);
   const std::int64_t of_group =
       at_.job.recipe.sequence / at_.job.layout.context * at_.job.recipe.micro_batch;
   const std::int64_t first = shape.tokens < of_group ? here.tensor * shape.tokens : 0;
@@ -69,7 +71,7 @@ void* StatedRoutes::logits(const KernelKey& router, std::int64_t layer, std::int
     const std::vector<float> more = stated_logits(load, shape, run.global, run.count, seed);
     logits.insert(logits.end(), more.begin(), more.end());
   }
-  buffer = DeviceBuffer(at_.device, logits.size() * element_bytes(router.type));
+  buffer = at_.store.pool().take_for_good(logits.size() * element_bytes(router.type));
   write_values(at_.device, logits, router.type, buffer.data());
   return buffer.data();
 }

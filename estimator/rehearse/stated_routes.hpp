@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <map>
-#include <utility>
 #include <vector>
 
 #include "estimator/rehearse/execution.hpp"
@@ -33,12 +32,14 @@ class StatedRoutes {
  public:
   explicit StatedRoutes(const Execution& at) : at_(at) {}
 
-  /// What takes the place of the router's logits, on the device. Made on first use and kept.
+  /// What takes the place of the router's logits, on the device: one of a few tables, which layers
+  /// and micro-batches share. Made on first use and kept; counted with the activations. Throws
+  /// OutOfMemory.
   [[nodiscard]] void* logits(const KernelKey& router, std::int64_t layer, std::int64_t micro_batch);
 
  private:
   Execution at_;
-  std::map<std::pair<std::int64_t, std::int64_t>, DeviceBuffer> logits_;  ///< layer, micro-batch
+  std::map<std::uint64_t, DeviceBuffer> logits_;  ///< by seed
 };
 
 }  // namespace forerun

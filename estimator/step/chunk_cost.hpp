@@ -37,6 +37,7 @@ struct HostCost {
   Seconds per_launch;
   HostLink link = {};
   bool waits = false;
+  bool is_assumed = false;  ///< not calibrated on steps
 };
 
 /// Prices the distinct parts of a job once; chunks are sums of them. Job and works must outlive it.

@@ -208,6 +208,7 @@ void RowPredictor::price(const TrainingRow& row, const Cells& cells, RowPredicti
   result.facts.breakdown = estimate.step.breakdown;
   result.facts.is_feasible = !estimate.infeasible_because;
   result.facts.host_per_launch = estimate.request.host.per_launch;
+  result.facts.is_host_assumed = estimate.request.host.is_assumed;
   line.predicted_without_host = line.predicted;
   if (estimate.request.host.per_launch > Seconds()) {
     line.predicted_without_host = covered(job, RowPredictor::estimate(job, hardware, HostCost{}));

@@ -25,6 +25,7 @@ struct RowFacts {
   std::optional<StepBreakdown> breakdown;
   bool is_feasible = false;
   Seconds host_per_launch;
+  bool is_host_assumed = false;
 };
 
 struct RowPrediction {

@@ -58,7 +58,9 @@ void add_facts(const RowFacts& facts, Json& row) {
   row["error_band_class"] = facts.job_class;
   row["own_error"] = facts.own_error;
   row["host_per_launch_s"] = facts.host_per_launch.in(unit::second);
-  row["host_label"] = facts.host_per_launch > Seconds() ? "calibrated" : "none";
+  row["host_label"] = facts.host_per_launch == Seconds() ? "none"
+                      : facts.is_host_assumed            ? "assumed"
+                                                         : "calibrated";
 }
 
 // Per set, and over all rows that have what baselines need.

@@ -118,6 +118,25 @@ TEST(Sweep, RunsEveryLegalLayoutOfEachModel) {
               HasSubstr("times an even share of the rows; predicted with busiest:1.2"));
 }
 
+// Its framework's kernels are not forerun's own, which are what runs.
+TEST(Sweep, RunsAJobOfAnotherFrameworkWithItsOwnStep) {
+  TestFolder folder;
+  folder.write("train.sh",
+               "torchrun pretrain_gpt.py --num-layers 2 --hidden-size 64 --num-attention-heads 4 "
+               "--seq-length 32 --max-position-embeddings 32 --vocab-size 512 --bf16 "
+               "--micro-batch-size 1 --global-batch-size 4\n");
+  const Outcome outcome = run_program(
+      "rehearse --job train.sh --devices 2 --layout dp=2 --steps 1 --time-budget 3s --format json "
+      "--out train.json",
+      folder.path(),
+      2);
+  ASSERT_EQ(outcome.status, 0) << outcome.log;
+  const json document = json::parse(folder.read("train.json"));
+  ASSERT_EQ(document["runs"].size(), 1U);
+  EXPECT_EQ(document["runs"][0]["inputs"]["recipe"]["software"], "forerun");
+  expect_sound(document["runs"][0]);
+}
+
 // The profile knows the dense model alone, and a strict estimate guesses nothing.
 TEST(Sweep, LeavesOutACaseWithoutAPriceAndRunsTheOthers) {
   TestFolder folder;

@@ -184,12 +184,31 @@ TEST(ForeignJob, TellsAHostThatWaitsForKernels) {
       "pretrain_gpt.py --num-layers 2 --hidden-size 64 \\\n"
       "  --num-attention-heads 2 --seq-length 64\n";
   const auto waits = [](const std::string& script) {
-    return read_megatron_job(script, "train.sh", 1).software->waits_for_kernels;
+    return read_megatron_job(script, "train.sh", 1).blocks_launches;
   };
   EXPECT_FALSE(waits(options));
   EXPECT_FALSE(waits("export CUDA_LAUNCH_BLOCKING=0\n" + options));
   EXPECT_TRUE(waits("export CUDA_LAUNCH_BLOCKING=1\n" + options));
   EXPECT_TRUE(waits("CUDA_LAUNCH_BLOCKING=1 " + options));
+  EXPECT_FALSE(waits(options + "export CUDA_LAUNCH_BLOCKING=1\n"));
+}
+
+TEST(ForeignJob, ABlockingHostBelongsToTheScriptAndNotToItsSoftware) {
+  const TestFolder folder;
+  folder.write("train.sh", "export CUDA_LAUNCH_BLOCKING=1\n" + std::string(gpt3_script));
+  const std::string path = (folder.path() / "train.sh").string();
+  const auto with = [&](std::vector<std::string> words) {
+    words.insert(words.begin() + 1, {"--job", path});
+    return options_of(words);
+  };
+  EXPECT_EQ(
+      with({"estimate", "--cluster", "dgx-a100", "--software", "megatron-2021"}).launch_blocking,
+      true);
+  EXPECT_EQ(with({"estimate", "--cluster", "dgx-a100", "--launch-blocking", "off"}).launch_blocking,
+            false);
+  EXPECT_EQ(with({"plan", "--cluster", "dgx-a100"}).launch_blocking, true);
+  EXPECT_THROW((void)with({"estimate", "--cluster", "dgx-a100", "--overlap", "on"}), InputError);
+  EXPECT_FALSE(with({"rehearse"}).software);
 }
 
 TEST(ForeignJob, ReadsMegatronsOptimizerOnTheHost) {

@@ -100,6 +100,7 @@ TEST(HostCosts, AreThoseOfThePresetWithTheSameModules) {
     software.waits_for_kernels = waits;
     const HostCost cost = host_cost_of(software, costs);
     EXPECT_EQ(cost.waits, waits);
+    EXPECT_EQ(cost.is_assumed, waits && std::string_view(preset) == "megatron-core");
     return cost.per_launch.in(unit::microsecond);
   };
   EXPECT_NEAR(per_launch("megatron-2021", false), 50.0, 1e-9);

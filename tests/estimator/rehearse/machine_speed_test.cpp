@@ -27,9 +27,17 @@ class MachineSpeeds : public testing::Test {
   }
 
   std::optional<MachineSpeed> speed(Seconds budget = 3.0 * unit::second) {
-    return speed_now({device_, world_, world_}, job_, {1}, profile_, budget);
+    PriceList prices;
+    prices.kernel = [this](const KernelKey& key) {
+      const auto found = std::ranges::find(profile_.kernels, key, &KernelRecord::key);
+      return Price{found == profile_.kernels.end() ? others_ : found->timing.median,
+                   Tier::interpolated,
+                   0.0};
+    };
+    return speed_now({device_, world_, world_}, job_, {1}, profile_, prices, budget);
   }
 
+  Seconds others_;  ///< what kernels beside the profile's are priced at
   Job job_ = small_llama({});
   Profile profile_;
   FaultyDevice device_;
@@ -90,6 +98,11 @@ TEST_F(MachineSpeeds, AreUnknownWithoutTimeOrMeasuredKernels) {
   EXPECT_FALSE(speed(14.0 * unit::millisecond));  // a kernel takes five in each of three rounds
   EXPECT_EQ(speed(31.0 * unit::millisecond)->kernels, 2);
   device_.fault = [](const KernelKey&) { return FaultyDevice::Fault::refuses; };
+  EXPECT_FALSE(speed());
+  device_.fault = [](const KernelKey&) { return FaultyDevice::Fault::none; };
+  profile_.kernels.resize(1);
+  EXPECT_TRUE(speed());
+  others_ = 1.0 * unit::second;  // it is next to nothing of the step
   EXPECT_FALSE(speed());
   profile_.kernels.clear();
   EXPECT_FALSE(speed());
