@@ -288,6 +288,15 @@ void require(bool fulfilled, Verb verb, std::string_view problem) {
   }
 }
 
+void check_overlap(const Options& options) {
+  if (options.launch_blocking.value_or(false) && options.overlap == Overlap::on) {
+    throw InputError(
+        "--overlap",
+        "on contradicts a host that waits for every kernel (expected --overlap off, or "
+        "--launch-blocking off)");
+  }
+}
+
 /// What a verb cannot do without, and what contradicts itself.
 void check_together(const Options& options) {
   const Verb verb = options.verb;
@@ -308,12 +317,7 @@ void check_together(const Options& options) {
   require(!wants_one_model || options.models.size() <= 1,
           verb,
           "--model is given more than once (expected one; measure and rehearse take several)");
-  if (options.launch_blocking.value_or(false) && options.overlap == Overlap::on) {
-    throw InputError(
-        "--overlap",
-        "on contradicts a host that waits for every kernel (expected --overlap off, or "
-        "--launch-blocking off)");
-  }
+  check_overlap(options);
   require(options.compared.empty() || options.compared.size() == 2,
           verb,
           "--compare takes two values, once (expected --compare OLD.json NEW.json)");

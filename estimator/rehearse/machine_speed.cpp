@@ -79,23 +79,10 @@ Seconds median_of(std::vector<Seconds> times) {
   return times[times.size() / 2];
 }
 
-}  // namespace
-
-std::optional<MachineSpeed> speed_now(const Machine& machine,
-                                      const Job& job,
-                                      const Placement& placement,
-                                      const Profile& profile,
-                                      const PriceList& priced,
-                                      Seconds budget) {
+// Of each kernel, round after round; those that fail have none.
+std::vector<std::vector<Seconds>> times_now(const Machine& machine,
+                                            const std::vector<Timed>& chosen) {
   constexpr ProbeLimits limits{.time = 100.0 * unit::millisecond, .tolerance = 0.02, .samples = 9};
-  constexpr double least_share = 0.1;
-  const Calls calls = calls_of(job, placement);
-  const std::vector<Timed> kernels = timed_kernels(calls, profile);
-  Seconds all;
-  for (const auto& [key, count] : calls) {
-    all += count * priced.kernel(key).time;
-  }
-  const std::vector<Timed> chosen = chosen_of(kernels, all, budget);
   std::vector<std::vector<Seconds>> times(chosen.size());
   OperandArena arena(machine.device);
   for (int round = 0; round < rounds; ++round) {
@@ -107,6 +94,15 @@ std::optional<MachineSpeed> speed_now(const Machine& machine,
       }
     }
   }
+  return times;
+}
+
+// Of kernels that the step spends `all` on.
+std::optional<MachineSpeed> speed_of(const Machine& machine,
+                                     const std::vector<Timed>& chosen,
+                                     Seconds all) {
+  constexpr double least_share = 0.1;
+  const auto times = times_now(machine, chosen);
   MachineSpeed speed;
   Seconds before;
   Seconds now;
@@ -114,7 +110,7 @@ std::optional<MachineSpeed> speed_now(const Machine& machine,
     if (!times[i].empty()) {
       ++speed.kernels;
       before += chosen[i].total();
-      now += chosen[i].calls * median_of(std::move(times[i]));
+      now += chosen[i].calls * median_of(times[i]);
     }
   }
   if (speed.kernels == 0 || before < least_share * all) {
@@ -123,6 +119,22 @@ std::optional<MachineSpeed> speed_now(const Machine& machine,
   speed.factor = now / before;
   speed.share = std::min(1.0, before / all);
   return speed;
+}
+
+}  // namespace
+
+std::optional<MachineSpeed> speed_now(const Machine& machine,
+                                      const Job& job,
+                                      const Placement& placement,
+                                      const Profile& profile,
+                                      const PriceList& priced,
+                                      Seconds budget) {
+  const Calls calls = calls_of(job, placement);
+  Seconds all;
+  for (const auto& [key, count] : calls) {
+    all += count * priced.kernel(key).time;
+  }
+  return speed_of(machine, chosen_of(timed_kernels(calls, profile), all, budget), all);
 }
 
 }  // namespace forerun
