@@ -291,11 +291,11 @@ class SweepRun {
     if (!options_.cluster || !request.hardware.profile) {
       return std::nullopt;
     }
+    const PriceList prices = prices_of(request.hardware, request.strictness);
     auto speed = speed_now(machine_,
                            request.job,
                            placement_on(request.hardware.cluster, request.rank_order),
-                           *request.hardware.profile,
-                           prices_of(request.hardware, request.strictness),
+                           {*request.hardware.profile, prices},
                            budget);
     if (!speed) {
       say("note: " + name_of(request.job) +

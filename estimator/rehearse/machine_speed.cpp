@@ -126,15 +126,14 @@ std::optional<MachineSpeed> speed_of(const Machine& machine,
 std::optional<MachineSpeed> speed_now(const Machine& machine,
                                       const Job& job,
                                       const Placement& placement,
-                                      const Profile& profile,
-                                      const PriceList& priced,
+                                      const ProfiledPrices& known,
                                       Seconds budget) {
   const Calls calls = calls_of(job, placement);
   Seconds all;
   for (const auto& [key, count] : calls) {
-    all += count * priced.kernel(key).time;
+    all += count * known.prices.kernel(key).time;
   }
-  return speed_of(machine, chosen_of(timed_kernels(calls, profile), all, budget), all);
+  return speed_of(machine, chosen_of(timed_kernels(calls, known.profile), all, budget), all);
 }
 
 }  // namespace forerun

@@ -19,16 +19,21 @@ struct MachineSpeed {
   double share = 0.0;        ///< that they have of the time of all kernels of the layers
 };
 
+/// A profile and the prices that it leads to.
+struct ProfiledPrices {
+  const Profile& profile;
+  const PriceList& prices;
+};
+
 /// Collective over the machine's ranks, which hold the same profile. Times those kernels of the
 /// job's layers again that take most of a step, as `measure` does and the middle of three rounds,
-/// as far as the profile expects it to end within `budget`; `priced` is what the others are taken
+/// as far as the profile expects it to end within `budget`; the prices are what others are taken
 /// to take. Nothing where those that the profile holds are less than a tenth of the time: they
 /// would speak for kernels that they are no part of.
 [[nodiscard]] std::optional<MachineSpeed> speed_now(const Machine& machine,
                                                     const Job& job,
                                                     const Placement& placement,
-                                                    const Profile& profile,
-                                                    const PriceList& priced,
+                                                    const ProfiledPrices& known,
                                                     Seconds budget);
 
 }  // namespace forerun

@@ -34,7 +34,7 @@ class MachineSpeeds : public testing::Test {
                    Tier::interpolated,
                    0.0};
     };
-    return speed_now({device_, world_, world_}, job_, {1}, profile_, prices, budget);
+    return speed_now({device_, world_, world_}, job_, {1}, {profile_, prices}, budget);
   }
 
   Seconds others_;  ///< what kernels beside the profile's are priced at
