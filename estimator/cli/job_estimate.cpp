@@ -27,6 +27,17 @@ DeviceKind device_kind_of(const HardwareSource& hardware) {
   return hardware.cluster.device.is_gpu() ? DeviceKind::cuda : DeviceKind::host;
 }
 
+bool waits_for_kernels(const Options& options, const HardwareSource& hardware) {
+  const bool waits = options.launch_blocking.value_or(false);
+  if (waits && device_kind_of(hardware) != DeviceKind::cuda) {
+    throw InputError("--launch-blocking",
+                     "on is of GPUs; kernels of " + hardware.cluster.name +
+                         " run on the host itself (leave it out, or CUDA_LAUNCH_BLOCKING in the "
+                         "job's script)");
+  }
+  return waits;
+}
+
 JobEstimate estimate_from(const Options& options, const HardwareSource& hardware, Job job) {
   EstimateRequest request;
   request.hardware = sized_for(hardware, world_size(job.layout));
@@ -35,16 +46,7 @@ JobEstimate estimate_from(const Options& options, const HardwareSource& hardware
     request.job.recipe.software = usual_software(request.job.recipe.tuning != Tuning::full);
   }
   request.overlap = options.overlap.value_or(default_overlap(hardware));
-  if (options.launch_blocking.value_or(false)) {
-    if (device_kind_of(hardware) != DeviceKind::cuda) {
-      throw InputError("--launch-blocking",
-                       "on is of GPUs; kernels of " + hardware.cluster.name +
-                           " run on the host itself (leave it out, or CUDA_LAUNCH_BLOCKING in the "
-                           "job's script)");
-    }
-    request.job.recipe.software.waits_for_kernels = true;
-    request.overlap = Overlap::off;
-  }
+  request.job.recipe.software.waits_for_kernels = waits_for_kernels(options, hardware);
   request.host = host_cost_of(request.job.recipe.software, calibrated_host_costs());
   request.strictness = options.strict ? Strictness::interpolated_or_better : Strictness::any_tier;
   request.rank_order = options.rank_order;

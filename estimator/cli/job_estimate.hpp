@@ -14,6 +14,10 @@ void set_price(HardwareSource& hardware, const Options& options);
 
 [[nodiscard]] DeviceKind device_kind_of(const HardwareSource& hardware);
 
+/// Whether the job's host waits for every kernel (--launch-blocking). Throws InputError where the
+/// host is the device.
+[[nodiscard]] bool waits_for_kernels(const Options& options, const HardwareSource& hardware);
+
 /// Software, overlap and host cost by the options, else by the hardware.
 [[nodiscard]] JobEstimate estimate_from(const Options& options,
                                         const HardwareSource& hardware,

@@ -67,7 +67,7 @@ PlanRequest plan_request_from(const Options& options) {
   if (!options.software && is_gpu) {
     request.recipe.software = usual_software(request.recipe.tuning != Tuning::full);
   }
-  request.recipe.software.waits_for_kernels = is_gpu && options.launch_blocking.value_or(false);
+  request.recipe.software.waits_for_kernels = waits_for_kernels(options, request.hardware);
   request.host = host_cost_of(request.recipe.software, calibrated_host_costs());
   if (!options.precision) {
     request.recipe.precision = defaults.precisions.front();

@@ -105,6 +105,9 @@ JobEstimate estimate_job(const EstimateRequest& request, const PriceList& prices
   const Cluster& cluster = request.hardware.cluster;
   JobEstimate estimate;
   estimate.request = request;
+  if (job.recipe.software.waits_for_kernels) {
+    estimate.request.overlap = Overlap::off;
+  }
   estimate.devices = world_size(job.layout);
   HostCost host = request.host;
   host.link = host_link_for(job.recipe.offload, cluster);
@@ -112,7 +115,7 @@ JobEstimate estimate_job(const EstimateRequest& request, const PriceList& prices
       estimate_step(job,
                     placement_on(cluster, request.rank_order),
                     prices_for(prices, job.recipe.precision, cluster.device),
-                    {job.recipe.software.waits_for_kernels ? Overlap::off : request.overlap,
+                    {estimate.request.overlap,
                      cluster.device.is_gpu() ? gpu_overheads(job.layout) : host_overheads(),
                      host,
                      request.stragglers});

@@ -7,10 +7,14 @@
 
 namespace forerun {
 
+std::int64_t first_row(const Job& job, std::int64_t tensor_rank, std::int64_t rows) {
+  const std::int64_t all = job.recipe.sequence / job.layout.context * job.recipe.micro_batch;
+  return rows < all ? tensor_rank * rows : 0;
+}
+
 std::int64_t first_row(const Job& job, std::int64_t tensor_rank, const KernelKey& key) {
   const auto* const table = std::get_if<TableShape>(&key.shape);
-  const std::int64_t all = job.recipe.sequence / job.layout.context * job.recipe.micro_batch;
-  return table != nullptr && table->tokens < all ? tensor_rank * table->tokens : 0;
+  return table != nullptr ? first_row(job, tensor_rank, table->tokens) : 0;
 }
 
 KernelScalars scalars_of(const Job& job,

@@ -15,6 +15,9 @@ namespace forerun {
                                        std::int64_t step,
                                        const KernelKey& key);
 
+/// The first of a sequence's rows on this tensor rank, which works on so many: on all of them, or
+/// on its shard.
+[[nodiscard]] std::int64_t first_row(const Job& job, std::int64_t tensor_rank, std::int64_t rows);
 /// The first row of a position table's work that this tensor rank holds: of its shard of the
 /// sequence, where the rows are one.
 [[nodiscard]] std::int64_t first_row(const Job& job,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "estimator/measure/kernel_probe.hpp"
+#include "estimator/measure/statistics.hpp"
 #include "units/unit.hpp"
 
 namespace forerun {
@@ -74,11 +75,6 @@ std::vector<Timed> chosen_of(const std::vector<Timed>& kernels, Seconds all, Sec
   return chosen;
 }
 
-Seconds median_of(std::vector<Seconds> times) {
-  std::ranges::sort(times);
-  return times[times.size() / 2];
-}
-
 // Of each kernel, round after round; those that fail have none.
 std::vector<std::vector<Seconds>> times_now(const Machine& machine,
                                             const std::vector<Timed>& chosen) {
@@ -110,7 +106,7 @@ std::optional<MachineSpeed> speed_of(const Machine& machine,
     if (!times[i].empty()) {
       ++speed.kernels;
       before += chosen[i].total();
-      now += chosen[i].calls * median_of(times[i]);
+      now += chosen[i].calls * timing_of(times[i]).median;
     }
   }
   if (speed.kernels == 0 || before < least_share * all) {

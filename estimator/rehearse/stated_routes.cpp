@@ -4,6 +4,7 @@
 #include <span>
 
 #include "estimator/rehearse/host_matrix.hpp"
+#include "estimator/rehearse/kernel_scalars.hpp"
 #include "estimator/rehearse/sequence_rows.hpp"
 #include "units/splitmix.hpp"
 
@@ -63,9 +64,7 @@ void* StatedRoutes::logits(const KernelKey& router, std::int64_t layer, std::int
   if (buffer.data() != nullptr) {
     return buffer.data();
   }
-  const std::int64_t of_group =
-      at_.job.recipe.sequence / at_.job.layout.context * at_.job.recipe.micro_batch;
-  const std::int64_t first = shape.tokens < of_group ? here.tensor * shape.tokens : 0;
+  const std::int64_t first = first_row(at_.job, here.tensor, shape.tokens);
   std::vector<float> logits;
   for (const RowRun& run : row_runs(at_.job, here.context, first, shape.tokens)) {
     const std::vector<float> more = stated_logits(load, shape, run.global, run.count, seed);
